@@ -1,0 +1,1 @@
+//! rackberry: a Raspberry Pi that installs a rack.

@@ -1,0 +1,2 @@
+//! The `rackberry` command.
+fn main() {}
