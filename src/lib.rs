@@ -1,1 +1,12 @@
 //! rackberry: a Raspberry Pi that installs a rack.
+//!
+//! The floors of the house, lowest first (`docs/architecture.md` tells why): [`ids`] is the vocabulary, the
+//! pure modules above it decide, [`appliance`] composes them, and the adapters carry packets, files and time
+//! to it and its effects away.
+
+pub mod appliance;
+pub mod clock;
+pub mod config;
+pub mod handle;
+pub mod http;
+pub mod ids;

@@ -1,0 +1,172 @@
+//! What goes into the appliance and what comes out of it.
+
+use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+
+use crate::{
+    http::route::Route,
+    ids::{Mac, Source, Stage},
+};
+
+/// One transfer of a file to a node; the number is the appliance's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransferId(pub u64);
+
+/// Which server asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// The TFTP server.
+    Tftp,
+    /// The HTTP server.
+    Http,
+}
+
+/// A question that an adapter must have answered before it can reply to a client. Whatever the answer relies
+/// on is on disk when it arrives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// A file or a rendered text.
+    Fetch {
+        /// The client's address.
+        peer: Ipv4Addr,
+        /// Which server asks.
+        via: Via,
+        /// Only the length and the headers are wanted: nothing is counted and no grant is spent.
+        head: bool,
+        /// What it asks for.
+        route: Route,
+    },
+    /// A node's own report (`POST /api/v1/nodes/MAC/report`).
+    Report {
+        /// The sender's address.
+        peer: Ipv4Addr,
+        /// The node it speaks of.
+        mac: Mac,
+        /// What it says.
+        report: Report,
+    },
+    /// Someone's order.
+    Command {
+        /// Who gives it.
+        source: Source,
+        /// What it is.
+        command: Command,
+    },
+    /// A look at the state; answered by [`Answer::Json`].
+    View(View),
+}
+
+/// What a node says of its own install.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// The stage it is in.
+    pub stage: Stage,
+    /// False when it gave up.
+    pub ok: bool,
+    /// One clause for people.
+    #[serde(default)]
+    pub message: String,
+    /// The last lines of its log.
+    #[serde(default)]
+    pub log: String,
+}
+
+/// An order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Grant installs.
+    Arm {
+        /// How long; the configured time where absent.
+        arm_for: Option<Duration>,
+        /// Boot to RAM only; a person runs the installer by hand.
+        live: bool,
+        /// Names or MACs; empty means every allowed node.
+        nodes: Vec<String>,
+    },
+    /// Withdraw every grant whose install does not run yet.
+    Disarm,
+    /// A new grant for one node, installed or not.
+    Reinstall(String),
+    /// Drop what is known of a node.
+    Forget(String),
+}
+
+/// A look at the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum View {
+    /// Mode, network, counts, warnings.
+    Status,
+    /// All nodes.
+    Nodes,
+    /// One node, by name or MAC.
+    Node(String),
+}
+
+/// The reply to an [`Ask`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Send this file.
+    File {
+        /// Where it lies.
+        path: PathBuf,
+        /// Count its bytes under this number, where they count.
+        transfer: Option<TransferId>,
+    },
+    /// Send this text, made for the asking node; never to be cached.
+    Text {
+        /// The text.
+        body: String,
+        /// Its media type.
+        media: &'static str,
+        /// Report its transfer under this number.
+        transfer: Option<TransferId>,
+    },
+    /// A view.
+    Json(serde_json::Value),
+    /// The order is carried out; a sentence says how.
+    Done(String),
+    /// No.
+    Refused(Refusal),
+}
+
+/// Why not. The text names the thing and, where there is one, the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// HTTP 404, TFTP error 1.
+    #[error("{0}")]
+    NotFound(String),
+    /// HTTP 403, TFTP error 2: this client may not have it (now).
+    #[error("{0}")]
+    Forbidden(String),
+    /// HTTP 400, TFTP error 0: the request makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// HTTP 409: the state does not allow it (arming without assets, say).
+    #[error("{0}")]
+    Conflict(String),
+    /// HTTP 503, TFTP error 0: the service can't just now (the disk is full, it shuts down).
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// How far a transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Which.
+    pub transfer: TransferId,
+    /// The file's length in bytes.
+    pub total: u64,
+    /// End of the furthest byte sent, from the file's start.
+    pub sent: u64,
+    /// Set once, when the transfer is over.
+    pub end: Option<TransferEnd>,
+}
+
+/// How a transfer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferEnd {
+    /// The client has every byte it asked for.
+    Complete,
+    /// The connection broke, or the client gave up.
+    Cut,
+}

@@ -1,0 +1,5 @@
+//! Pure composition: events in, changes and effects out.
+
+mod event;
+
+pub use event::*;

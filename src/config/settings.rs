@@ -1,0 +1,150 @@
+//! What the service runs by: every value validated, every default filled in.
+
+use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+
+use crate::ids::Mac;
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `[network]`
+    pub network: Network,
+    /// `[dhcp]`
+    pub dhcp: Dhcp,
+    /// `[http]`
+    pub http: Http,
+    /// `[install]`
+    pub install: Install,
+    /// `[assets]`
+    pub assets: Assets,
+    /// `[[node]]`, in the order of the file.
+    pub nodes: Vec<NodeSettings>,
+    /// `[panel]`
+    pub panel: Panel,
+}
+
+/// The network that the service serves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    /// The interface's name; without one, the only wired interface is taken at start.
+    pub interface: Option<String>,
+    /// The service's own address.
+    pub address: Ipv4Addr,
+    /// Length of the network's prefix, 1 to 30.
+    pub prefix: u8,
+    /// Whether the service hands out addresses.
+    pub mode: Mode,
+}
+
+/// How the service shares the network with other DHCP servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Full, unless another DHCP server answers.
+    Auto,
+    /// Hands out addresses.
+    Full,
+    /// Gives boot data only.
+    Proxy,
+}
+
+/// What leases hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dhcp {
+    /// First and last address of the pool.
+    pub pool: (Ipv4Addr, Ipv4Addr),
+    /// Option 3.
+    pub router: Option<Ipv4Addr>,
+    /// Option 6.
+    pub dns: Vec<Ipv4Addr>,
+    /// Option 42.
+    pub ntp: Vec<Ipv4Addr>,
+    /// Option 15.
+    pub domain: Option<String>,
+    /// How long a lease lasts.
+    pub lease: Duration,
+    /// Whether a new address is probed by ARP before it is offered.
+    pub probe: bool,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Http {
+    /// TCP ports; the first is the one that rendered URLs name, unless 80 is among them.
+    pub ports: Vec<u16>,
+    /// File with the token that the network API asks for; without it that API is read-only.
+    pub token_file: Option<PathBuf>,
+}
+
+/// Defaults for installs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Install {
+    /// Default profile.
+    pub profile: String,
+    /// A version's name, or `current`.
+    pub version: String,
+    /// The target: a whole disk's path, or `smallest`.
+    pub disk: String,
+    /// What becomes of nodes that the configuration does not list.
+    pub unknown_nodes: UnknownNodes,
+    /// How long arming lasts.
+    pub arm_for: Duration,
+    /// Value of the kernel's `console=`.
+    pub console: Option<String>,
+}
+
+/// What becomes of nodes that the configuration does not list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownNodes {
+    /// They install as listed ones do.
+    Install,
+    /// They never install.
+    Ignore,
+}
+
+/// Where operating systems and configs lie.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assets {
+    /// Folders, first match wins.
+    pub dirs: Vec<PathBuf>,
+    /// Whether signatures are required.
+    pub verify: Verify,
+    /// The folder of boot loaders that come with rackberry.
+    pub loaders: PathBuf,
+}
+
+/// Whether unsigned assets may be installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// Only what a pinned key has signed.
+    Required,
+    /// Anything complete, with a warning on every view.
+    UnsignedOk,
+}
+
+/// One `[[node]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeSettings {
+    /// Unique name.
+    pub name: String,
+    /// Its hardware addresses, at least one; the first names it.
+    pub macs: Vec<Mac>,
+    /// Its reserved address.
+    pub address: Option<Ipv4Addr>,
+    /// Profile, where not the default.
+    pub profile: Option<String>,
+    /// Version, where not the default.
+    pub version: Option<String>,
+    /// Target disk, where not the default.
+    pub disk: Option<String>,
+    /// Its LED's number, from 1.
+    pub led: Option<u16>,
+    /// Values for its config template.
+    pub vars: toml::Table,
+}
+
+/// The panel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panel {
+    /// Name of a file in board/.
+    pub board: String,
+}

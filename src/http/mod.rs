@@ -1,0 +1,3 @@
+//! HTTP: which route a path means and which bytes a range means (pure), and the server (adapter).
+
+pub mod route;

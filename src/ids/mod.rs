@@ -1,0 +1,13 @@
+//! The vocabulary: values that every floor uses and that mean the same everywhere.
+
+mod arch;
+mod mac;
+mod source;
+mod stage;
+mod time;
+
+pub use arch::Arch;
+pub use mac::{Mac, MacError};
+pub use source::Source;
+pub use stage::Stage;
+pub use time::Time;
