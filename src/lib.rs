@@ -5,8 +5,13 @@
 //! to it and its effects away.
 
 pub mod appliance;
+pub mod arm;
+pub mod assets;
+pub mod boot;
 pub mod clock;
 pub mod config;
 pub mod handle;
 pub mod http;
 pub mod ids;
+pub mod nodes;
+pub mod profiles;

@@ -80,7 +80,9 @@ pub enum Command {
         arm_for: Option<Duration>,
         /// Boot to RAM only; a person runs the installer by hand.
         live: bool,
-        /// Names or MACs; empty means every allowed node.
+        /// Installed nodes too, without naming them.
+        all: bool,
+        /// Names or MACs; empty means every allowed node that is not installed.
         nodes: Vec<String>,
     },
     /// Withdraw every grant whose install does not run yet.

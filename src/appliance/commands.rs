@@ -1,0 +1,143 @@
+//! Orders: arm, disarm, reinstall, forget.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{
+    appliance::{Answer, Appliance, Change, Command, Note, Outcome, Refusal},
+    arm::{Everybody, Scope, Window},
+    ids::{Mac, Source, Time},
+};
+
+impl Appliance {
+    /// Carries out an order.
+    pub(super) fn command(
+        &mut self,
+        source: Source,
+        command: Command,
+        now: Time,
+        out: &mut Outcome,
+    ) -> Answer {
+        let done = match command {
+            Command::Arm { arm_for, live, all, nodes } => self.arm(source, arm_for, live, all, &nodes, now, out),
+            Command::Disarm => Ok(self.disarm(source, now, out)),
+            Command::Reinstall(node) => self.arm(source, None, false, false, &[node], now, out),
+            Command::Forget(node) => self.forget(&node, out),
+        };
+        done.map_or_else(Answer::Refused, Answer::Done)
+    }
+
+    #[allow(clippy::too_many_arguments)] // The order's own parts.
+    fn arm(
+        &mut self,
+        source: Source,
+        arm_for: Option<Duration>,
+        live: bool,
+        all: bool,
+        nodes: &[String],
+        now: Time,
+        out: &mut Outcome,
+    ) -> Result<String, Refusal> {
+        let named = nodes.iter().map(|text| self.find(text)).collect::<Result<BTreeSet<Mac>, _>>()?;
+        self.refuse_unless_ready(&named)?;
+        let length = arm_for.unwrap_or(self.settings.install.arm_for);
+        let until = now + length;
+        let open = self.arming.window(now);
+        if let Some(window) = open.filter(|_| !named.is_empty()) {
+            if window.live != live {
+                return Err(Refusal::Conflict(format!(
+                    "already armed {}; disarm first",
+                    if window.live { "with --live" } else { "without --live" }
+                )));
+            }
+            self.arming.add(named.iter().copied(), until);
+        } else {
+            let everybody = match (named.is_empty(), all) {
+                (false, _) => Everybody::Nobody,
+                (true, false) => Everybody::NotInstalled,
+                (true, true) => Everybody::All,
+            };
+            self.last_arming += 1;
+            out.changes.push(Change::Arming(self.last_arming));
+            let scope = Scope { everybody, named: named.clone() };
+            self.arming.arm(Window { id: self.last_arming, until, live, source, scope });
+        }
+        for mac in &named {
+            let update = self.nodes.change(*mac, now, |node| node.last_arming = None);
+            self.note(update, out);
+        }
+        let how = self.how_armed(length, live, all, &named);
+        out.note(Note::Armed { source, how: how.clone() });
+        Ok(format!("armed {how}"))
+    }
+
+    fn how_armed(&self, length: Duration, live: bool, all: bool, named: &BTreeSet<Mac>) -> String {
+        let installed =
+            self.nodes.all().filter(|(_, node)| node.is_some_and(|node| node.installed.is_some())).count();
+        let whom = match (named.is_empty(), all, installed) {
+            (false, ..) => named.iter().map(|mac| self.label(*mac)).collect::<Vec<_>>().join(", "),
+            (true, true, _) => "every node, installed ones too".into(),
+            (true, false, 0) => "every node".into(),
+            (true, false, n) => {
+                format!("every node but the {n} installed already (name them, or use --all, to reinstall)")
+            }
+        };
+        let live = if live { ", to RAM only" } else { "" };
+        format!("for {}: {whom}{live}", in_words(length))
+    }
+
+    /// Arming without a complete operating system would only strand the nodes.
+    fn refuse_unless_ready(&self, named: &BTreeSet<Mac>) -> Result<(), Refusal> {
+        let default = || self.catalog.ready(&self.settings.install.profile, &self.settings.install.version);
+        let checks: Vec<_> = if named.is_empty() {
+            vec![default().map(drop)]
+        } else {
+            named.iter().map(|mac| self.version_for(*mac).map(drop)).collect()
+        };
+        let faults: Vec<String> = checks.into_iter().filter_map(Result::err).map(|e| e.to_string()).collect();
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::Conflict(format!("can't arm: {}", faults.join("; "))))
+    }
+
+    fn disarm(&mut self, source: Source, now: Time, out: &mut Outcome) -> String {
+        let was_armed = self.arming.disarm();
+        for update in self.nodes.withdraw(true, now) {
+            self.note(update, out);
+        }
+        let running = self.running();
+        out.note(Note::Disarmed { source, running });
+        match (was_armed, running) {
+            (false, 0) => "was not armed".into(),
+            (true, 0) => "disarmed".into(),
+            (_, running) => format!("disarmed; {running} installs that already write a disk go on"),
+        }
+    }
+
+    fn forget(&mut self, node: &str, out: &mut Outcome) -> Result<String, Refusal> {
+        let mac = self.find(node)?;
+        let label = self.label(mac);
+        if self.nodes.get(mac).is_some_and(|node| node.stage.is_running()) {
+            return Err(Refusal::Conflict(format!("{label} is being installed; wait, or disarm first")));
+        }
+        if !self.nodes.forget(mac) {
+            return Err(Refusal::NotFound(format!("nothing is known of {label}")));
+        }
+        out.changes.push(Change::NoNode(mac));
+        Ok(format!("{label} is forgotten"))
+    }
+
+    pub(super) fn find(&self, text: &str) -> Result<Mac, Refusal> {
+        self.nodes.find(text).ok_or_else(|| {
+            Refusal::NotFound(format!("{text:?} is neither a node's name nor a MAC address; `rackberry nodes` lists them"))
+        })
+    }
+}
+
+/// `30m`, `1h 5m`, `90s`.
+pub fn in_words(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let words: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    if words.is_empty() { "0s".into() } else { words.join(" ") }
+}

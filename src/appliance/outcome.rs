@@ -1,0 +1,134 @@
+//! What comes out of the appliance.
+
+use std::fmt;
+
+use crate::{
+    appliance::Answer,
+    dhcp,
+    ids::{Mac, Source, Stage},
+    nodes::Node,
+};
+
+/// Marks which question an answer belongs to; the number is the owner's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplyId(pub u64);
+
+/// What one event leads to. The changes must be on disk before any of the effects happens.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// For the journal.
+    pub changes: Vec<Change>,
+    /// For the adapters, in order.
+    pub effects: Vec<Effect>,
+}
+
+/// One record for the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A node as it is now.
+    Node(Box<Node>),
+    /// Nothing is known of this node any more.
+    NoNode(Mac),
+    /// A lease came, changed or went.
+    Lease(dhcp::LeaseChange),
+    /// The number of the last arming.
+    Arming(u64),
+}
+
+/// Something for an adapter to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send or probe.
+    Dhcp(dhcp::Action),
+    /// Answer a question.
+    Answer(ReplyId, Answer),
+    /// Write a line to the log.
+    Note(Note),
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// A node entered a stage.
+    Moved {
+        /// Its address.
+        mac: Mac,
+        /// Its name, or the address again.
+        node: String,
+        /// The stage it left.
+        from: Stage,
+        /// The stage it is in.
+        to: Stage,
+        /// What that means.
+        story: String,
+    },
+    /// A node that should install can't be granted it.
+    NotGranted {
+        /// Its name.
+        node: String,
+        /// Why.
+        reason: String,
+    },
+    /// A node asked for something that it may not have.
+    Denied {
+        /// Its name or its network address.
+        node: String,
+        /// What, and why not.
+        reason: String,
+    },
+    /// Armed.
+    Armed {
+        /// By whom.
+        source: Source,
+        /// In words: how long and for whom.
+        how: String,
+    },
+    /// Disarmed by somebody.
+    Disarmed {
+        /// By whom.
+        source: Source,
+        /// Installs that go on.
+        running: usize,
+    },
+    /// The arming's time is over.
+    ArmingOver {
+        /// Installs that go on.
+        running: usize,
+    },
+    /// Something the DHCP server wants known.
+    Dhcp(dhcp::Notice),
+}
+
+impl Outcome {
+    /// Adds a log line.
+    pub fn note(&mut self, note: Note) {
+        self.effects.push(Effect::Note(note));
+    }
+
+    /// Adds what the DHCP server wants done.
+    pub fn take_dhcp(&mut self, outcome: dhcp::Outcome) {
+        self.changes.extend(outcome.changes.into_iter().map(Change::Lease));
+        self.effects.extend(outcome.notices.into_iter().map(|notice| Effect::Note(Note::Dhcp(notice))));
+        self.effects.extend(outcome.actions.into_iter().map(Effect::Dhcp));
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Moved { story, .. } => f.write_str(story),
+            Self::NotGranted { reason, .. } => write!(f, "asks for a network boot but can't install: {reason}"),
+            Self::Denied { reason, .. } => f.write_str(reason),
+            Self::Armed { source, how } => write!(f, "armed by {source}: {how}"),
+            Self::Disarmed { source, running: 0 } => write!(f, "disarmed by {source}"),
+            Self::Disarmed { source, running } => {
+                write!(f, "disarmed by {source}; {running} installs that already write a disk go on")
+            }
+            Self::ArmingOver { running: 0 } => f.write_str("the arming's time is over; disarmed"),
+            Self::ArmingOver { running } => {
+                write!(f, "the arming's time is over; disarmed; {running} installs that run go on")
+            }
+            Self::Dhcp(notice) => notice.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Operating systems on disk: what is there (pure), and the scan that finds it (adapter).
+
+pub mod catalog;
+pub mod scan;

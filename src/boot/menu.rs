@@ -1,0 +1,81 @@
+//! The menus that loaders fetch, rendered.
+
+/// What a node boots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Its own disk.
+    Disk {
+        /// One clause for the screen: why not the installer.
+        why: String,
+    },
+    /// A kernel from here.
+    Kernel(Kernel),
+}
+
+/// A kernel to boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernel {
+    /// For the screen: what this is.
+    pub title: String,
+    /// `ADDRESS` or `ADDRESS:PORT` of the HTTP server.
+    pub server: String,
+    /// The kernel's path below the root of TFTP and HTTP, without a leading slash.
+    pub kernel: String,
+    /// The initrd's.
+    pub initrd: String,
+    /// The node's address in BOOTIF's form.
+    pub bootif: String,
+    /// Kernel arguments, without `initrd=` and `BOOTIF=`.
+    pub arguments: String,
+}
+
+impl Plan {
+    /// pxelinux.cfg/NAME (syslinux 6).
+    pub fn pxelinux(&self) -> String {
+        match self {
+            Plan::Disk { why } => format!(
+                "DEFAULT disk\nPROMPT 0\nSAY rackberry: booting the local disk ({why})\n\
+                 LABEL disk\n  LOCALBOOT 0\n"
+            ),
+            Plan::Kernel(Kernel { title, kernel, initrd, bootif, arguments, .. }) => format!(
+                "DEFAULT install\nPROMPT 0\nSAY rackberry: {title}\n\
+                 LABEL install\n  KERNEL {kernel}\n  INITRD {initrd}\n  APPEND BOOTIF={bootif} {arguments}\n"
+            ),
+        }
+    }
+
+    /// grub/grub.cfg. The local disk is the first one with a loader in the place that firmware looks at;
+    /// GRUB's own `exit` leaves EDK2 at a blank screen (measured), so the loader is started from here.
+    pub fn grub(&self) -> String {
+        match self {
+            Plan::Disk { why } => format!(
+                "echo 'rackberry: booting the local disk ({})'\n{}",
+                quotable(why),
+                include_str!("disk.grub")
+            ),
+            Plan::Kernel(Kernel { title, server, kernel, initrd, bootif, arguments }) => format!(
+                "echo 'rackberry: {}'\n\
+                 linux (http,{server})/{kernel} initrd=initrd BOOTIF={bootif} {arguments}\n\
+                 initrd (http,{server})/{initrd}\nboot\n",
+                quotable(title)
+            ),
+        }
+    }
+
+    /// boot.ipxe.
+    pub fn ipxe(&self) -> String {
+        match self {
+            Plan::Disk { why } => format!("#!ipxe\necho rackberry: booting the local disk ({why})\nexit\n"),
+            Plan::Kernel(Kernel { title, server, kernel, initrd, bootif, arguments }) => format!(
+                "#!ipxe\necho rackberry: {title}\n\
+                 kernel http://{server}/{kernel} initrd=initrd BOOTIF={bootif} {arguments}\n\
+                 initrd --name initrd http://{server}/{initrd}\nboot\n"
+            ),
+        }
+    }
+}
+
+/// Text that fits between GRUB's single quotes.
+fn quotable(text: &str) -> String {
+    text.chars().map(|c| if c == '\'' || c.is_control() { ' ' } else { c }).collect()
+}

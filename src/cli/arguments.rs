@@ -1,0 +1,136 @@
+//! What may be said on the command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::daemon::PanelChoice;
+
+/// Installs a rack: DHCP, TFTP and HTTP for unattended network installs.
+#[derive(Debug, Parser)]
+#[command(name = "rackberry", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// The service's control socket.
+    #[arg(long, global = true, value_name = "PATH", default_value = "/run/rackberry/control.sock")]
+    pub socket: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service.
+    Serve(Serve),
+    /// Look for faults in configuration, loaders and assets; exit 1 if there are any.
+    Check(Check),
+    /// Show mode, network, counts and warnings.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show nodes, stages and progress live, until Ctrl-C.
+    Watch,
+    /// Let nodes install: those not installed yet, or the ones named.
+    Arm(Arm),
+    /// Stop new installs; those that already write a disk finish.
+    Disarm,
+    /// List all nodes.
+    Nodes {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at or change one node.
+    #[command(subcommand)]
+    Node(NodeCommand),
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Configuration files, merged in order.
+    #[arg(long = "config", value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+    /// Folder for nodes and leases.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/rackberry")]
+    pub state: PathBuf,
+    /// Which panel to drive.
+    #[arg(long, default_value = "auto")]
+    pub panel: Panel,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Configuration files, merged in order.
+    #[arg(long = "config", value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+}
+
+/// Panels.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Panel {
+    /// The board of the configuration, where there is one.
+    Auto,
+    /// Drawn on this terminal; the space bar is the button.
+    Sim,
+    /// None.
+    None,
+}
+
+impl From<Panel> for PanelChoice {
+    fn from(panel: Panel) -> Self {
+        match panel {
+            Panel::Auto => Self::Auto,
+            Panel::Sim => Self::Simulated,
+            Panel::None => Self::None,
+        }
+    }
+}
+
+/// `arm`
+#[derive(Debug, Args)]
+pub struct Arm {
+    /// How long, like 30m or 1h; the configured time where not said.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub arm_for: Option<Duration>,
+    /// Boot to RAM and stop there; a person runs the installer by hand.
+    #[arg(long)]
+    pub live: bool,
+    /// Every node, installed ones too. THIS OVERWRITES THEIR DISKS.
+    #[arg(long, conflicts_with = "nodes")]
+    pub all: bool,
+    /// Names or MAC addresses; these install again even if installed.
+    #[arg(value_name = "NODE")]
+    pub nodes: Vec<String>,
+}
+
+/// `node`
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Show all that is known of it.
+    Show {
+        /// Name or MAC address.
+        node: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Drop what is known of it.
+    Forget {
+        /// Name or MAC address.
+        node: String,
+    },
+    /// Let it install again. THIS OVERWRITES ITS DISK at its next network boot.
+    Reinstall {
+        /// Name or MAC address.
+        node: String,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::config::parse_duration(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,86 @@
+//! The command line: parse, call, print the error chain once, exit code.
+
+mod arguments;
+mod control;
+mod paint;
+mod view;
+mod watch;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+
+use crate::{config, daemon};
+use arguments::{Arguments, Command, NodeCommand};
+
+/// Exit code where the words of the command line are wrong (clap's own, said once).
+const USAGE: u8 = 2;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Printing help can only fail where nobody reads.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rackberry: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let socket = arguments.socket;
+    match arguments.command {
+        Command::Serve(serve) => {
+            let settings = config::load(&serve.config)?;
+            let options = daemon::Options {
+                config: serve.config,
+                state: serve.state,
+                panel: serve.panel.into(),
+                socket,
+            };
+            runtime()?.block_on(daemon::serve(settings, options))
+        }
+        Command::Check(check) => self::check(&check.config),
+        Command::Status { json } => runtime()?.block_on(control::status(&socket, json)),
+        Command::Watch => runtime()?.block_on(watch::watch(&socket)),
+        Command::Arm(arm) => runtime()?.block_on(control::arm(&socket, &arm)),
+        Command::Disarm => runtime()?.block_on(control::order(&socket, "/api/v1/disarm")),
+        Command::Nodes { json } => runtime()?.block_on(control::nodes(&socket, json)),
+        Command::Node(NodeCommand::Show { node, json }) => {
+            runtime()?.block_on(control::node(&socket, &node, json))
+        }
+        Command::Node(NodeCommand::Forget { node }) => {
+            runtime()?.block_on(control::node_order(&socket, &node, "forget"))
+        }
+        Command::Node(NodeCommand::Reinstall { node }) => {
+            runtime()?.block_on(control::node_order(&socket, &node, "reinstall"))
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start the runtime")
+}
+
+/// `rackberry check`: the configuration, then what it points to.
+fn check(files: &[std::path::PathBuf]) -> anyhow::Result<()> {
+    let settings = config::load(files)?;
+    let faults = daemon::faults(&settings);
+    for fault in &faults {
+        eprintln!("{fault}");
+    }
+    if !faults.is_empty() {
+        anyhow::bail!("{} found", if faults.len() == 1 { "1 fault".into() } else { format!("{} faults", faults.len()) });
+    }
+    println!("no faults");
+    Ok(())
+}

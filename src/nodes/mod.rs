@@ -1,0 +1,16 @@
+//! Nodes: what is known of each machine, how far its install is, and the one gate that says whether it may
+//! install.
+//!
+//! A node's life (`docs/architecture.md` has the picture):
+//! idle, discovered, loading, booting, configuring, installing, written, installed; failed from any of them.
+
+mod grant;
+mod node;
+mod registry;
+
+pub use grant::{Grant, Verdict};
+pub use node::{Failure, ImageProgress, Installed, Node, Sign};
+pub use registry::{Moved, Registry, Update};
+
+#[cfg(test)]
+mod tests;
