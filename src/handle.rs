@@ -1,8 +1,25 @@
-//! The way to the one task that owns the state.
+//! The one task that owns the state, and the way to it.
+//!
+//! Events that wait are taken in one batch: the appliance decides on each, the journal takes all their changes
+//! in one commit, and only then do the effects happen. So a storm of a thousand machines costs a few commits,
+//! and nothing is ever acted upon that a power cut could undo.
 
-use tokio::sync::{mpsc, oneshot};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use crate::appliance::{Answer, Ask, Progress, Refusal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    appliance::{Answer, Appliance, Ask, Effect, NodeView, Note, Outcome, Progress, Refusal, ReplyId, StatusView},
+    assets::{catalog::Catalog, scan},
+    clock::Clock,
+    config::Settings,
+    dhcp,
+    ids::Stage,
+    nodes::journal::{Journal, JournalError},
+};
+
+/// Most events that share a commit.
+const BATCH: usize = 512;
 
 /// What reaches the owner.
 #[derive(Debug)]
@@ -11,6 +28,14 @@ pub enum Message {
     Ask(Ask, oneshot::Sender<Answer>),
     /// A transfer moved on.
     Progress(Progress),
+    /// A DHCP packet.
+    Packet(dhcp::Packet),
+    /// A probe of an address ended.
+    Probed(dhcp::ProbeId, bool),
+    /// The configuration was reloaded.
+    Reconfigured(Arc<Settings>),
+    /// The asset folders were scanned.
+    Restocked(Arc<Catalog>),
 }
 
 /// A cheap copy for each adapter.
@@ -38,7 +63,224 @@ impl Handle {
 
     /// Tells how far a transfer is.
     pub async fn progress(&self, progress: Progress) {
+        self.tell(Message::Progress(progress)).await;
+    }
+
+    /// Tells anything that has no answer.
+    pub async fn tell(&self, message: Message) {
         // The owner is gone only when the service ends; nobody counts then.
-        let _ = self.to_owner.send(Message::Progress(progress)).await;
+        let _ = self.to_owner.send(message).await;
+    }
+}
+
+/// What everybody may look at, refreshed after every batch that changed something.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The whole.
+    pub status: Option<StatusView>,
+    /// Every node.
+    pub nodes: Vec<NodeView>,
+}
+
+/// The owner.
+#[derive(Debug)]
+pub struct Owner {
+    appliance: Appliance,
+    journal: Option<Journal>,
+    clock: Clock,
+    inbox: mpsc::Receiver<Message>,
+    dhcp: mpsc::UnboundedSender<dhcp::Action>,
+    snapshot: watch::Sender<Snapshot>,
+    replies: BTreeMap<ReplyId, oneshot::Sender<Answer>>,
+    last_reply: u64,
+    /// The journal's last failure, while it lasts.
+    fault: Option<String>,
+}
+
+impl Owner {
+    /// An owner of this state, which sends DHCP actions to `dhcp` and shows itself in `snapshot`.
+    pub fn new(
+        appliance: Appliance,
+        journal: Journal,
+        clock: Clock,
+        inbox: mpsc::Receiver<Message>,
+        dhcp: mpsc::UnboundedSender<dhcp::Action>,
+        snapshot: watch::Sender<Snapshot>,
+    ) -> Owner {
+        Owner {
+            appliance,
+            journal: Some(journal),
+            clock,
+            inbox,
+            dhcp,
+            snapshot,
+            replies: BTreeMap::new(),
+            last_reply: 0,
+            fault: None,
+        }
+    }
+
+    /// Handles events until every handle is gone.
+    pub async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        self.show();
+        loop {
+            let wait = self.appliance.deadline().map(|deadline| self.clock.until(deadline));
+            let tick = async {
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let received = tokio::select! {
+                received = self.inbox.recv_many(&mut batch, BATCH) => Some(received),
+                () = tick => None,
+            };
+            let outcomes = match received {
+                Some(0) => return,
+                Some(_) => batch.drain(..).map(|message| self.handle(message)).collect(),
+                None => vec![self.appliance.tick(self.clock.now())],
+            };
+            self.act(outcomes).await;
+            self.show();
+        }
+    }
+
+    fn handle(&mut self, message: Message) -> Outcome {
+        let now = self.clock.now();
+        match message {
+            Message::Ask(ask, reply) => {
+                self.last_reply += 1;
+                let id = ReplyId(self.last_reply);
+                self.replies.insert(id, reply);
+                self.appliance.ask(id, ask, now)
+            }
+            Message::Progress(progress) => self.appliance.progress(progress, now),
+            Message::Packet(packet) => self.appliance.packet(&packet, now),
+            Message::Probed(probe, in_use) => self.appliance.probed(probe, in_use, now),
+            Message::Reconfigured(settings) => {
+                self.appliance.reconfigure(settings);
+                Outcome::default()
+            }
+            Message::Restocked(catalog) => {
+                self.appliance.restock(catalog);
+                Outcome::default()
+            }
+        }
+    }
+
+    /// Journals every change, then lets the effects happen.
+    async fn act(&mut self, outcomes: Vec<Outcome>) {
+        let (mut changes, mut effects) = (Vec::new(), Vec::new());
+        // Whether a change is among an event's own or an earlier one's of this batch: its effects rely on it.
+        let mut relies = false;
+        for outcome in outcomes {
+            relies |= !outcome.changes.is_empty();
+            changes.extend(outcome.changes);
+            effects.extend(outcome.effects.into_iter().map(|effect| (relies, effect)));
+        }
+        let failure = if changes.is_empty() { None } else { self.commit(changes).await.err() };
+        for (relies, effect) in effects {
+            match &failure {
+                Some(reason) if relies => self.refuse(effect, reason),
+                _ => self.perform(effect),
+            }
+        }
+    }
+
+    async fn commit(&mut self, changes: Vec<crate::appliance::Change>) -> Result<(), String> {
+        let now = self.clock.now();
+        let journal = self.journal.take();
+        let work = move || -> (Option<Journal>, Result<(), JournalError>) {
+            let Some(mut journal) = journal else { return (None, Ok(())) };
+            let result = journal.commit(&changes, now);
+            (Some(journal), result)
+        };
+        let (journal, result) = match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => return Err(format!("the journal's thread ended: {error}")),
+        };
+        self.journal = journal;
+        match result {
+            Ok(()) => {
+                if self.fault.take().is_some() {
+                    tracing::info!("the state can be written again");
+                }
+                Ok(())
+            }
+            Err(error) => Err(self.roll_back(&error)),
+        }
+    }
+
+    /// The disk is full or broken: what could not be kept did not happen.
+    fn roll_back(&mut self, error: &JournalError) -> String {
+        let reason = chain(error);
+        if self.fault.as_ref() != Some(&reason) {
+            tracing::error!("{reason}; nothing new is allowed until it can be written again");
+        }
+        self.fault = Some(reason.clone());
+        let stored = self.journal.as_mut().map(Journal::load);
+        match stored {
+            Some(Ok(stored)) => self.appliance.restore(stored, self.clock.now()),
+            Some(Err(error)) => tracing::error!("{}", chain(&error)),
+            None => {}
+        }
+        reason
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            // The DHCP adapter is gone only when the service ends.
+            Effect::Dhcp(action) => drop(self.dhcp.send(action)),
+            Effect::Answer(id, answer) => self.reply(id, answer),
+            Effect::Note(note) => log(&note),
+        }
+    }
+
+    fn refuse(&mut self, effect: Effect, reason: &str) {
+        match effect {
+            Effect::Answer(id, _) => self.reply(id, Answer::Refused(Refusal::Unavailable(reason.to_owned()))),
+            // A probe relies on nothing, and a client asks again for what was not sent.
+            Effect::Dhcp(_) | Effect::Note(_) => {}
+        }
+    }
+
+    fn reply(&mut self, id: ReplyId, answer: Answer) {
+        if let Some(reply) = self.replies.remove(&id) {
+            // The client has gone away: nothing to tell.
+            let _ = reply.send(answer);
+        }
+    }
+
+    fn show(&self) {
+        let now = self.clock.now();
+        let mut status = self.appliance.status(now);
+        status.warnings.extend(self.fault.clone());
+        self.snapshot.send_replace(Snapshot { status: Some(status), nodes: self.appliance.node_views(now) });
+    }
+}
+
+/// An error and its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn log(note: &Note) {
+    match note {
+        Note::Moved { mac, node, to: stage @ Stage::Failed, .. } => {
+            tracing::warn!(%mac, node, %stage, "{note}");
+        }
+        Note::Moved { mac, node, to: stage, .. } => tracing::info!(%mac, node, %stage, "{note}"),
+        Note::NotGranted { node, .. } | Note::Denied { node, .. } => tracing::warn!(node, "{note}"),
+        Note::Armed { .. } | Note::Disarmed { .. } | Note::ArmingOver { .. } => tracing::info!("{note}"),
+        Note::Dhcp(notice) => tracing::info!("{notice}"),
+    }
+}
+
+/// Scans the asset folders off the runtime's threads and tells the owner.
+pub async fn restock(handle: &Handle, dirs: Vec<PathBuf>, loaders: PathBuf) {
+    if let Ok(catalog) = tokio::task::spawn_blocking(move || scan::scan(&dirs, &loaders)).await {
+        handle.tell(Message::Restocked(Arc::new(catalog))).await;
     }
 }

@@ -10,6 +10,8 @@ pub mod assets;
 pub mod boot;
 pub mod clock;
 pub mod config;
+pub mod demo;
+pub mod dhcp;
 pub mod handle;
 pub mod http;
 pub mod ids;

@@ -1,2 +1,2 @@
-//! The `rackberry` command.
-fn main() {}
+//! x
+fn main(){}

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use crate::{
-    appliance::{Answer, Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId},
+    appliance::{Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId},
     arm::Arming,
     assets::catalog::{Catalog, Version},
     boot::{self, Kernel, Plan},

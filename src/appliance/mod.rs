@@ -1,7 +1,14 @@
 //! Pure composition: events in, changes and effects out.
 
+mod commands;
+mod core;
 mod event;
+mod fetch;
+mod outcome;
+mod show;
 mod view;
 
+pub use self::core::{Appliance, Stored};
 pub use event::*;
+pub use outcome::*;
 pub use view::*;

@@ -8,7 +8,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use crate::{
     appliance::{Change, Stored},
     dhcp,
-    ids::{Mac, Time},
+    ids::Time,
 };
 
 const NODES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("nodes");
@@ -37,7 +37,7 @@ pub enum JournalError {
     #[error("the state in {0} is of layout {1}, this rackberry knows layouts up to {FORMAT}; run the later version again")]
     Later(PathBuf, u64),
     /// A record can't be decoded.
-    #[error("a record of table {1} in {0} can't be read")]
+    #[error("a record of table {1} in {0} can't be coded")]
     Record(PathBuf, &'static str, #[source] serde_json::Error),
 }
 
@@ -135,7 +135,7 @@ impl Journal {
             let mut leases = write.open_table(LEASES).map_err(|error| access(error.into()))?;
             let mut counters = write.open_table(COUNTERS).map_err(|error| access(error.into()))?;
             for change in changes {
-                put(change, &mut nodes, &mut leases, &mut counters).map_err(|error| access(error.into()))?;
+                put(&path, change, &mut nodes, &mut leases, &mut counters)?;
             }
             counters.insert("time", now.0).map_err(|error| access(error.into()))?;
         }
@@ -146,26 +146,29 @@ impl Journal {
 type Records<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
 
 fn put(
+    path: &Path,
     change: &Change,
     nodes: &mut Records<'_>,
     leases: &mut Records<'_>,
     counters: &mut redb::Table<'_, &'static str, u64>,
-) -> Result<(), redb::StorageError> {
-    match change {
-        Change::Node(node) => drop(nodes.insert(node.mac.0.as_slice(), encode(node).as_slice())?),
-        Change::NoNode(mac) => drop(nodes.remove(mac.0.as_slice())?),
-        Change::Lease(dhcp::LeaseChange::Put(lease)) => {
-            drop(leases.insert(lease.mac.0.as_slice(), encode(lease).as_slice())?);
+) -> Result<(), JournalError> {
+    let done = match change {
+        Change::Node(node) => {
+            nodes.insert(node.mac.0.as_slice(), encode(path, "nodes", node)?.as_slice()).map(drop)
         }
-        Change::Lease(dhcp::LeaseChange::Drop(mac)) => drop(leases.remove(mac.0.as_slice())?),
-        Change::Arming(number) => drop(counters.insert("arming", number)?),
-    }
-    Ok(())
+        Change::NoNode(mac) => nodes.remove(mac.0.as_slice()).map(drop),
+        Change::Lease(dhcp::LeaseChange::Put(lease)) => {
+            leases.insert(lease.mac.0.as_slice(), encode(path, "leases", lease)?.as_slice()).map(drop)
+        }
+        Change::Lease(dhcp::LeaseChange::Drop(mac)) => leases.remove(mac.0.as_slice()).map(drop),
+        Change::Arming(number) => counters.insert("arming", number).map(drop),
+    };
+    done.map_err(|error| JournalError::Access(path.to_owned(), error.into()))
 }
 
 /// Records are JSON: the state is small, and a person can read it when something went wrong.
-fn encode<T: serde::Serialize>(record: &T) -> Vec<u8> {
-    serde_json::to_vec(record).unwrap_or_default()
+fn encode<T: serde::Serialize>(path: &Path, table: &'static str, record: &T) -> Result<Vec<u8>, JournalError> {
+    serde_json::to_vec(record).map_err(|error| JournalError::Record(path.to_owned(), table, error))
 }
 
 fn decode<T: serde::de::DeserializeOwned>(

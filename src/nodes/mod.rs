@@ -5,6 +5,7 @@
 //! idle, discovered, loading, booting, configuring, installing, written, installed; failed from any of them.
 
 mod grant;
+pub mod journal;
 mod node;
 mod registry;
 

@@ -75,3 +75,11 @@ impl Profile {
         }
     }
 }
+
+/// The install script of the 2016 way, for one node.
+pub fn install_script(server: &str, disk: &str, version: &str) -> String {
+    include_str!("../../profiles/coreos/install.sh")
+        .replace("@SERVER@", server)
+        .replace("@DISK@", disk)
+        .replace("@VERSION@", version)
+}

@@ -1,0 +1,38 @@
+# The front door. Each target installs what it needs (image/setup).
+SHELL := bash
+export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+CARGO ?= cargo
+
+.PHONY: help demo test lint cross assets loaders setup clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: assets ## install two real (virtual) machines, one BIOS and one UEFI, before your eyes
+	$(CARGO) run --release --quiet -- demo $(ARGS)
+
+test: assets ## every test, those with real firmware too
+	$(CARGO) test --workspace
+
+lint: setup ## formatting, clippy, licences and sources of dependencies, shell scripts
+	image/setup deny
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	cargo-deny check bans licenses sources
+	shellcheck image/setup .ci/run $$(find image profiles -type f -name build) $$(find profiles image -name '*.sh')
+
+cross: ## the Raspberry Pi's static binary
+	image/setup packages cross
+	$(CARGO) build --release --target aarch64-unknown-linux-musl
+	@ls -l target/aarch64-unknown-linux-musl/release/rackberry | awk '{ print "static aarch64 binary:", $$5, "bytes" }'
+	qemu-aarch64-static target/aarch64-unknown-linux-musl/release/rackberry check --config tests/data/cross.toml
+
+assets: setup ## the demo's operating system and the boot loaders, in target/
+	image/loaders/build target/loaders
+	image/demo-os/build target/demo
+
+setup:
+	image/setup packages
+
+clean: ## remove what was built
+	$(CARGO) clean

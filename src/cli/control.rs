@@ -1,0 +1,90 @@
+//! The subcommands that talk to the running service.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::bail;
+use serde_json::{Value, json};
+
+use super::{arguments::Arm, view};
+use crate::{
+    appliance::{NodeView, StatusView},
+    http::client,
+};
+
+/// `rackberry status`
+pub async fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
+    let value = get(socket, "/api/v1/status").await?;
+    if json {
+        return print_json(&value);
+    }
+    let status: StatusView = serde_json::from_value(value)?;
+    print!("{}", view::status(&status));
+    Ok(())
+}
+
+/// `rackberry nodes`
+pub async fn nodes(socket: &Path, json: bool) -> anyhow::Result<()> {
+    let value = get(socket, "/api/v1/nodes").await?;
+    if json {
+        return print_json(&value);
+    }
+    let nodes: Vec<NodeView> = serde_json::from_value(value)?;
+    print!("{}", view::nodes(&nodes));
+    Ok(())
+}
+
+/// `rackberry node show`
+pub async fn node(socket: &Path, node: &str, json: bool) -> anyhow::Result<()> {
+    let value = get(socket, &format!("/api/v1/nodes/{node}")).await?;
+    if json {
+        return print_json(&value);
+    }
+    let node: NodeView = serde_json::from_value(value)?;
+    print!("{}", view::node(&node));
+    Ok(())
+}
+
+/// `rackberry arm`
+pub async fn arm(socket: &Path, arm: &Arm) -> anyhow::Result<()> {
+    let seconds = arm.arm_for.map(|time: Duration| format!("{}s", time.as_secs()));
+    let mut body = json!({ "live": arm.live, "all": arm.all, "nodes": arm.nodes });
+    if let (Some(seconds), Some(body)) = (seconds, body.as_object_mut()) {
+        body.insert("for".into(), seconds.into());
+    }
+    post(socket, "/api/v1/arm", Some(body)).await
+}
+
+/// An order without words of its own.
+pub async fn order(socket: &Path, path: &str) -> anyhow::Result<()> {
+    post(socket, path, None).await
+}
+
+/// An order for one node.
+pub async fn node_order(socket: &Path, node: &str, order: &str) -> anyhow::Result<()> {
+    post(socket, &format!("/api/v1/nodes/{node}/{order}"), None).await
+}
+
+async fn get(socket: &Path, path: &str) -> anyhow::Result<Value> {
+    let (status, body) = client::call(socket, "GET", path, None).await?;
+    if status.is_success() { Ok(body) } else { bail!("{}", message(&body)) }
+}
+
+async fn post(socket: &Path, path: &str, body: Option<Value>) -> anyhow::Result<()> {
+    let (status, body) = client::call(socket, "POST", path, body).await?;
+    if !status.is_success() {
+        bail!("{}", message(&body));
+    }
+    println!("{}", message(&body));
+    Ok(())
+}
+
+/// The sentence in an answer.
+fn message(body: &Value) -> &str {
+    let text = |key| body.get(key).and_then(Value::as_str);
+    text("message").or(text("error")).unwrap_or("the service gave no reason")
+}
+
+fn print_json(value: &Value) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The wiring: open, spawn, watch. Any task that ends on its own ends the service, with that task's name.
+
+mod dhcp;
+mod faults;
+mod log;
+mod network;
+mod reload;
+mod tftp;
+
+pub use faults::faults;
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    appliance::Appliance,
+    assets::scan,
+    clock::Clock,
+    config::Settings,
+    handle::{Handle, Message, Owner, Snapshot},
+    http,
+    nodes::journal::Journal,
+    panel,
+};
+
+/// Room for messages to the owner: a burst of a thousand machines and their transfers.
+const INBOX: usize = 4096;
+
+/// What the command line says of a run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Configuration files, for reloads.
+    pub config: Vec<PathBuf>,
+    /// Folder for nodes and leases.
+    pub state: PathBuf,
+    /// Which panel to drive.
+    pub panel: PanelChoice,
+    /// Where the control socket goes.
+    pub socket: PathBuf,
+}
+
+/// Which panel to drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PanelChoice {
+    /// The board of the configuration, where there is one.
+    Auto,
+    /// Drawn on the terminal.
+    Simulated,
+    /// None.
+    None,
+}
+
+/// Runs the service until a signal or a failure.
+pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
+    log::init();
+    run(settings, options, |_, _| {}).await
+}
+
+/// As [`serve`], for a caller that has set logging up, and that takes part through a handle: `started` gets
+/// it when everything listens.
+pub async fn run(
+    settings: Settings,
+    options: Options,
+    started: impl FnOnce(Handle, watch::Receiver<Snapshot>),
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("can't watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("can't watch for SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("can't watch for SIGHUP")?;
+    let settings = Arc::new(named_interface(settings)?);
+    let mut journal = Journal::open(&options.state)?;
+    let stored = journal.load()?;
+    let clock = Clock::starting_after(stored.time);
+    let catalog = Arc::new(scan::scan(&settings.assets.dirs, &settings.assets.loaders));
+    let appliance = Appliance::new(settings.clone(), catalog, stored, clock.now());
+
+    let (handle, inbox) = Handle::channel(INBOX);
+    let (dhcp_actions, actions) = mpsc::unbounded_channel();
+    let (snapshot, seen) = watch::channel(Snapshot::default());
+    let (stop, stopping) = watch::channel(false);
+    let mut tasks = Tasks::default();
+    let owner = Owner::new(appliance, journal, clock, inbox, dhcp_actions, snapshot);
+    tasks.spawn("the owner of the state", async {
+        owner.run().await;
+        Ok(())
+    });
+
+    let network = &settings.network;
+    let interface = network.interface.clone().unwrap_or_default();
+    let wait = network::wait(&interface, network.address, network.prefix);
+    let link = tokio::select! {
+        link = wait => link,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    let dhcp = dhcp::Adapter::open(&link, &settings)?;
+    let tftp = tftp::open(&settings, handle.clone())?;
+    let http = http::serve::Server::bind(&settings, &options.socket, handle.clone(), seen.clone()).await?;
+    tasks.spawn("DHCP", dhcp.run(handle.clone(), actions));
+    tasks.spawn("TFTP", tftp::run(tftp, stopping.clone()));
+    tasks.spawn("HTTP", http.run(stopping.clone()));
+    tasks.spawn("the asset folders' watch", reload::watch_assets(handle.clone(), settings.clone()));
+    tracing::info!(
+        interface,
+        address = %network.address,
+        "ready and safe: nobody installs until somebody arms"
+    );
+    ready();
+    if options.panel == PanelChoice::Simulated {
+        tasks.spawn("the simulated panel", panel::drive::simulated(handle.clone(), seen.clone()));
+    }
+    started(handle.clone(), seen);
+
+    let ended = loop {
+        tokio::select! {
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
+            _ = hangup.recv() => reload::reload(&handle, &settings, &options.config).await,
+            ended = tasks.any_end() => break ended,
+        }
+    };
+    if ended.is_ok() {
+        tracing::info!("shutting down");
+    }
+    // Receivers that are gone have stopped already.
+    let _ = stop.send(true);
+    ended
+}
+
+/// The settings with the interface's name filled in, so that everything that shows it agrees.
+fn named_interface(mut settings: Settings) -> anyhow::Result<Settings> {
+    settings.network.interface = Some(network::interface(settings.network.interface.as_deref())?);
+    Ok(settings)
+}
+
+/// Tells systemd, where it listens, that the service serves.
+fn ready() {
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        tracing::warn!(%error, "can't tell systemd that the service is ready");
+    }
+}
+
+/// Named tasks.
+#[derive(Debug, Default)]
+struct Tasks {
+    running: JoinSet<(&'static str, anyhow::Result<()>)>,
+}
+
+impl Tasks {
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        self.running.spawn(async move { (name, task.await) });
+    }
+
+    /// Waits for any task's end: on this floor that is always a failure, unless the user ended the panel.
+    async fn any_end(&mut self) -> anyhow::Result<()> {
+        match self.running.join_next().await {
+            None => anyhow::bail!("nothing runs"),
+            Some(Err(panic)) => Err(panic).context("a part of the service failed"),
+            Some(Ok(("the simulated panel", Ok(())))) => Ok(()),
+            Some(Ok((name, Ok(())))) => anyhow::bail!("{name} ended"),
+            Some(Ok((name, Err(error)))) => Err(error.context(format!("{name} failed"))),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Light stand-ins for machines: they speak DHCP, TFTP and HTTP as a BIOS PXE client, pxelinux and the install
+//! script do, without running any of them. For quick looks and for scale, not for proof.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use dhcproto::{
+    Decodable as _, Decoder, Encodable as _,
+    v4::{DhcpOption, Flags, Message, MessageType, OptionCode},
+};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Method, Request, body::Bytes};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpSocket, UdpSocket},
+    process::Command,
+    sync::broadcast,
+    time::timeout,
+};
+
+use crate::ids::Mac;
+
+/// The interface that all stand-ins share.
+pub const INTERFACE: &str = "nodes0";
+const REPLY: Duration = Duration::from_secs(3);
+const TRIES: usize = 10;
+/// How long a simulated disk takes for one piece of the image, and how big a piece is.
+const WRITE: Duration = Duration::from_millis(20);
+
+/// Runs `count` machines in this network namespace, each through one install and one more start.
+pub async fn run(count: u8) -> anyhow::Result<()> {
+    let wire = Wire::open().await?;
+    let mut nodes = tokio::task::JoinSet::new();
+    for number in 1..=count {
+        let node = Machine { mac: Mac([0x52, 0x54, 0, 0x5a, 0, number]), wire: wire.clone() };
+        nodes.spawn(async move { node.live().await.with_context(|| format!("simulated node {}", node.mac)) });
+    }
+    while let Some(ended) = nodes.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+/// The DHCP client port, shared: replies go to everybody, and each takes its own.
+#[derive(Debug, Clone)]
+struct Wire {
+    socket: std::sync::Arc<UdpSocket>,
+    replies: broadcast::Sender<Message>,
+}
+
+impl Wire {
+    async fn open() -> anyhow::Result<Wire> {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+        socket.set_broadcast(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind_device(Some(INTERFACE.as_bytes()))?;
+        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 68)).into()).context("DHCP client port 68")?;
+        let socket = std::sync::Arc::new(UdpSocket::from_std(socket.into())?);
+        let (replies, _) = broadcast::channel(1024);
+        let (reader, sender) = (socket.clone(), replies.clone());
+        tokio::spawn(async move {
+            let mut buffer = vec![0; 2048];
+            while let Ok(length) = reader.recv(&mut buffer).await {
+                if let Ok(message) = Message::decode(&mut Decoder::new(&buffer[..length])) {
+                    // Nobody listening just now is fine.
+                    let _ = sender.send(message);
+                }
+            }
+        });
+        Ok(Wire { socket, replies })
+    }
+
+    /// Sends until a reply to this transaction comes.
+    async fn exchange(&self, request: &Message) -> anyhow::Result<Message> {
+        let mut replies = self.replies.subscribe();
+        let packet = request.to_vec()?;
+        for _ in 0..TRIES {
+            self.socket.send_to(&packet, (Ipv4Addr::BROADCAST, 67)).await?;
+            let answer = async {
+                loop {
+                    match replies.recv().await {
+                        Ok(reply) if reply.xid() == request.xid() && reply.chaddr() == request.chaddr() => {
+                            return Ok(reply);
+                        }
+                        Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                        Err(broadcast::error::RecvError::Closed) => bail!("the wire is closed"),
+                    }
+                }
+            };
+            if let Ok(reply) = timeout(REPLY, answer).await {
+                return reply;
+            }
+        }
+        bail!("no DHCP reply")
+    }
+}
+
+/// What DHCP gave.
+#[derive(Debug)]
+struct Lease {
+    address: Ipv4Addr,
+    server: Ipv4Addr,
+    file: Option<String>,
+}
+
+/// One machine.
+#[derive(Debug)]
+struct Machine {
+    mac: Mac,
+    wire: Wire,
+}
+
+impl Machine {
+    /// Starts from the network until it has installed, and once more, which must lead to the disk.
+    async fn live(&self) -> anyhow::Result<()> {
+        loop {
+            let lease = self.dhcp(true).await?;
+            let Some(file) = lease.file.clone() else {
+                tokio::time::sleep(REPLY).await;
+                continue;
+            };
+            self.tftp(&lease, &file).await?;
+            let menu = self.tftp(&lease, &format!("pxelinux.cfg/{}", self.mac.bootif())).await?;
+            let menu = String::from_utf8_lossy(&menu).into_owned();
+            if menu.contains("LOCALBOOT") {
+                tokio::time::sleep(REPLY).await;
+                continue;
+            }
+            self.install(&lease, &menu).await?;
+            break;
+        }
+        let again = self.dhcp(true).await?;
+        ensure!(again.file.is_none(), "was led into the installer again");
+        self.dhcp(false).await?;
+        Ok(())
+    }
+
+    async fn install(&self, lease: &Lease, menu: &str) -> anyhow::Result<()> {
+        for key in ["KERNEL ", "INITRD "] {
+            let path = menu.lines().find_map(|line| line.trim().strip_prefix(key));
+            self.tftp(lease, path.context("the menu names no kernel and initrd")?).await?;
+        }
+        let url = menu.split("cloud-config-url=").nth(1).context("the menu names no script")?;
+        let url = url.split_whitespace().next().unwrap_or_default();
+        let authority = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+        let port = authority.split(':').nth(1).map_or(Ok(80), str::parse)?;
+        let server = SocketAddrV4::new(lease.server, port);
+        let script = self.http(lease, server, Method::GET, "/cloud-configs/install.sh", None).await?;
+        ensure!(!script.is_empty(), "the install script is empty");
+        self.http(lease, server, Method::GET, &format!("/cloud-configs/{}.yml", self.mac), None).await?;
+        let kernel = menu.lines().find_map(|line| line.trim().strip_prefix("KERNEL ")).unwrap_or_default();
+        let folder = kernel.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let image = format!("/{folder}/coreos_production_image.bin.bz2");
+        self.http(lease, server, Method::HEAD, &image, None).await?;
+        self.http(lease, server, Method::GET, &format!("{image}.sig"), None).await?;
+        self.http(lease, server, Method::GET, &image, None).await?;
+        let report = r#"{"stage":"written","ok":true}"#;
+        let path = format!("/api/v1/nodes/{}/report", self.mac);
+        self.http(lease, server, Method::POST, &path, Some(report)).await?;
+        Ok(())
+    }
+
+    /// DISCOVER to ACK, and the address on the shared interface.
+    async fn dhcp(&self, network_boot: bool) -> anyhow::Result<Lease> {
+        let offer = self.wire.exchange(&self.message(MessageType::Discover, network_boot, None)?).await?;
+        let ack = self.wire.exchange(&self.message(MessageType::Request, network_boot, Some(&offer))?).await?;
+        ensure!(ack.opts().msg_type() == Some(MessageType::Ack), "the address was refused");
+        let file = match ack.opts().get(OptionCode::BootfileName) {
+            Some(DhcpOption::BootfileName(name)) => Some(String::from_utf8_lossy(name).into_owned()),
+            _ => ack.fname().map(|name| String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()),
+        };
+        let lease = Lease {
+            address: ack.yiaddr(),
+            server: server_id(&ack).context("the ACK names no server")?,
+            file: file.filter(|name| !name.is_empty()),
+        };
+        let address = format!("{}/24", lease.address);
+        // It is there already when the machine starts again.
+        Command::new("ip").args(["address", "replace", &address, "dev", INTERFACE]).status().await?;
+        Ok(lease)
+    }
+
+    fn message(&self, kind: MessageType, network_boot: bool, offer: Option<&Message>) -> anyhow::Result<Message> {
+        let mut message = Message::default();
+        message.set_flags(Flags::default().set_broadcast()).set_chaddr(&self.mac.0);
+        if let Some(offer) = offer {
+            message.set_xid(offer.xid());
+        }
+        let options = message.opts_mut();
+        options.insert(DhcpOption::MessageType(kind));
+        options.insert(DhcpOption::MaxMessageSize(1472));
+        if network_boot {
+            options.insert(DhcpOption::ClassIdentifier(b"PXEClient:Arch:00000:UNDI:002001".to_vec()));
+            options.insert(DhcpOption::ClientSystemArchitecture(0u16.into()));
+        }
+        if let Some(offer) = offer {
+            options.insert(DhcpOption::RequestedIpAddress(offer.yiaddr()));
+            options.insert(DhcpOption::ServerIdentifier(server_id(offer).context("the OFFER names no server")?));
+        }
+        Ok(message)
+    }
+
+    /// Reads a file in lock-step (RFC 1350) with 1468-byte blocks (RFC 2348).
+    async fn tftp(&self, lease: &Lease, name: &str) -> anyhow::Result<Vec<u8>> {
+        let socket = UdpSocket::bind((lease.address, 0)).await.context("TFTP client socket")?;
+        let mut packet = [&[0, 1], name.as_bytes(), b"\0octet\0blksize\x001468\0"].concat();
+        let mut to = SocketAddr::from((lease.server, 69));
+        let (mut file, mut expected, mut buffer) = (Vec::new(), 1u16, vec![0; 2048]);
+        let mut silent = 0;
+        loop {
+            socket.send_to(&packet, to).await?;
+            let Ok(received) = timeout(REPLY, socket.recv_from(&mut buffer)).await else {
+                silent += 1;
+                ensure!(silent < TRIES, "{name}: no answer by TFTP");
+                continue;
+            };
+            let (length, from) = received?;
+            (to, silent) = (from, 0);
+            match &buffer[..length] {
+                [0, 6, ..] => packet = vec![0, 4, 0, 0],
+                [0, 3, high, low, data @ ..] => {
+                    let block = u16::from_be_bytes([*high, *low]);
+                    packet = vec![0, 4, *high, *low];
+                    if block == expected {
+                        file.extend_from_slice(data);
+                        expected = expected.wrapping_add(1);
+                        if data.len() < 1468 {
+                            socket.send_to(&packet, to).await?;
+                            return Ok(file);
+                        }
+                    }
+                }
+                [0, 5, _, code, text @ ..] => {
+                    bail!("{name}: TFTP error {code}: {}", String::from_utf8_lossy(text).trim_end_matches('\0'))
+                }
+                _ => bail!("{name}: an answer that is not TFTP"),
+            }
+        }
+    }
+
+    /// One request, from the machine's own address; reads the body at the pace of a disk.
+    async fn http(
+        &self,
+        lease: &Lease,
+        server: SocketAddrV4,
+        method: Method,
+        path: &str,
+        body: Option<&'static str>,
+    ) -> anyhow::Result<Vec<u8>> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((lease.address, 0).into())?;
+        let stream = socket.connect(server.into()).await.with_context(|| format!("can't connect to {server}"))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let body = Full::new(Bytes::from_static(body.unwrap_or_default().as_bytes()));
+        let request = Request::builder().method(method).uri(path).header("Host", server.to_string()).body(body)?;
+        let mut response = sender.send_request(request).await?;
+        ensure!(response.status().is_success(), "{path}: {}", response.status());
+        let mut received = Vec::new();
+        while let Some(frame) = response.body_mut().frame().await {
+            let frame = frame?;
+            received.extend(frame.data_ref().into_iter().flatten());
+            if path.ends_with(".bz2") {
+                tokio::time::sleep(WRITE).await;
+            }
+        }
+        Ok(received)
+    }
+}
+
+fn server_id(message: &Message) -> Option<Ipv4Addr> {
+    match message.opts().get(OptionCode::ServerIdentifier) {
+        Some(DhcpOption::ServerIdentifier(server)) => Some(*server),
+        _ => None,
+    }
+}
