@@ -36,6 +36,45 @@ pub struct Network {
     pub mode: Mode,
 }
 
+impl Network {
+    /// The network itself: its first address, which no host has.
+    pub fn base(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.address.to_bits() & self.mask().to_bits())
+    }
+
+    /// The network's mask.
+    pub fn mask(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0))
+    }
+
+    /// The broadcast address: the network's last.
+    pub fn broadcast(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.address.to_bits() | !self.mask().to_bits())
+    }
+
+    /// Whether `address` lies in the network, its first and last address included.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        address.to_bits() & self.mask().to_bits() == self.base().to_bits()
+    }
+
+    /// Whether a host of the network can have `address`.
+    pub fn is_host(&self, address: Ipv4Addr) -> bool {
+        self.contains(address) && address != self.base() && address != self.broadcast()
+    }
+
+    /// The pool when none is configured: the 100th to the 200th address, or the upper half of a network
+    /// smaller than /24.
+    pub fn default_pool(&self) -> (Ipv4Addr, Ipv4Addr) {
+        let (base, broadcast) = (self.base().to_bits(), self.broadcast().to_bits());
+        let (first, last) = if self.prefix <= 24 {
+            (base + 100, base + 200)
+        } else {
+            (base + (broadcast - base) / 2 + 1, broadcast - 1)
+        };
+        (Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last))
+    }
+}
+
 /// How the service shares the network with other DHCP servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
