@@ -9,7 +9,9 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    appliance::{Answer, Appliance, Ask, Effect, NodeView, Note, Outcome, Progress, Refusal, ReplyId, StatusView},
+    appliance::{
+        Answer, Appliance, Ask, Effect, NodeView, Note, Outcome, Progress, Refusal, ReplyId, StatusView,
+    },
     assets::{catalog::Catalog, scan},
     clock::Clock,
     config::Settings,

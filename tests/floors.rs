@@ -35,8 +35,23 @@ const ADAPTERS: &[&str] = &[
 ];
 const ADAPTER_FLOOR: usize = 4;
 const IMPURE: &[&str] = &[
-    "tokio", "hyper", "socket2", "rustix", "nix", "redb", "getrandom", "crossterm", "std::fs", "std::thread", "std::process",
-    "std::env", "TcpStream", "TcpListener", "UdpSocket", "Instant", "SystemTime",
+    "tokio",
+    "hyper",
+    "socket2",
+    "rustix",
+    "nix",
+    "redb",
+    "getrandom",
+    "crossterm",
+    "std::fs",
+    "std::thread",
+    "std::process",
+    "std::env",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "Instant",
+    "SystemTime",
 ];
 
 #[test]
@@ -84,7 +99,9 @@ fn uses(text: &str) -> Vec<String> {
     let mut statements = Vec::new();
     let mut open: Option<String> = None;
     for line in code.lines().map(str::trim) {
-        let begins = ["use ", "pub use ", "pub(crate) use ", "pub(super) use "].iter().any(|word| line.starts_with(word));
+        let begins = ["use ", "pub use ", "pub(crate) use ", "pub(super) use "]
+            .iter()
+            .any(|word| line.starts_with(word));
         if begins {
             open = Some(String::new());
         }

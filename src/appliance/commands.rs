@@ -18,7 +18,9 @@ impl Appliance {
         out: &mut Outcome,
     ) -> Answer {
         let done = match command {
-            Command::Arm { arm_for, live, all, nodes } => self.arm(source, arm_for, live, all, &nodes, now, out),
+            Command::Arm { arm_for, live, all, nodes } => {
+                self.arm(source, arm_for, live, all, &nodes, now, out)
+            }
             Command::Disarm => Ok(self.disarm(source, now, out)),
             Command::Reinstall(node) => self.arm(source, None, false, false, &[node], now, out),
             Command::Forget(node) => self.forget(&node, out),
@@ -129,7 +131,9 @@ impl Appliance {
 
     pub(super) fn find(&self, text: &str) -> Result<Mac, Refusal> {
         self.nodes.find(text).ok_or_else(|| {
-            Refusal::NotFound(format!("{text:?} is neither a node's name nor a MAC address; `rackberry nodes` lists them"))
+            Refusal::NotFound(format!(
+                "{text:?} is neither a node's name nor a MAC address; `rackberry nodes` lists them"
+            ))
         })
     }
 }
@@ -138,6 +142,7 @@ impl Appliance {
 pub fn in_words(length: Duration) -> String {
     let seconds = length.as_secs();
     let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-    let words: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    let words: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
     if words.is_empty() { "0s".into() } else { words.join(" ") }
 }

@@ -257,7 +257,9 @@ impl Appliance {
     /// A transfer moved on or ended.
     pub fn progress(&mut self, progress: Progress, now: Time) -> Outcome {
         let mut out = Outcome::default();
-        let Some(Transfer { mac, cargo }) = self.transfers.get(&progress.transfer).copied() else { return out };
+        let Some(Transfer { mac, cargo }) = self.transfers.get(&progress.transfer).copied() else {
+            return out;
+        };
         if progress.end.is_some() {
             self.transfers.remove(&progress.transfer);
         }

@@ -29,7 +29,9 @@ impl Appliance {
             Route::File(path) => self.file(node, peer, head, &path, now, out),
             Route::PxelinuxMenu(name) => self.pxelinux_menu(node, &name, now),
             Route::GrubMenu(name) if menu_is_for(node, &name) => self.menu(node, now, Plan::grub),
-            Route::GrubMenu(name) => Err(not_found(format!("grub/{name} is not rendered; see grub/grub.cfg"))),
+            Route::GrubMenu(name) => {
+                Err(not_found(format!("grub/{name} is not rendered; see grub/grub.cfg")))
+            }
             Route::IpxeScript(mac) => {
                 self.only_own(node, peer, mac).and_then(|()| self.menu(node, now, Plan::ipxe))
             }
@@ -65,7 +67,8 @@ impl Appliance {
         let name = path.join("/");
         if let Some(loader) = catalog.loader(&name) {
             let starts = boot::LOADERS.contains(&name.as_str());
-            let transfer = node.filter(|_| starts && !head).map(|mac| self.begin_transfer(mac, Cargo::Loader));
+            let transfer =
+                node.filter(|_| starts && !head).map(|mac| self.begin_transfer(mac, Cargo::Loader));
             return Ok(Answer::File { path: loader.to_owned(), transfer });
         }
         // Configurations have a gate of their own; the tree must not be a way around it.
@@ -212,4 +215,3 @@ fn menu_is_for(node: Option<Mac>, name: &str) -> bool {
 fn not_found(text: String) -> Refusal {
     Refusal::NotFound(text)
 }
-

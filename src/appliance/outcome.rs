@@ -117,7 +117,9 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Moved { story, .. } => f.write_str(story),
-            Self::NotGranted { reason, .. } => write!(f, "asks for a network boot but can't install: {reason}"),
+            Self::NotGranted { reason, .. } => {
+                write!(f, "asks for a network boot but can't install: {reason}")
+            }
             Self::Denied { reason, .. } => f.write_str(reason),
             Self::Armed { source, how } => write!(f, "armed by {source}: {how}"),
             Self::Disarmed { source, running: 0 } => write!(f, "disarmed by {source}"),

@@ -21,10 +21,7 @@ impl Appliance {
                 Err(refusal) => return Answer::Refused(refusal),
             },
         };
-        json.map_or_else(
-            |error| Answer::Refused(Refusal::Unavailable(error.to_string())),
-            Answer::Json,
-        )
+        json.map_or_else(|error| Answer::Refused(Refusal::Unavailable(error.to_string())), Answer::Json)
     }
 
     /// The state of the whole.
@@ -32,7 +29,8 @@ impl Appliance {
         let window = self.arming.window(now);
         let nodes = self.node_views(now);
         let count = |stage| nodes.iter().filter(|node| node.stage == stage).count();
-        let counts = Stage::ALL.into_iter().map(|stage| (stage, count(stage))).filter(|(_, n)| *n > 0).collect();
+        let counts =
+            Stage::ALL.into_iter().map(|stage| (stage, count(stage))).filter(|(_, n)| *n > 0).collect();
         let install = &self.settings.install;
         let ready = self.catalog.ready(&install.profile, &install.version);
         StatusView {
@@ -57,7 +55,10 @@ impl Appliance {
         for node in &self.settings.nodes {
             let Some(mac) = node.macs.first() else { continue };
             if self.catalog.node_config(*mac, Some(&node.name)).is_none() {
-                warnings.push(format!("{} has no configuration: put cloud-configs/{mac}.yml into an asset folder", node.name));
+                warnings.push(format!(
+                    "{} has no configuration: put cloud-configs/{mac}.yml into an asset folder",
+                    node.name
+                ));
             }
         }
         warnings

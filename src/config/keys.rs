@@ -187,7 +187,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key("version", "", r#""4230.2.0""#, "Its version.").unset("install.version"),
             key("disk", "", r#""smallest""#, "The disk to write.").unset("install.disk"),
             key("led", "", "1", "Number of its LED on the panel, from 1; unique.")
-                .unset("the next free LED, in the order of the file"),
+                .unset("the panel gives it one; nodes beyond the last LED share that one"),
             key("vars", "", r#"{ role = "master" }"#, "Values for its config template."),
         ],
     },

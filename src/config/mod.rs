@@ -11,6 +11,7 @@ mod keys;
 mod load;
 mod nodes;
 mod raw;
+mod read;
 mod reload;
 mod settings;
 mod source;

@@ -1,6 +1,6 @@
 //! Settings that are valid, and yet probably not what was meant.
 
-use std::{fmt, net::Ipv4Addr};
+use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
 
 use super::settings::{Settings, UnknownNodes, Verify};
 
@@ -20,18 +20,19 @@ impl fmt::Display for Warning {
 }
 
 impl Settings {
-    /// The addresses of the pool that new nodes can get: without the service's own, the router's, and the
-    /// reserved ones.
-    pub fn free_in_pool(&self) -> u32 {
+    /// The addresses that nodes without a reservation never get, wherever the pool lies: the service's own,
+    /// the router's, and the reserved ones.
+    pub fn taken_addresses(&self) -> BTreeSet<Ipv4Addr> {
+        let reserved = self.nodes.iter().filter_map(|node| node.address);
+        reserved.chain(self.dhcp.router).chain([self.network.address]).collect()
+    }
+
+    /// How many addresses of the pool nodes without a reservation can get.
+    pub fn free_in_pool(&self) -> usize {
         let (first, last) = self.dhcp.pool;
-        let mut taken: Vec<Ipv4Addr> = self.nodes.iter().filter_map(|node| node.address).collect();
-        taken.push(self.network.address);
-        taken.extend(self.dhcp.router);
-        taken.retain(|address| (first..=last).contains(address));
-        taken.sort_unstable();
-        taken.dedup();
+        let taken = self.taken_addresses().range(first..=last).count();
         let size = last.to_bits() - first.to_bits() + 1;
-        size.saturating_sub(u32::try_from(taken.len()).unwrap_or(u32::MAX))
+        (size as usize).saturating_sub(taken)
     }
 
     /// What is valid, and yet probably not what was meant.
@@ -47,8 +48,7 @@ impl Settings {
         }
         let unreserved = self.nodes.iter().filter(|node| node.address.is_none()).count();
         let free = self.free_in_pool();
-        if (free as usize) < unreserved || (free == 0 && self.install.unknown_nodes == UnknownNodes::Install)
-        {
+        if free < unreserved || (free == 0 && self.install.unknown_nodes == UnknownNodes::Install) {
             let nodes = if unreserved == 1 {
                 "1 listed node has".into()
             } else {

@@ -166,7 +166,8 @@ impl Machine {
     /// DISCOVER to ACK, and the address on the shared interface.
     async fn dhcp(&self, network_boot: bool) -> anyhow::Result<Lease> {
         let offer = self.wire.exchange(&self.message(MessageType::Discover, network_boot, None)?).await?;
-        let ack = self.wire.exchange(&self.message(MessageType::Request, network_boot, Some(&offer))?).await?;
+        let ack =
+            self.wire.exchange(&self.message(MessageType::Request, network_boot, Some(&offer))?).await?;
         ensure!(ack.opts().msg_type() == Some(MessageType::Ack), "the address was refused");
         let file = match ack.opts().get(OptionCode::BootfileName) {
             Some(DhcpOption::BootfileName(name)) => Some(String::from_utf8_lossy(name).into_owned()),
@@ -183,7 +184,12 @@ impl Machine {
         Ok(lease)
     }
 
-    fn message(&self, kind: MessageType, network_boot: bool, offer: Option<&Message>) -> anyhow::Result<Message> {
+    fn message(
+        &self,
+        kind: MessageType,
+        network_boot: bool,
+        offer: Option<&Message>,
+    ) -> anyhow::Result<Message> {
         let mut message = Message::default();
         message.set_flags(Flags::default().set_broadcast()).set_chaddr(&self.mac.0);
         if let Some(offer) = offer {
@@ -198,7 +204,8 @@ impl Machine {
         }
         if let Some(offer) = offer {
             options.insert(DhcpOption::RequestedIpAddress(offer.yiaddr()));
-            options.insert(DhcpOption::ServerIdentifier(server_id(offer).context("the OFFER names no server")?));
+            options
+                .insert(DhcpOption::ServerIdentifier(server_id(offer).context("the OFFER names no server")?));
         }
         Ok(message)
     }
@@ -234,7 +241,10 @@ impl Machine {
                     }
                 }
                 [0, 5, _, code, text @ ..] => {
-                    bail!("{name}: TFTP error {code}: {}", String::from_utf8_lossy(text).trim_end_matches('\0'))
+                    bail!(
+                        "{name}: TFTP error {code}: {}",
+                        String::from_utf8_lossy(text).trim_end_matches('\0')
+                    )
                 }
                 _ => bail!("{name}: an answer that is not TFTP"),
             }
@@ -252,11 +262,13 @@ impl Machine {
     ) -> anyhow::Result<Vec<u8>> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((lease.address, 0).into())?;
-        let stream = socket.connect(server.into()).await.with_context(|| format!("can't connect to {server}"))?;
+        let stream =
+            socket.connect(server.into()).await.with_context(|| format!("can't connect to {server}"))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         let body = Full::new(Bytes::from_static(body.unwrap_or_default().as_bytes()));
-        let request = Request::builder().method(method).uri(path).header("Host", server.to_string()).body(body)?;
+        let request =
+            Request::builder().method(method).uri(path).header("Host", server.to_string()).body(body)?;
         let mut response = sender.send_request(request).await?;
         ensure!(response.status().is_success(), "{path}: {}", response.status());
         let mut received = Vec::new();

@@ -34,7 +34,9 @@ pub enum JournalError {
     #[error("can't keep the state in {0}")]
     Access(PathBuf, #[source] redb::Error),
     /// It was written by a later version.
-    #[error("the state in {0} is of layout {1}, this rackberry knows layouts up to {FORMAT}; run the later version again")]
+    #[error(
+        "the state in {0} is of layout {1}, this rackberry knows layouts up to {FORMAT}; run the later version again"
+    )]
     Later(PathBuf, u64),
     /// A record can't be decoded.
     #[error("a record of table {1} in {0} can't be coded")]
@@ -80,7 +82,8 @@ impl Journal {
             write.open_table(NODES).map_err(|error| access(error.into()))?;
             write.open_table(LEASES).map_err(|error| access(error.into()))?;
             let mut counters = write.open_table(COUNTERS).map_err(|error| access(error.into()))?;
-            let found = counters.get("format").map_err(|error| access(error.into()))?.map(|guard| guard.value());
+            let found =
+                counters.get("format").map_err(|error| access(error.into()))?.map(|guard| guard.value());
             if found.is_none() {
                 counters.insert("format", FORMAT).map_err(|error| access(error.into()))?;
             }
@@ -167,7 +170,11 @@ fn put(
 }
 
 /// Records are JSON: the state is small, and a person can read it when something went wrong.
-fn encode<T: serde::Serialize>(path: &Path, table: &'static str, record: &T) -> Result<Vec<u8>, JournalError> {
+fn encode<T: serde::Serialize>(
+    path: &Path,
+    table: &'static str,
+    record: &T,
+) -> Result<Vec<u8>, JournalError> {
     serde_json::to_vec(record).map_err(|error| JournalError::Record(path.to_owned(), table, error))
 }
 
