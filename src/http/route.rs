@@ -1,17 +1,26 @@
 //! The trees that clients ask for, the same over HTTP and TFTP.
 
+mod path;
+
 use crate::ids::Mac;
+
+/// Longest path or query that is looked at, in bytes, before decoding.
+pub const LONGEST_PATH: usize = 1024;
+/// Longest segment, in bytes, after decoding: what file systems allow for a name.
+pub const LONGEST_SEGMENT: usize = 255;
 
 /// What a path means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// A file of an operating system or a loader: `/VERSION/FILE`, `/PROFILE/VERSION/FILE`,
-    /// `/static/VERSION/FILE`, `pxelinux.0`. Cleaned: no empty, `.` or `..` segment, no NUL, no backslash.
+    /// `/static/VERSION/FILE` (without its `static`), `pxelinux.0`. Cleaned: no empty, `.` or `..` segment, no
+    /// NUL, no control character, no slash or backslash inside a segment.
     File(Vec<String>),
     /// `/VERSION/version.txt`, `/static/current/version.txt` and so on are files too; this is the rendered
-    /// pxelinux menu: `pxelinux.cfg/NAME`.
+    /// pxelinux menu: `pxelinux.cfg/NAME`, in any folder, because pxelinux looks beside itself.
     PxelinuxMenu(String),
-    /// `grub/grub.cfg`, `grub/grub.cfg-NAME`, rendered.
+    /// `grub/grub.cfg` or `grub/grub.cfg-NAME`, rendered, in any folder (signed GRUBs have one built in);
+    /// holds the file's name, `grub.cfg` or `grub.cfg-NAME`.
     GrubMenu(String),
     /// `/cloud-configs/MAC.yml`, `/cloud-config/MAC`, `/static/cloud-configs/MAC.yml`.
     NodeConfig(Mac),
@@ -53,3 +62,138 @@ pub enum Api {
     /// POST nodes/NODE/forget
     Forget(String),
 }
+
+/// Why a path means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// HTTP 414, TFTP error 0.
+    #[error("the path is longer than {LONGEST_PATH} bytes, or a name in it than {LONGEST_SEGMENT}")]
+    TooLong,
+    /// HTTP 400: `%` without two hexadecimal digits after it (RFC 3986 section 2.1).
+    #[error("the path has a % that no two hexadecimal digits follow")]
+    BadEscape,
+    /// HTTP 400: the decoded bytes are not UTF-8.
+    #[error("the path is not UTF-8")]
+    NotUtf8,
+    /// HTTP 400: a character that no file of ours has in its name.
+    #[error("the path has the character {0:?} in a name")]
+    BadCharacter(char),
+    /// HTTP 400: `..`, in any spelling.
+    #[error("the path has .. in it")]
+    Escapes,
+    /// HTTP 400: a query parameter is missing, given twice, or makes no sense.
+    #[error("{0}")]
+    BadQuery(String),
+    /// HTTP 404: nothing can be there. Files that may or may not be there are [`Route::File`].
+    #[error("there is no {0}")]
+    NotFound(String),
+}
+
+/// What an HTTP request target means: the raw, percent-encoded path and query.
+///
+/// It is decoded once, segment by segment, so that `%2F` never becomes a separator (it is refused, as are
+/// `%5C` and backslashes, which are separators elsewhere) and `%252e` never a dot. Doubled slashes count as one,
+/// because installers append `/VERSION/FILE` to base URLs that end in a slash.
+///
+/// # Errors
+/// Each [`RouteError`] names its HTTP status.
+pub fn parse(path: &str, query: Option<&str>) -> Result<Route, RouteError> {
+    if path.len() > LONGEST_PATH || query.is_some_and(|query| query.len() > LONGEST_PATH) {
+        return Err(RouteError::TooLong);
+    }
+    let segments = path::from_url(path)?;
+    meaning(segments, path.ends_with('/'), query)
+}
+
+/// What a TFTP file name means. It is not percent-encoded. Leading and doubled slashes don't count, and a
+/// backslash is a slash: PXE firmware and Windows loaders send DOS paths. The name may have a query
+/// (`boot.ipxe?mac=MAC`), for iPXE binaries without HTTP.
+///
+/// # Errors
+/// The errors of [`parse`]; also [`RouteError::NotFound`] for what exists over HTTP only.
+pub fn tree(name: &str) -> Result<Route, RouteError> {
+    let (path, query) = match name.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (name, None),
+    };
+    if name.len() > LONGEST_PATH {
+        return Err(RouteError::TooLong);
+    }
+    let segments = path::from_file_name(path)?;
+    match meaning(segments, path.ends_with(['/', '\\']), query)? {
+        Route::Api(_) | Route::Health | Route::Metrics | Route::Page => {
+            Err(RouteError::NotFound(format!("{name:?} over TFTP")))
+        }
+        route => Ok(route),
+    }
+}
+
+fn meaning(mut segments: Vec<String>, folder: bool, query: Option<&str>) -> Result<Route, RouteError> {
+    if segments.is_empty() {
+        return Ok(Route::Page);
+    }
+    if folder {
+        return Err(RouteError::NotFound(format!("list of {}", segments.join("/"))));
+    }
+    if segments[0] == "static" && segments.len() > 1 {
+        segments.remove(0);
+    }
+    let not_found = || RouteError::NotFound(segments.join("/"));
+    let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match parts.as_slice() {
+        ["healthz"] => Ok(Route::Health),
+        ["metrics"] => Ok(Route::Metrics),
+        ["ignition"] => mac_of(query).map(Route::Ignition),
+        ["boot.ipxe"] => mac_of(query).map(Route::IpxeScript),
+        ["api", "v1", rest @ ..] => api(rest).map(Route::Api),
+        ["api", ..] => Err(not_found()),
+        ["cloud-config" | "cloud-configs", "install.sh"] => Ok(Route::InstallScript),
+        ["cloud-config" | "cloud-configs", name] => {
+            let stem = name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(name);
+            stem.parse().map(Route::NodeConfig).map_err(|_| not_found())
+        }
+        ["cloud-config" | "cloud-configs", ..] => Err(not_found()),
+        [.., "pxelinux.cfg", name] => Ok(Route::PxelinuxMenu((*name).to_owned())),
+        [.., "grub", name] if *name == "grub.cfg" || name.starts_with("grub.cfg-") => {
+            Ok(Route::GrubMenu((*name).to_owned()))
+        }
+        _ => Ok(Route::File(segments)),
+    }
+}
+
+fn api(rest: &[&str]) -> Result<Api, RouteError> {
+    match rest {
+        ["status"] => Ok(Api::Status),
+        ["nodes"] => Ok(Api::Nodes),
+        ["events"] => Ok(Api::Events),
+        ["arm"] => Ok(Api::Arm),
+        ["disarm"] => Ok(Api::Disarm),
+        ["nodes", node] => Ok(Api::Node((*node).to_owned())),
+        ["nodes", mac, "report"] => mac
+            .parse()
+            .map(Api::Report)
+            .map_err(|_| RouteError::NotFound(format!("node {mac:?} that could report; name it by its MAC"))),
+        ["nodes", node, "reinstall"] => Ok(Api::Reinstall((*node).to_owned())),
+        ["nodes", node, "forget"] => Ok(Api::Forget((*node).to_owned())),
+        _ => Err(RouteError::NotFound(format!("api/v1/{}", rest.join("/")))),
+    }
+}
+
+/// The value of `mac=`; other parameters may say what else they like.
+fn mac_of(query: Option<&str>) -> Result<Mac, RouteError> {
+    let mut macs = query
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(k, _)| *k == "mac");
+    match (macs.next(), macs.next()) {
+        (Some((_, value)), None) => path::decode(value)?
+            .parse()
+            .map_err(|e: crate::ids::MacError| RouteError::BadQuery(e.to_string())),
+        (Some(_), Some(_)) => Err(RouteError::BadQuery("mac= is given twice".into())),
+        (None, _) => Err(RouteError::BadQuery("say for which node: ?mac=00:25:90:c0:f7:86".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests;
