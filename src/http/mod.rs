@@ -1,3 +1,4 @@
 //! HTTP: which route a path means and which bytes a range means (pure), and the server (adapter).
 
+pub mod range;
 pub mod route;
