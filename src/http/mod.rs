@@ -2,3 +2,4 @@
 
 pub mod range;
 pub mod route;
+pub mod serve;

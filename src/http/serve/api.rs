@@ -1,0 +1,187 @@
+//! Orders: their JSON, and who may give them.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    appliance::{Command, Report},
+    http::route::Api,
+};
+
+/// What the network API asks for before it takes orders.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl Token {
+    /// The token in a file's text; none if the file is blank.
+    pub fn new(text: &str) -> Option<Token> {
+        Some(text.trim()).filter(|text| !text.is_empty()).map(|text| Token(text.to_owned()))
+    }
+
+    /// Compares in a time that tells nothing but the length.
+    fn is(&self, other: &str) -> bool {
+        let pairs = self.0.bytes().zip(other.bytes());
+        let differences = pairs.fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
+        self.0.len() == other.len() && differences == 0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Whether a network client with this Authorization header may give orders (RFC 6750 section 2.1).
+pub(super) fn permit(token: Option<&Token>, authorization: Option<&str>) -> Result<(), (StatusCode, String)> {
+    let Some(token) = token else {
+        let text = "the network API is read-only: no [http] token_file is configured; use the rackberry command on the machine itself";
+        return Err((StatusCode::FORBIDDEN, text.into()));
+    };
+    let given = authorization.and_then(|value| value.split_once(' '));
+    match given {
+        Some((scheme, given)) if scheme.eq_ignore_ascii_case("bearer") && token.is(given.trim()) => Ok(()),
+        Some(_) => Err((StatusCode::UNAUTHORIZED, "the token is wrong".into())),
+        None => Err((StatusCode::UNAUTHORIZED, "say who you are: Authorization: Bearer TOKEN".into())),
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ArmBody {
+    #[serde(rename = "for")]
+    arm_for: Option<String>,
+    live: bool,
+    all: bool,
+    nodes: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NoBody {}
+
+/// The order that a POST to `api` with this body is; none for what takes no orders.
+pub(super) fn command(api: &Api, body: &[u8]) -> Result<Option<Command>, String> {
+    let bare = |command| json::<NoBody>(body).map(|NoBody {}| Some(command));
+    match api {
+        Api::Arm => {
+            let ArmBody { arm_for, live, all, nodes } = json(body)?;
+            let arm_for = arm_for.as_deref().map(duration).transpose()?;
+            Ok(Some(Command::Arm { arm_for, live, all, nodes }))
+        }
+        Api::Disarm => bare(Command::Disarm),
+        Api::Reinstall(node) => bare(Command::Reinstall(node.clone())),
+        Api::Forget(node) => bare(Command::Forget(node.clone())),
+        Api::Status | Api::Nodes | Api::Node(_) | Api::Events | Api::Report(_) => Ok(None),
+    }
+}
+
+/// A node's report.
+pub(super) fn report(body: &[u8]) -> Result<Report, String> {
+    serde_json::from_slice(body).map_err(|error| format!("the body is no report: {error}"))
+}
+
+/// A body that may be left out.
+fn json<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, String> {
+    if body.trim_ascii().is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(body).map_err(|error| format!("the body makes no sense: {error}"))
+}
+
+/// Reads `30m`, `90s`, `1h30m`, `1h 30m`, `2d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("{text:?} is no length of time; write it like 30m or 1h30m");
+    let (mut total, mut number) = (0_u64, None::<u64>);
+    for c in text.chars().filter(|c| *c != ' ') {
+        if let Some(digit) = c.to_digit(10) {
+            let so_far = number.unwrap_or(0);
+            number = Some(so_far.checked_mul(10).and_then(|n| n.checked_add(digit.into())).ok_or_else(bad)?);
+            continue;
+        }
+        let unit = match c {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86400,
+            _ => return Err(bad()),
+        };
+        let seconds = number.take().and_then(|n| n.checked_mul(unit)).ok_or_else(bad)?;
+        total = total.checked_add(seconds).ok_or_else(bad)?;
+    }
+    if number.is_some() || total == 0 {
+        return Err(bad());
+    }
+    Ok(Duration::from_secs(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn orders_are_read() {
+        let arm = |arm_for, live, all, nodes: &[&str]| {
+            let nodes = nodes.iter().map(|n| (*n).to_owned()).collect();
+            Ok(Some(Command::Arm { arm_for, live, all, nodes }))
+        };
+        assert_eq!(command(&Api::Arm, b""), arm(None, false, false, &[]));
+        assert_eq!(command(&Api::Arm, b" {} "), arm(None, false, false, &[]));
+        let body = br#"{"for":"1h30m","live":true,"all":true,"nodes":["node1","00:25:90:c0:f7:86"]}"#;
+        let hour_and_half = Some(Duration::from_secs(5400));
+        assert_eq!(command(&Api::Arm, body), arm(hour_and_half, true, true, &["node1", "00:25:90:c0:f7:86"]));
+        assert_eq!(command(&Api::Disarm, b"{}"), Ok(Some(Command::Disarm)));
+        assert_eq!(command(&Api::Forget("n".into()), b""), Ok(Some(Command::Forget("n".into()))));
+        assert_eq!(command(&Api::Status, b""), Ok(None));
+        for body in ["[]", "{\"fro\":\"30m\"}", "{\"for\":30}", "{\"for\":\"soon\"}", "{", "\u{1}"] {
+            assert!(command(&Api::Arm, body.as_bytes()).is_err(), "{body}");
+        }
+        assert!(command(&Api::Disarm, b"{\"nodes\":[]}").is_err());
+    }
+
+    #[test]
+    fn reports_are_strict() {
+        assert!(report(br#"{"stage":"installing","ok":true}"#).is_ok());
+        assert!(report(br#"{"stage":"installing","ok":true,"shell":"x"}"#).is_err());
+        assert!(report(b"").is_err());
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, seconds) in
+            [("30m", 1800), ("90s", 90), ("1h30m", 5400), ("1h 30m", 5400), ("2d", 172_800)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "30", "m", "0s", "-1m", "1.5h", "1w", "99999999999999999999s", "99999999999999999d"]
+        {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_network_needs_the_token() {
+        let token = Token::new("s3cret\n");
+        let status =
+            |token: Option<&Token>, header| permit(token, header).map_err(|(status, _)| status.as_u16());
+        assert_eq!(status(None, Some("Bearer s3cret")), Err(403));
+        assert_eq!(status(token.as_ref(), None), Err(401));
+        for wrong in ["Bearer ", "Bearer s3cre", "Bearer s3crets", "Basic s3cret", "s3cret", "Bearer S3cret"]
+        {
+            assert_eq!(status(token.as_ref(), Some(wrong)), Err(401), "{wrong}");
+        }
+        assert_eq!(status(token.as_ref(), Some("bearer s3cret")), Ok(()));
+        assert!(Token::new(" \n").is_none());
+        assert!(!format!("{token:?}").contains("s3cret"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_length_of_time_is_read_without_panic(text in "[0-9smhd ]{0,24}") {
+            let _ = duration(&text);
+        }
+    }
+}

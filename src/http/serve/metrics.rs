@@ -1,0 +1,107 @@
+//! The server's own counters, and `/metrics` in Prometheus' text format.
+
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// What a reply's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A file from disk.
+    File,
+    /// A text made for a node.
+    Text,
+    /// The API, the page, and refusals.
+    Other,
+    /// Events of the API.
+    Events,
+}
+
+const KINDS: [(Kind, &str); 4] =
+    [(Kind::File, "file"), (Kind::Text, "text"), (Kind::Other, "other"), (Kind::Events, "events")];
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    /// By the status's first digit.
+    responses: [AtomicU64; 6],
+    bytes: [AtomicU64; KINDS.len()],
+    connections: AtomicU64,
+    open: AtomicU64,
+}
+
+impl Counters {
+    /// A response with this status goes out.
+    pub(super) fn response(&self, status: u16) {
+        if let Some(count) = self.responses.get(usize::from(status / 100)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The kernel took `n` bytes of a body.
+    pub(super) fn sent(&self, kind: Kind, n: u64) {
+        self.bytes[kind as usize].fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// A connection came.
+    pub(super) fn opened(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection went.
+    pub(super) fn closed(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// All of it as text.
+    pub(super) fn render(&self) -> String {
+        let mut text = String::new();
+        let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, &AtomicU64)]| {
+            // Writing to a string can't fail.
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+            for (labels, count) in samples {
+                let _ = writeln!(text, "{name}{labels} {}", count.load(Ordering::Relaxed));
+            }
+        };
+        let responses: Vec<_> =
+            (1..=5).map(|d| (format!("{{code=\"{d}xx\"}}"), &self.responses[d])).collect();
+        family("rackberry_http_responses_total", "counter", "HTTP responses by status.", &responses);
+        let bytes: Vec<_> = KINDS
+            .iter()
+            .map(|(kind, name)| (format!("{{kind=\"{name}\"}}"), &self.bytes[*kind as usize]))
+            .collect();
+        family("rackberry_http_sent_bytes_total", "counter", "Bytes of response bodies sent.", &bytes);
+        let plain = |count| [(String::new(), count)];
+        let all = plain(&self.connections);
+        family("rackberry_http_connections_total", "counter", "Connections accepted.", &all);
+        family("rackberry_http_connections", "gauge", "Connections open now.", &plain(&self.open));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_shown_under_their_labels() {
+        let counters = Counters::default();
+        counters.response(200);
+        counters.response(206);
+        counters.response(404);
+        counters.sent(Kind::File, 1000);
+        counters.opened();
+        let text = counters.render();
+        for line in [
+            "rackberry_http_responses_total{code=\"2xx\"} 2",
+            "rackberry_http_responses_total{code=\"4xx\"} 1",
+            "rackberry_http_sent_bytes_total{kind=\"file\"} 1000",
+            "rackberry_http_sent_bytes_total{kind=\"events\"} 0",
+            "rackberry_http_connections 1",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} in {text}");
+        }
+    }
+}
