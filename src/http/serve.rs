@@ -1,10 +1,12 @@
 //! The HTTP server: HTTP/1.1 (RFC 9110, RFC 9112) on TCP ports for nodes and people, and on a Unix socket for
 //! the command line. It decides nothing: what a request gets is the owner's answer.
 
+mod answer;
 mod api;
 mod bind;
 mod body;
 mod events;
+mod fetch;
 mod file;
 mod holder;
 mod io;
@@ -32,7 +34,7 @@ use tokio::{
 
 pub use self::{api::Token, bind::BindError};
 use self::{io::Impatient, metrics::Counters};
-use crate::handle::Handle;
+use crate::handle::{Handle, Snapshot};
 
 /// What the server listens on and how patient it is.
 #[derive(Debug, Clone)]
@@ -90,6 +92,7 @@ pub struct Server {
     ports: Vec<TcpListener>,
     control: Option<UnixListener>,
     socket: Option<PathBuf>,
+    to_lines: watch::Sender<Arc<str>>,
     shared: Shared,
     gone: mpsc::Receiver<()>,
 }
@@ -107,7 +110,9 @@ enum Peer {
 #[derive(Debug, Clone)]
 struct Shared {
     handle: Handle,
-    states: watch::Receiver<Arc<str>>,
+    snapshot: watch::Receiver<Snapshot>,
+    /// The snapshot as a line of JSON.
+    lines: watch::Receiver<Arc<str>>,
     token: watch::Receiver<Option<Token>>,
     limits: Limits,
     counters: Arc<Counters>,
@@ -118,16 +123,15 @@ struct Shared {
 }
 
 impl Server {
-    /// Listens on everything in `options`. `states` carries the whole state as one line of JSON, for the events;
-    /// `token` is what network clients must know to give orders, and `stop` says when to end (as its sender's
-    /// end does).
+    /// Listens on everything in `options`. `snapshot` is what the events and the metrics show, `token` is what
+    /// network clients must know to give orders, and `stop` says when to end (as its sender's end does).
     ///
     /// # Errors
     /// [`BindError`] names the port or socket and the remedy.
     pub fn bind(
         options: Options,
         handle: Handle,
-        states: watch::Receiver<Arc<str>>,
+        snapshot: watch::Receiver<Snapshot>,
         token: watch::Receiver<Option<Token>>,
         stop: watch::Receiver<bool>,
     ) -> Result<Server, BindError> {
@@ -137,8 +141,9 @@ impl Server {
         let (alive, gone) = mpsc::channel(1);
         let event_clients = Arc::new(Semaphore::new(limits.event_clients));
         let counters = Arc::default();
-        let shared = Shared { handle, states, token, limits, counters, event_clients, stop, alive };
-        Ok(Server { ports, control, socket, shared, gone })
+        let (to_lines, lines) = watch::channel(events::line(&snapshot.borrow()));
+        let shared = Shared { handle, snapshot, lines, token, limits, counters, event_clients, stop, alive };
+        Ok(Server { ports, control, socket, to_lines, shared, gone })
     }
 
     /// The TCP addresses, with the ports that the kernel chose where 0 was asked for.
@@ -148,7 +153,7 @@ impl Server {
 
     /// Serves until told to stop; then lets requests end, for [`Limits::stop_time`] at most.
     pub async fn run(self) {
-        let Server { ports, control, socket, shared, mut gone } = self;
+        let Server { ports, control, socket, to_lines, shared, mut gone } = self;
         let mut stop = shared.stop.clone();
         let slots = Arc::new(Semaphore::new(shared.limits.connections));
         for port in ports {
@@ -166,7 +171,14 @@ impl Server {
                 Ok((control.accept().await?.0, Some(Peer::Socket)))
             }));
         }
-        stopped(&mut stop).await;
+        tokio::select! {
+            // Connections live on when the state changes no more.
+            () = async {
+                events::write(shared.snapshot.clone(), to_lines).await;
+                std::future::pending().await
+            } => {}
+            () = stopped(&mut stop) => {}
+        }
         if let Some(socket) = socket {
             // The next start replaces a socket that stays behind.
             let _ = std::fs::remove_file(socket);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 use crate::{
     appliance::{Command, Report},
@@ -80,7 +81,7 @@ pub(super) fn command(api: &Api, body: &[u8]) -> Result<Option<Command>, String>
 
 /// A node's report.
 pub(super) fn report(body: &[u8]) -> Result<Report, String> {
-    serde_json::from_slice(body).map_err(|error| format!("the body is no report: {error}"))
+    object(body).map_err(|error| format!("the body is no report: {error}"))
 }
 
 /// A body that may be left out.
@@ -88,7 +89,13 @@ fn json<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, String> {
     if body.trim_ascii().is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|error| format!("the body makes no sense: {error}"))
+    object(body).map_err(|error| format!("the body makes no sense: {error}"))
+}
+
+/// By names only: serde would take a list for a struct, too.
+fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice::<Map<String, Value>>(body)
+        .and_then(|members| serde_json::from_value(members.into()))
 }
 
 /// Reads `30m`, `90s`, `1h30m`, `1h 30m`, `2d`.
@@ -146,6 +153,7 @@ mod tests {
     fn reports_are_strict() {
         assert!(report(br#"{"stage":"installing","ok":true}"#).is_ok());
         assert!(report(br#"{"stage":"installing","ok":true,"shell":"x"}"#).is_err());
+        assert!(report(br#"["installing",true,"",""]"#).is_err());
         assert!(report(b"").is_err());
     }
 

@@ -46,9 +46,14 @@ pub enum BindError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The folder is missing.
-    #[error("the control socket's folder {folder} is not there; create it, or name another with --socket", folder = .0.display())]
-    NoFolder(PathBuf),
+    /// The folder is missing and can't be made.
+    #[error("can't make the control socket's folder {folder}; make it, or name another place with --socket", folder = folder.display())]
+    Folder {
+        /// Where the socket was to be.
+        folder: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// Another service answers.
     #[error("another rackberry answers at {path}; stop it, or name another socket with --socket", path = .0.display())]
     Running(PathBuf),
@@ -89,13 +94,18 @@ pub(super) fn port(address: SocketAddrV4) -> Result<TcpListener, BindError> {
 pub(super) fn socket(path: &Path) -> Result<UnixListener, BindError> {
     let failed = |source| BindError::Socket { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_some_and(|folder| !folder.is_dir()) {
-        return Err(BindError::NoFolder(folder.unwrap_or(path).to_owned()));
+    if let Some(folder) = folder {
+        fs::create_dir_all(folder)
+            .map_err(|source| BindError::Folder { folder: folder.to_owned(), source })?;
     }
-    match fs::symlink_metadata(path) {
-        Ok(meta) if !meta.file_type().is_socket() => return Err(BindError::InTheWay(path.to_owned())),
-        Ok(_) if UnixStream::connect(path).is_ok() => return Err(BindError::Running(path.to_owned())),
-        Ok(_) | Err(_) => {}
+    if fs::symlink_metadata(path).is_ok_and(|meta| !meta.file_type().is_socket()) {
+        return Err(BindError::InTheWay(path.to_owned()));
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => return Err(BindError::Running(path.to_owned())),
+        // A dead service's socket, or none.
+        Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {}
+        Err(error) => return Err(failed(error)),
     }
     // Made under another name, so that it has its rights when it appears.
     let mut new = path.as_os_str().to_owned();
@@ -157,14 +167,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_or_no_folder_is_an_error() {
+    async fn a_file_in_the_way_stays() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "precious").unwrap();
         assert!(matches!(socket(&file), Err(BindError::InTheWay(_))));
         assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
-        let error = socket(&folder.path().join("none/control.sock")).unwrap_err();
-        assert!(matches!(&error, BindError::NoFolder(f) if *f == folder.path().join("none")), "{error}");
+        let error = socket(&file.join("control.sock")).unwrap_err();
+        assert!(matches!(&error, BindError::Folder { folder, .. } if *folder == file), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_folder_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run/rackberry/control.sock");
+        let _listener = socket(&path).unwrap();
+        assert!(path.exists());
     }
 
     #[test]

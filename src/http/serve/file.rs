@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, IoSliceMut},
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -36,6 +36,7 @@ pub(super) enum FileError {
 /// An open regular file.
 #[derive(Debug)]
 pub(super) struct OpenFile {
+    path: PathBuf,
     file: File,
     /// Its length and validators as of the opening.
     pub(super) meta: Meta,
@@ -52,7 +53,7 @@ impl OpenFile {
             return Err(FileError::NotRegular);
         }
         let meta = Meta { len: meta.len(), modified: meta.modified()?, inode: meta.ino() };
-        Ok(OpenFile { file, meta })
+        Ok(OpenFile { path: path.to_owned(), file, meta })
     }
 }
 
@@ -63,6 +64,7 @@ impl OpenFile {
 /// then, while that piece goes to the socket, the next one too.
 #[derive(Debug)]
 pub(super) struct FileBody {
+    path: PathBuf,
     file: Arc<File>,
     /// Offset of the next piece.
     at: u64,
@@ -78,7 +80,8 @@ type Filled = (Vec<u8>, usize);
 impl FileBody {
     /// `len` bytes from `start`.
     pub(super) fn new(file: OpenFile, start: u64, len: u64, transfer: Arc<Transfer>) -> FileBody {
-        FileBody { file: Arc::new(file.file), at: start, until: start + len, reading: None, transfer }
+        let OpenFile { path, file, .. } = file;
+        FileBody { path, file: Arc::new(file), at: start, until: start + len, reading: None, transfer }
     }
 
     /// Bytes that are not in a piece yet.
@@ -100,14 +103,19 @@ impl FileBody {
         let Some(reading) = &mut self.reading else { return Poll::Pending };
         let done = ready!(Pin::new(reading).poll(cx));
         self.reading = None;
-        Poll::Ready(Some(done.unwrap_or_else(|ended| Err(io::Error::other(ended))).map(|filled| {
-            let piece = self.piece(filled);
-            if self.remaining() > 0 {
-                let buffer = self.transfer.buffer(self.next_len());
-                self.reading = Some(self.read_disk(buffer, 0));
+        let filled = match done.unwrap_or_else(|ended| Err(io::Error::other(ended))) {
+            Ok(filled) => filled,
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), at = self.at, %error, "a file that is being sent can't be read on");
+                return Poll::Ready(Some(Err(error)));
             }
-            piece
-        })))
+        };
+        let piece = self.piece(filled);
+        if self.remaining() > 0 {
+            let buffer = self.transfer.buffer(self.next_len());
+            self.reading = Some(self.read_disk(buffer, 0));
+        }
+        Poll::Ready(Some(Ok(piece)))
     }
 
     fn piece(&mut self, (buffer, len): Filled) -> Piece {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot},
     time::timeout,
 };
 
@@ -29,18 +29,13 @@ pub(super) struct Transfer {
     counters: Arc<Counters>,
     kind: Kind,
     /// Offset in the file of the next byte to send.
-    at: AtomicU64,
+    at: Arc<AtomicU64>,
     /// Offset in the file behind the last byte to send.
     until: u64,
-    report: Option<watch::Sender<Sent>>,
+    /// Taken when all is sent; dropped before that, it says that the transfer was cut.
+    complete: Mutex<Option<oneshot::Sender<()>>>,
     /// Buffers that came back.
     spare: Mutex<Vec<Vec<u8>>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Sent {
-    at: u64,
-    end: Option<TransferEnd>,
 }
 
 /// A transfer that the owner has numbered and waits for the end of. Whatever becomes of the request, dropping
@@ -64,14 +59,18 @@ impl Transfer {
         (start, len, total): (u64, u64, u64),
         ticket: Option<Ticket>,
     ) -> Arc<Transfer> {
-        let end = (len == 0).then_some(TransferEnd::Complete);
-        let report = ticket.and_then(|mut ticket| ticket.0.take()).map(|reporter| {
-            let (report, sent) = watch::channel(Sent { at: start, end });
-            reporter.start(total, sent);
-            report
+        let at = Arc::new(AtomicU64::new(start));
+        let complete = ticket.and_then(|mut ticket| ticket.0.take()).map(|reporter| {
+            let (complete, completed) = oneshot::channel();
+            spawn(reporter.follow(total, Arc::clone(&at), completed));
+            complete
         });
-        let at = AtomicU64::new(start);
-        Arc::new(Transfer { counters, kind, at, until: start + len, report, spare: Mutex::default() })
+        let complete = Mutex::new(complete);
+        let transfer = Transfer { counters, kind, at, until: start + len, complete, spare: Mutex::default() };
+        if len == 0 {
+            transfer.end();
+        }
+        Arc::new(transfer)
     }
 
     /// The kernel has taken `n` more bytes.
@@ -79,9 +78,16 @@ impl Transfer {
         let n = n as u64;
         self.counters.sent(self.kind, n);
         let at = self.at.fetch_add(n, Ordering::Relaxed) + n;
-        if let Some(report) = &self.report {
-            let end = (at == self.until).then_some(TransferEnd::Complete);
-            report.send_replace(Sent { at, end });
+        if at == self.until {
+            self.end();
+        }
+    }
+
+    fn end(&self) {
+        let complete = self.complete.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(complete) = complete {
+            // Nobody listens only when the service has ended.
+            let _ = complete.send(());
         }
     }
 
@@ -97,20 +103,6 @@ impl Transfer {
     }
 }
 
-impl Drop for Transfer {
-    fn drop(&mut self) {
-        if let Some(report) = &self.report {
-            report.send_if_modified(|sent| {
-                let open = sent.end.is_none();
-                if open {
-                    sent.end = Some(TransferEnd::Cut);
-                }
-                open
-            });
-        }
-    }
-}
-
 impl Ticket {
     /// For the transfer with this number.
     pub(super) fn new(handle: Handle, id: TransferId, alive: mpsc::Sender<()>) -> Ticket {
@@ -118,9 +110,18 @@ impl Ticket {
     }
 
     /// The client has the file already: all the bytes it wants are none.
-    pub(super) fn not_needed(mut self, total: u64) {
+    pub(super) fn not_needed(self, total: u64) {
+        self.over(total, TransferEnd::Complete);
+    }
+
+    /// The client asked for something that the file of this length does not have.
+    pub(super) fn not_sent(self, total: u64) {
+        self.over(total, TransferEnd::Cut);
+    }
+
+    fn over(mut self, total: u64, end: TransferEnd) {
         if let Some(reporter) = self.0.take() {
-            reporter.over(total, TransferEnd::Complete);
+            spawn(reporter.tell(0, total, end));
         }
     }
 }
@@ -128,37 +129,126 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(reporter) = self.0.take() {
-            reporter.over(0, TransferEnd::Cut);
+            spawn(reporter.tell(0, 0, TransferEnd::Cut));
         }
     }
 }
 
 impl Reporter {
-    fn over(self, total: u64, end: TransferEnd) {
-        let (_, sent) = watch::channel(Sent { at: 0, end: Some(end) });
-        self.start(total, sent);
-    }
-
-    fn start(self, total: u64, sent: watch::Receiver<Sent>) {
-        // Without a runtime the service has ended, and nobody counts.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(self.run(total, sent));
+    /// Tells how far it is whenever that changed, and the end.
+    async fn follow(self, total: u64, at: Arc<AtomicU64>, mut completed: oneshot::Receiver<()>) {
+        let mut told = None;
+        loop {
+            let ended = timeout(PACE, &mut completed).await;
+            let sent = at.load(Ordering::Relaxed);
+            match ended {
+                Ok(Ok(())) => return self.tell(sent, total, TransferEnd::Complete).await,
+                Ok(Err(_)) => return self.tell(sent, total, TransferEnd::Cut).await,
+                Err(_) if told == Some(sent) => {}
+                Err(_) => {
+                    self.progress(sent, total, None).await;
+                    told = Some(sent);
+                }
+            }
         }
     }
 
-    async fn run(self, total: u64, mut sent: watch::Receiver<Sent>) {
-        loop {
-            // Time's over, or the end has come: tell it either way. The sender goes only with an end set.
-            let _ = timeout(PACE, sent.wait_for(|sent| sent.end.is_some())).await;
-            let changed = sent.has_changed().unwrap_or(true);
-            let Sent { at, end } = *sent.borrow_and_update();
-            if changed || end.is_some() {
-                self.handle.progress(Progress { transfer: self.id, total, sent: at, end }).await;
+    /// The last word.
+    async fn tell(self, sent: u64, total: u64, end: TransferEnd) {
+        self.progress(sent, total, Some(end)).await;
+        drop(self.alive);
+    }
+
+    async fn progress(&self, sent: u64, total: u64, end: Option<TransferEnd>) {
+        self.handle.progress(Progress { transfer: self.id, total, sent, end }).await;
+    }
+}
+
+/// Without a runtime the service has ended, and nobody counts.
+fn spawn(telling: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        drop(runtime.spawn(telling));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handle::Message;
+
+    struct Told(mpsc::Receiver<Message>);
+
+    impl Told {
+        async fn next(&mut self) -> Option<(u64, u64, Option<TransferEnd>)> {
+            match self.0.recv().await? {
+                Message::Progress(Progress { sent, total, end, transfer: TransferId(7) }) => {
+                    Some((sent, total, end))
+                }
+                other => panic!("{other:?}"),
             }
-            if end.is_some() {
-                drop(self.alive);
-                return;
-            }
+        }
+    }
+
+    fn ticket() -> (Ticket, Told) {
+        let (handle, inbox) = Handle::channel(64);
+        (Ticket::new(handle, TransferId(7), mpsc::channel(1).0), Told(inbox))
+    }
+
+    fn transfer(part: (u64, u64, u64)) -> (Arc<Transfer>, Told) {
+        let (ticket, told) = ticket();
+        (Transfer::new(Arc::default(), Kind::File, part, Some(ticket)), told)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_is_paced_and_ends_once() {
+        let (transfer, mut told) = transfer((0, 1000, 1000));
+        for _ in 0..9 {
+            transfer.advance(50);
+        }
+        assert_eq!(told.next().await, Some((450, 1000, None)));
+        transfer.advance(50);
+        assert_eq!(told.next().await, Some((500, 1000, None)));
+        transfer.advance(500);
+        assert_eq!(told.next().await, Some((1000, 1000, Some(TransferEnd::Complete))));
+        drop(transfer);
+        assert_eq!(told.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_goes_away_cuts_it() {
+        let (transfer, mut told) = transfer((100, 900, 1000));
+        transfer.advance(1);
+        drop(transfer);
+        assert_eq!(told.next().await, Some((101, 1000, Some(TransferEnd::Cut))));
+        assert_eq!(told.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_not_told_again() {
+        let (transfer, mut told) = transfer((0, 9, 9));
+        transfer.advance(1);
+        assert_eq!(told.next().await, Some((1, 9, None)));
+        assert!(timeout(PACE * 40, told.next()).await.is_err());
+        drop(transfer);
+        assert_eq!(told.next().await, Some((1, 9, Some(TransferEnd::Cut))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_ticket_ends_once() {
+        let cut = Some(TransferEnd::Cut);
+        let complete = Some(TransferEnd::Complete);
+        let (empty, mut told) = transfer((0, 0, 0));
+        drop(empty);
+        assert_eq!((told.next().await, told.next().await), (Some((0, 0, complete)), None));
+        let ends: [(fn(Ticket), _); 3] = [
+            (drop, (0, 0, cut)),
+            (|ticket| ticket.not_sent(9), (0, 9, cut)),
+            (|ticket| ticket.not_needed(9), (0, 9, complete)),
+        ];
+        for (end, expected) in ends {
+            let (ticket, mut told) = ticket();
+            end(ticket);
+            assert_eq!((told.next().await, told.next().await), (Some(expected), None));
         }
     }
 }
