@@ -102,8 +102,7 @@ impl Appliance {
     /// A DHCP packet came in.
     pub fn packet(&mut self, packet: &dhcp::Packet, now: Time) -> Outcome {
         let mut out = Outcome::default();
-        let client = dhcp::Client::of(packet.message());
-        let boot = client.map_or(dhcp::Boot::None, |client| self.boot_for(&client, now, &mut out));
+        let boot = self.boot_for(&dhcp::Client::of(packet), now, &mut out);
         let outcome = self.dhcp.handle(packet, &boot, now);
         out.take_dhcp(outcome);
         out

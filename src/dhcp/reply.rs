@@ -1,0 +1,239 @@
+//! What the server says, and to whom.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use dhcproto::{
+    Encodable, Encoder,
+    v4::{DhcpOption, Flags, Message, MessageType, Opcode, OptionCode, UnknownOption},
+};
+
+use crate::{dhcp::Packet, ids::Mac};
+
+/// Bytes of IP and UDP headers, which option 57 counts.
+const IP_UDP: usize = 28;
+/// Longest datagram that is sent, whatever a client would take: one Ethernet frame.
+const MTU: usize = 1500;
+/// Fields before the options, with the magic cookie.
+const HEADER: usize = 240;
+/// BOOTP's shortest message (RFC 1542 section 2.1); old firmware and relays drop shorter ones.
+const SHORTEST: usize = 300;
+const AGENT: u8 = 82;
+const END: u8 = 255;
+
+/// What a client is to boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Boot {
+    /// Nothing from here.
+    None,
+    /// A file.
+    Load {
+        /// The TFTP server.
+        server: Ipv4Addr,
+        /// The file's name there.
+        file: String,
+    },
+}
+
+/// A message for a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// To whom.
+    pub to: Destination,
+    /// OFFER, ACK or NAK.
+    pub kind: MessageType,
+    /// The UDP payload.
+    pub payload: Vec<u8>,
+}
+
+/// Where a message goes (RFC 2131 section 4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// To a relay agent, server port.
+    Relay(Ipv4Addr),
+    /// To a client that has this address, client port.
+    Address(Ipv4Addr),
+    /// To everybody.
+    Broadcast,
+    /// To a client that can't answer ARP yet: this hardware address, this network address.
+    Hardware(Mac, Ipv4Addr),
+}
+
+/// What a lease says beside the address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub server: Ipv4Addr,
+    pub mask: Ipv4Addr,
+    pub broadcast: Ipv4Addr,
+    pub router: Option<Ipv4Addr>,
+    pub dns: Vec<Ipv4Addr>,
+    pub ntp: Vec<Ipv4Addr>,
+    pub domain: Option<String>,
+    pub lease: Duration,
+}
+
+/// OFFER or ACK. Without a lease (to an INFORM) it names no address and no times (RFC 2131 section 4.3.5).
+pub(super) fn grant(
+    request: &Packet,
+    kind: MessageType,
+    address: Option<Ipv4Addr>,
+    name: Option<&str>,
+    boot: &Boot,
+    terms: &Terms,
+) -> Reply {
+    let mut message = answer(request);
+    let mut options = vec![DhcpOption::MessageType(kind), DhcpOption::ServerIdentifier(terms.server)];
+    if let Some(address) = address {
+        message.set_yiaddr(address);
+        let seconds = u32::try_from(terms.lease.as_secs()).unwrap_or(u32::MAX);
+        options.push(DhcpOption::AddressLeaseTime(seconds));
+        options.push(DhcpOption::Renewal(seconds / 2));
+        options.push(DhcpOption::Rebinding(seconds - seconds / 8));
+    }
+    options.push(DhcpOption::SubnetMask(terms.mask));
+    options.push(DhcpOption::BroadcastAddr(terms.broadcast));
+    if let Boot::Load { server, file } = boot {
+        message.set_siaddr(*server);
+        message.set_fname_str(file);
+        if request.wants(OptionCode::BootfileName) {
+            options.push(DhcpOption::BootfileName(file.clone().into_bytes()));
+        }
+        if request.wants(OptionCode::TFTPServerName) {
+            options.push(DhcpOption::TFTPServerName(server.to_string().into_bytes()));
+        }
+        // RFC 4578 section 2.3: the server echoes it; some firmware insists.
+        options.extend(request.message().opts().get(OptionCode::ClientMachineIdentifier).cloned());
+    }
+    options.extend(terms.router.map(|router| DhcpOption::Router(vec![router])));
+    if !terms.dns.is_empty() && request.wants(OptionCode::DomainNameServer) {
+        options.push(DhcpOption::DomainNameServer(terms.dns.clone()));
+    }
+    if let Some(name) = name.filter(|_| request.wants(OptionCode::Hostname)) {
+        options.push(DhcpOption::Hostname(name.to_owned()));
+    }
+    if let Some(domain) = terms.domain.as_ref().filter(|_| request.wants(OptionCode::DomainName)) {
+        options.push(DhcpOption::DomainName(domain.clone()));
+    }
+    if !terms.ntp.is_empty() && request.wants(OptionCode::NtpServers) {
+        options.push(DhcpOption::NtpServers(terms.ntp.clone()));
+    }
+    let to = destination(request, address);
+    Reply { to, kind, payload: encode(request, message, options) }
+}
+
+/// NAK: to everybody, because the client's address is what is wrong (RFC 2131 section 4.1).
+pub(super) fn refuse(request: &Packet, server: Ipv4Addr, why: &str) -> Reply {
+    let mut message = answer(request);
+    message.set_ciaddr(Ipv4Addr::UNSPECIFIED);
+    let to = match request.giaddr() {
+        Some(relay) => {
+            // So that the relay broadcasts it (RFC 2131 section 4.3.2).
+            message.set_flags(Flags::default().set_broadcast());
+            Destination::Relay(relay)
+        }
+        None => Destination::Broadcast,
+    };
+    let options = vec![
+        DhcpOption::MessageType(MessageType::Nak),
+        DhcpOption::ServerIdentifier(server),
+        DhcpOption::Message(why.to_owned()),
+    ];
+    Reply { to, kind: MessageType::Nak, payload: encode(request, message, options) }
+}
+
+/// The fields that every answer copies (RFC 2131 table 3).
+fn answer(request: &Packet) -> Message {
+    let asked = request.message();
+    let mut message = Message::new_with_id(
+        asked.xid(),
+        asked.ciaddr(),
+        Ipv4Addr::UNSPECIFIED,
+        Ipv4Addr::UNSPECIFIED,
+        asked.giaddr(),
+        &request.mac().0,
+    );
+    message.set_opcode(Opcode::BootReply).set_flags(asked.flags());
+    message
+}
+
+fn destination(request: &Packet, address: Option<Ipv4Addr>) -> Destination {
+    match (request.giaddr(), request.ciaddr(), address) {
+        (Some(relay), ..) => Destination::Relay(relay),
+        (None, Some(own), _) => Destination::Address(own),
+        (None, None, Some(address)) if !request.message().flags().broadcast() => {
+            Destination::Hardware(request.mac(), address)
+        }
+        _ => Destination::Broadcast,
+    }
+}
+
+/// Writes a message with as many of its options, most important first, as the client can take: in the options
+/// field, then in `file` and `sname` (option overload, RFC 2132 section 9.3).
+fn encode(request: &Packet, mut message: Message, options: Vec<DhcpOption>) -> Vec<u8> {
+    let largest = request.largest_datagram().min(MTU) - IP_UDP;
+    // RFC 3046 section 2.2: what the relay agent added comes back to it, last, and counts.
+    let agent = request
+        .agent()
+        .filter(|value| value.len() <= 255)
+        .map(|value| bytes(&DhcpOption::Unknown(UnknownOption::new(AGENT.into(), value.to_vec()))));
+    let agent = agent.filter(|agent| HEADER + agent.len() + 64 <= largest).unwrap_or_default();
+    // Room for the overload option (3) and END.
+    let mut main = Field::new(largest - HEADER - agent.len() - 4);
+    let mut file = Field::new(if message.fname().is_none() { 127 } else { 0 });
+    let mut sname = Field::new(63);
+    for option in &options {
+        let bytes = bytes(option);
+        let _ = main.take(&bytes) || file.take(&bytes) || sname.take(&bytes);
+    }
+    let overload = u8::from(!file.bytes.is_empty()) | u8::from(!sname.bytes.is_empty()) << 1;
+    if overload != 0 {
+        main.bytes.extend(bytes(&DhcpOption::OptionOverload(overload)));
+    }
+    if !file.bytes.is_empty() {
+        message.set_fname(&file.ended());
+    }
+    if !sname.bytes.is_empty() {
+        message.set_sname(&sname.ended());
+    }
+    let mut payload = bytes(&message);
+    payload.truncate(HEADER);
+    payload.extend(main.bytes);
+    payload.extend(agent);
+    payload.push(END);
+    if payload.len() < SHORTEST {
+        payload.resize(SHORTEST, 0);
+    }
+    payload
+}
+
+/// A place for options.
+struct Field {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl Field {
+    fn new(room: usize) -> Field {
+        Field { bytes: Vec::new(), room }
+    }
+
+    /// Takes an option if it fits.
+    fn take(&mut self, option: &[u8]) -> bool {
+        let fits = self.bytes.len() + option.len() <= self.room;
+        if fits {
+            self.bytes.extend_from_slice(option);
+        }
+        fits
+    }
+
+    fn ended(mut self) -> Vec<u8> {
+        self.bytes.push(END);
+        self.bytes
+    }
+}
+
+/// What dhcproto writes. It refuses only fields that are too long, which these are not.
+fn bytes(value: &impl Encodable) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = value.encode(&mut Encoder::new(&mut bytes));
+    bytes
+}

@@ -1,0 +1,221 @@
+//! The sockets of the DHCP server: datagrams to the owner, its actions to the wire.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::Arc,
+};
+
+use socket2::{Domain, Socket, Type};
+use tokio::{net::UdpSocket, sync::mpsc, time::sleep};
+
+use crate::{
+    clock::Clock,
+    dhcp::{
+        Action, Destination, Packet, Reply, frame,
+        probe::{Due, Probes},
+        raw::{FrameSocket, Frames},
+    },
+    handle::{Handle, Message},
+    ids::{Mac, Time},
+};
+
+const SERVER_PORT: u16 = 67;
+const CLIENT_PORT: u16 = 68;
+/// Room for a burst of thousands of machines that are switched on at once; the kernel's default holds about 200.
+const RECEIVE_BUFFER: usize = 8 << 20;
+/// Longer than any datagram on Ethernet with a usual MTU; longer ones are cut off and refused.
+const LONGEST: usize = 4096;
+
+/// The interface that is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// The kernel's number of it; a plugged-in adapter that returns has a new one.
+    pub index: u32,
+    /// Its hardware address.
+    pub mac: Mac,
+}
+
+/// Why the sockets can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another server has the port.
+    #[error(
+        "UDP port 67 is taken: another DHCP server runs on this machine; stop it (`ss -lunp 'sport = 67'` shows it)"
+    )]
+    PortTaken,
+    /// Not root.
+    #[error(
+        "opening {what} is not permitted; run as root, or with CAP_NET_BIND_SERVICE, CAP_NET_RAW and CAP_NET_ADMIN"
+    )]
+    NotPermitted {
+        /// Which socket.
+        what: &'static str,
+    },
+    /// Anything else.
+    #[error("can't open {what} on {interface}")]
+    Other {
+        /// Which socket.
+        what: &'static str,
+        /// Where.
+        interface: String,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+}
+
+/// The open sockets.
+#[derive(Debug)]
+pub struct Adapter {
+    address: Ipv4Addr,
+    mac: Mac,
+    datagrams: UdpSocket,
+    frames: FrameSocket,
+    clock: Clock,
+}
+
+impl Adapter {
+    /// Opens the sockets on `link`, whose address is `address`.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to do.
+    pub fn open(link: &Link, address: Ipv4Addr) -> Result<Adapter, OpenError> {
+        let failed = |what| {
+            move |source: io::Error| match source.kind() {
+                io::ErrorKind::AddrInUse => OpenError::PortTaken,
+                io::ErrorKind::PermissionDenied => OpenError::NotPermitted { what },
+                _ => OpenError::Other { what, interface: link.name.clone(), source },
+            }
+        };
+        let datagrams = datagram_socket(&link.name).map_err(failed("UDP port 67"))?;
+        let frames = FrameSocket::open(link.index, Frames::Arp).map_err(failed("a packet socket"))?;
+        Ok(Adapter {
+            address,
+            mac: link.mac,
+            datagrams,
+            frames,
+            clock: Clock::starting_after(Time::default()),
+        })
+    }
+
+    /// Serves until the owner is gone or the interface is.
+    ///
+    /// # Errors
+    /// The kernel's, when the interface went away.
+    pub async fn run(self, handle: Handle, actions: &mut mpsc::UnboundedReceiver<Action>) -> io::Result<()> {
+        let adapter = Arc::new(self);
+        let receiving = tokio::spawn(receive(Arc::clone(&adapter), handle.clone()));
+        let ended = adapter.act(handle, actions).await;
+        receiving.abort();
+        ended
+    }
+
+    /// Sends, and probes.
+    async fn act(&self, handle: Handle, actions: &mut mpsc::UnboundedReceiver<Action>) -> io::Result<()> {
+        let mut probes = Probes::default();
+        let mut frame = vec![0; LONGEST];
+        loop {
+            let wait = probes.deadline().map(|deadline| self.clock.until(deadline));
+            tokio::select! {
+                action = actions.recv() => match action {
+                    None => return Ok(()),
+                    Some(Action::Send(reply)) => self.send(&reply),
+                    Some(Action::Probe(id, address)) => probes.start(id, address, self.clock.now()),
+                },
+                received = self.frames.receive(&mut frame) => match received {
+                    Ok(length) => {
+                        let address = frame::arp_in_use(&frame[..length], self.mac);
+                        if let Some(id) = address.and_then(|address| probes.seen(address)) {
+                            handle.tell(Message::Probed(id, true)).await;
+                        }
+                    }
+                    Err(error) if is_gone(&error) => return Err(error),
+                    Err(error) => tracing::debug!(%error, "can't receive ARP"),
+                },
+                () = async { sleep(wait.unwrap_or_default()).await }, if wait.is_some() => {}
+            }
+            for due in probes.due(self.clock.now()) {
+                match due {
+                    Due::Send(address) => self.emit(&frame::arp_probe(self.mac, address)),
+                    Due::Free(id) => handle.tell(Message::Probed(id, false)).await,
+                }
+            }
+        }
+    }
+
+    fn send(&self, Reply { to, kind, payload }: &Reply) {
+        tracing::trace!(?to, ?kind, "sent");
+        let framed = |mac, address| {
+            let frame = frame::datagram(
+                (self.mac, mac),
+                (self.address, address),
+                (SERVER_PORT, CLIENT_PORT),
+                payload,
+            );
+            self.emit(&frame);
+        };
+        match *to {
+            // As a frame, too: the source address is this server's, whatever else the interface has.
+            Destination::Broadcast => framed(frame::EVERYBODY, Ipv4Addr::BROADCAST),
+            Destination::Hardware(mac, address) => framed(mac, address),
+            Destination::Address(address) => self.send_to(payload, address, CLIENT_PORT),
+            Destination::Relay(address) => self.send_to(payload, address, SERVER_PORT),
+        }
+    }
+
+    fn send_to(&self, payload: &[u8], address: Ipv4Addr, port: u16) {
+        // What can't be sent now is lost, as any packet may be: the client asks again.
+        if let Err(error) = self.datagrams.try_send_to(payload, SocketAddrV4::new(address, port).into()) {
+            tracing::debug!(%address, %error, "can't send");
+        }
+    }
+
+    fn emit(&self, frame: &[u8]) {
+        if let Err(error) = self.frames.send(frame) {
+            tracing::debug!(%error, "can't send a frame");
+        }
+    }
+}
+
+/// Hands every message to the owner. A burst waits in the kernel's buffer while the owner is busy.
+async fn receive(adapter: Arc<Adapter>, handle: Handle) {
+    let mut datagram = vec![0; LONGEST];
+    loop {
+        let (length, from) = match adapter.datagrams.recv_from(&mut datagram).await {
+            Ok(received) => received,
+            // An ICMP error of an earlier send, or the interface is down: `act` sees when it is gone.
+            Err(error) => {
+                tracing::debug!(%error, "can't receive");
+                sleep(std::time::Duration::from_millis(10)).await;
+                continue;
+            }
+        };
+        match Packet::decode(&datagram[..length]) {
+            Ok(packet) => {
+                tracing::trace!(mac = %packet.mac(), kind = ?packet.kind(), xid = packet.message().xid(), "received");
+                handle.tell(Message::Packet(packet)).await;
+            }
+            Err(reason) => tracing::debug!(%from, %reason, "not a DHCP client's message"),
+        }
+    }
+}
+
+fn datagram_socket(interface: &str) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    socket.bind_device(Some(interface.as_bytes()))?;
+    socket.set_broadcast(true)?;
+    // Beyond the system's limit with CAP_NET_ADMIN, else up to it.
+    if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err() {
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    }
+    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, SERVER_PORT).into())?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// Whether an error says that the interface went away.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENETDOWN | libc::ENODEV | libc::ENXIO))
+}

@@ -1,0 +1,462 @@
+//! The server's decisions: a packet and the time in, leases to keep and messages to send out.
+
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr, time::Duration};
+
+use dhcproto::v4::MessageType;
+
+use crate::{
+    config::Settings,
+    dhcp::{
+        Boot, Lease, LeaseChange, Packet, Reply,
+        lease::Leases,
+        pool::Pool,
+        reply::{self, Terms},
+    },
+    ids::{Mac, Time},
+};
+
+/// How long an offered address waits for its REQUEST. EDK2 takes some seconds to choose.
+const OFFER_HOLDS: Duration = Duration::from_secs(60);
+/// How long an address is left alone that somebody else was found to use.
+const QUARANTINE: Duration = Duration::from_secs(10 * 60);
+/// How often a full pool is told of.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// A probe of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProbeId(pub u64);
+
+/// Something for the adapter to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Send a message.
+    Send(Reply),
+    /// Find out whether anybody uses the address, then call [`Server::probed`].
+    Probe(ProbeId, Ipv4Addr),
+}
+
+/// Something worth a line in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// No address is left.
+    PoolIsEmpty {
+        /// Who asked.
+        mac: Mac,
+        /// From here.
+        first: Ipv4Addr,
+        /// To here.
+        last: Ipv4Addr,
+    },
+    /// A probe or a DECLINE found an address in use.
+    InUse {
+        /// Which.
+        address: Ipv4Addr,
+        /// The client that was to have it.
+        mac: Mac,
+    },
+    /// A relay agent asks for a network that is not served.
+    ForeignRelay {
+        /// The relay agent.
+        relay: Ipv4Addr,
+    },
+}
+
+/// What one event leads to. The changes must be on disk before the actions happen.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Leases, for the journal.
+    pub changes: Vec<LeaseChange>,
+    /// What to send and probe.
+    pub actions: Vec<Action>,
+    /// What to log.
+    pub notices: Vec<Notice>,
+}
+
+/// The server of one network.
+#[derive(Debug)]
+pub struct Server {
+    terms: Terms,
+    network: (u32, u32),
+    pool: (Ipv4Addr, Ipv4Addr),
+    probing: bool,
+    /// Reserved addresses, both ways, and the nodes' names.
+    reserved: BTreeMap<Mac, Ipv4Addr>,
+    reserved_for: BTreeMap<Ipv4Addr, Mac>,
+    names: BTreeMap<Mac, String>,
+    leases: Leases,
+    /// Addresses that are offered, or about to be: to whom and until when.
+    offers: BTreeMap<Mac, Lease>,
+    offered: BTreeMap<Ipv4Addr, Mac>,
+    /// Offers that wait for a probe, and whose each probe is.
+    parked: BTreeMap<Mac, Parked>,
+    probes: BTreeMap<ProbeId, Mac>,
+    last_probe: u64,
+    /// Addresses that others use, and until when they are left alone.
+    in_use: BTreeMap<Ipv4Addr, Time>,
+    said_empty: Option<Time>,
+}
+
+/// A DISCOVER whose answer waits for a probe.
+#[derive(Debug)]
+struct Parked {
+    probe: ProbeId,
+    packet: Packet,
+    boot: Boot,
+}
+
+impl Server {
+    /// A server by these settings, without leases.
+    pub fn new(settings: &Settings) -> Server {
+        let mut server = Server {
+            terms: terms(settings),
+            network: (0, 0),
+            pool: settings.dhcp.pool,
+            probing: settings.dhcp.probe,
+            reserved: BTreeMap::new(),
+            reserved_for: BTreeMap::new(),
+            names: BTreeMap::new(),
+            leases: Leases::default(),
+            offers: BTreeMap::new(),
+            offered: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            last_probe: 0,
+            in_use: BTreeMap::new(),
+            said_empty: None,
+        };
+        server.reconfigure(settings);
+        server
+    }
+
+    /// Takes over leases that the journal kept.
+    pub fn restore(&mut self, leases: Vec<Lease>) {
+        for lease in leases {
+            self.leases.put(lease);
+        }
+    }
+
+    /// Takes over changed settings. Leases stay; those that don't fit any more are refused when their holders
+    /// renew them.
+    pub fn reconfigure(&mut self, settings: &Settings) {
+        self.terms = terms(settings);
+        let (base, last) = (settings.network.base(), settings.network.broadcast());
+        self.network = (base.into(), last.into());
+        self.pool = settings.dhcp.pool;
+        self.probing = settings.dhcp.probe;
+        self.reserved.clear();
+        self.reserved_for.clear();
+        self.names.clear();
+        for node in &settings.nodes {
+            // One machine's cards may be up together, so only the first can have the address.
+            if let (Some(mac), Some(address)) = (node.macs.first(), node.address) {
+                self.reserved.insert(*mac, address);
+                self.reserved_for.insert(address, *mac);
+            }
+            self.names.extend(node.macs.iter().map(|mac| (*mac, node.name.clone())));
+        }
+    }
+
+    /// Handles a client's message; `boot` is what that client is to boot.
+    pub fn handle(&mut self, packet: &Packet, boot: &Boot, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        if let Some(relay) = packet.giaddr().filter(|relay| !self.is_here(*relay)) {
+            out.notices.push(Notice::ForeignRelay { relay });
+            return out;
+        }
+        match packet.kind() {
+            MessageType::Discover => self.discover(packet, boot, now, &mut out),
+            MessageType::Request => self.request(packet, boot, now, &mut out),
+            MessageType::Decline => self.decline(packet, now, &mut out),
+            MessageType::Release => self.release(packet, now, &mut out),
+            MessageType::Inform => self.inform(packet, boot, &mut out),
+            // Servers' messages, and those of other protocols on the same port.
+            _ => {}
+        }
+        out
+    }
+
+    /// A probe ended.
+    pub fn probed(&mut self, probe: ProbeId, in_use: bool, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        let Some(mac) = self.probes.remove(&probe) else { return out };
+        let Some(Parked { packet, boot, .. }) = self.parked.remove(&mac) else { return out };
+        let Some(offer) = self.offers.get(&mac).copied() else { return out };
+        if in_use {
+            self.leave_alone(offer.address, mac, now, &mut out);
+            self.withdraw(mac);
+            self.discover(&packet, &boot, now, &mut out);
+        } else {
+            self.offer(&packet, &boot, offer.address, now, &mut out);
+        }
+        out
+    }
+
+    /// Forgets offers that nobody took, and lets quarantined addresses go.
+    pub fn tick(&mut self, now: Time) -> Outcome {
+        let over: Vec<Mac> =
+            self.offers.values().filter(|offer| !offer.is_in_force(now)).map(|offer| offer.mac).collect();
+        for mac in over {
+            self.withdraw(mac);
+        }
+        self.in_use.retain(|_, until| now < *until);
+        Outcome::default()
+    }
+
+    /// When [`Server::tick`] has work next.
+    pub fn deadline(&self) -> Option<Time> {
+        self.offers.values().map(|offer| offer.until).chain(self.in_use.values().copied()).min()
+    }
+
+    /// Who holds an address.
+    pub fn mac_of(&self, address: Ipv4Addr, now: Time) -> Option<Mac> {
+        self.leases.at(address).filter(|lease| lease.is_in_force(now)).map(|lease| lease.mac)
+    }
+
+    /// Which address a machine holds.
+    pub fn address_of(&self, mac: Mac, now: Time) -> Option<Ipv4Addr> {
+        self.leases.of(mac).filter(|lease| lease.is_in_force(now)).map(|lease| lease.address)
+    }
+
+    /// How many leases hold.
+    pub fn leases_in_force(&self, now: Time) -> usize {
+        self.leases.all().filter(|lease| lease.is_in_force(now)).count()
+    }
+
+    /// Addresses that others were found to use.
+    pub fn quarantined(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.in_use.keys().copied()
+    }
+
+    /// RFC 2131 section 4.3.1.
+    fn discover(&mut self, packet: &Packet, boot: &Boot, now: Time, out: &mut Outcome) {
+        let mac = packet.mac();
+        if let Some(parked) = self.parked.get_mut(&mac) {
+            // It asks again while its address is probed: the answer goes to the question it asked last.
+            (parked.packet, parked.boot) = (packet.clone(), boot.clone());
+            return;
+        }
+        let Some(address) = self.choose(packet, now) else {
+            let due = self.said_empty.is_none_or(|said| now.since(said) >= SAY_AGAIN);
+            if due {
+                self.said_empty = Some(now);
+                let (first, last) = self.pool;
+                out.notices.push(Notice::PoolIsEmpty { mac, first, last });
+            }
+            return;
+        };
+        let known = self.address_of(mac, now) == Some(address)
+            || self.offers.get(&mac).is_some_and(|offer| offer.address == address);
+        self.hold(Lease { mac, address, until: now + OFFER_HOLDS });
+        if known || !self.probing {
+            self.offer(packet, boot, address, now, out);
+        } else {
+            self.last_probe += 1;
+            let probe = ProbeId(self.last_probe);
+            self.probes.insert(probe, mac);
+            self.parked.insert(mac, Parked { probe, packet: packet.clone(), boot: boot.clone() });
+            out.actions.push(Action::Probe(probe, address));
+        }
+    }
+
+    fn offer(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut Outcome) {
+        self.hold(Lease { mac: packet.mac(), address, until: now + OFFER_HOLDS });
+        let name = self.names.get(&packet.mac()).map(String::as_str);
+        let reply = reply::grant(packet, MessageType::Offer, Some(address), name, boot, &self.terms);
+        out.actions.push(Action::Send(reply));
+    }
+
+    /// The address for a DISCOVER: the reserved one, the one it has or had, the one it was offered, the one it
+    /// asks for, a fresh one, and at last one that another machine had.
+    fn choose(&self, packet: &Packet, now: Time) -> Option<Ipv4Addr> {
+        let mac = packet.mac();
+        let free = |address: &Ipv4Addr| self.is_free(*address, mac, now);
+        let held = self.leases.of(mac).map(|lease| lease.address);
+        let offered = self.offers.get(&mac).map(|offer| offer.address);
+        let pool = Pool::new(self.pool);
+        [self.reserved.get(&mac).copied(), held, offered, packet.requested()]
+            .into_iter()
+            .flatten()
+            .find(|address| free(address) && self.is_for(*address, mac))
+            .or_else(|| pool.from(mac).find(|address| free(address) && self.leases.at(*address).is_none()))
+            .or_else(|| {
+                let expired = self.leases.all().filter(|lease| pool.contains(lease.address));
+                expired
+                    .filter(|lease| free(&lease.address))
+                    .min_by_key(|lease| lease.until)
+                    .map(|l| l.address)
+            })
+    }
+
+    /// Whether the settings let a machine have an address: its reservation, or one of the pool if it has none.
+    fn is_for(&self, address: Ipv4Addr, mac: Mac) -> bool {
+        match self.reserved.get(&mac) {
+            Some(reserved) if self.in_use.contains_key(reserved) => Pool::new(self.pool).contains(address),
+            Some(reserved) => *reserved == address,
+            None => Pool::new(self.pool).contains(address),
+        }
+    }
+
+    /// Whether nobody else has, is offered or uses an address.
+    fn is_free(&self, address: Ipv4Addr, mac: Mac, now: Time) -> bool {
+        let ours = |holder: Option<&Mac>| holder.is_none_or(|holder| *holder == mac);
+        let number = u32::from(address);
+        let is_host = self.network.0 < number && number < self.network.1;
+        is_host
+            && address != self.terms.server
+            && self.terms.router != Some(address)
+            && ours(self.reserved_for.get(&address))
+            && ours(self.mac_of(address, now).as_ref())
+            && ours(self.offered.get(&address))
+            && self.in_use.get(&address).is_none_or(|until| *until <= now)
+    }
+
+    /// RFC 2131 section 4.3.2; its table 4 tells the client's states apart.
+    fn request(&mut self, packet: &Packet, boot: &Boot, now: Time, out: &mut Outcome) {
+        match (packet.server(), packet.requested(), packet.ciaddr()) {
+            // SELECTING
+            (Some(server), requested, own) if server == self.terms.server => {
+                // The offer may have been made before this server was restarted.
+                match requested.or(own).filter(|address| self.may_keep(*address, packet.mac(), now)) {
+                    Some(address) => self.acknowledge(packet, boot, address, now, out),
+                    None => self.refuse(packet, "this address was not offered", out),
+                }
+            }
+            // It chose another server.
+            (Some(_), ..) => self.withdraw(packet.mac()),
+            // INIT-REBOOT
+            (None, Some(address), None) => {
+                let held = self.leases.of(packet.mac()).map(|lease| lease.address);
+                if packet.giaddr().is_none() && !self.is_here(address) {
+                    self.refuse(packet, "this address is of another network", out);
+                } else if held == Some(address) && self.may_keep(address, packet.mac(), now) {
+                    self.acknowledge(packet, boot, address, now, out);
+                } else if held.is_some() || self.mac_of(address, now).is_some() {
+                    self.refuse(packet, "this address is not this machine's", out);
+                }
+                // Of a client that is not known nothing is said: another server may know it.
+            }
+            // RENEWING and REBINDING. A client that is not known (this server may have lost its state) keeps
+            // an address that is free.
+            (None, None, Some(address)) => {
+                if self.may_keep(address, packet.mac(), now) {
+                    self.acknowledge(packet, boot, address, now, out);
+                } else {
+                    self.refuse(packet, "this address is not this machine's", out);
+                }
+            }
+            (None, ..) => {}
+        }
+    }
+
+    fn may_keep(&self, address: Ipv4Addr, mac: Mac, now: Time) -> bool {
+        self.is_free(address, mac, now) && self.is_for(address, mac)
+    }
+
+    fn acknowledge(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut Outcome) {
+        let mac = packet.mac();
+        self.withdraw(mac);
+        out.changes.extend(self.leases.put(Lease { mac, address, until: now + self.terms.lease }));
+        let name = self.names.get(&mac).map(String::as_str);
+        let reply = reply::grant(packet, MessageType::Ack, Some(address), name, boot, &self.terms);
+        out.actions.push(Action::Send(reply));
+    }
+
+    fn refuse(&mut self, packet: &Packet, why: &str, out: &mut Outcome) {
+        self.withdraw(packet.mac());
+        out.actions.push(Action::Send(reply::refuse(packet, self.terms.server, why)));
+    }
+
+    /// RFC 2131 section 4.3.3: the client found the address in use.
+    fn decline(&mut self, packet: &Packet, now: Time, out: &mut Outcome) {
+        let mac = packet.mac();
+        let ours = packet.server().is_none_or(|server| server == self.terms.server);
+        let Some(address) = packet.requested().filter(|_| ours) else { return };
+        let offered = self.offers.get(&mac).map(|offer| offer.address);
+        let held = self.leases.of(mac).map(|lease| lease.address);
+        // Nobody takes another machine's address out of service.
+        if offered != Some(address) && held != Some(address) {
+            return;
+        }
+        self.withdraw(mac);
+        if held == Some(address) {
+            out.changes.extend(self.leases.drop(mac));
+        }
+        self.leave_alone(address, mac, now, out);
+    }
+
+    /// RFC 2131 section 4.3.4: the lease ends now, but is remembered.
+    fn release(&mut self, packet: &Packet, now: Time, out: &mut Outcome) {
+        let held = self.leases.of(packet.mac()).copied();
+        if let Some(lease) = held.filter(|lease| packet.ciaddr() == Some(lease.address)) {
+            out.changes.extend(self.leases.put(Lease { until: now, ..lease }));
+        }
+    }
+
+    /// RFC 2131 section 4.3.5.
+    fn inform(&mut self, packet: &Packet, boot: &Boot, out: &mut Outcome) {
+        if packet.ciaddr().is_some() {
+            let name = self.names.get(&packet.mac()).map(String::as_str);
+            let reply = reply::grant(packet, MessageType::Ack, None, name, boot, &self.terms);
+            out.actions.push(Action::Send(reply));
+        }
+    }
+
+    fn hold(&mut self, offer: Lease) {
+        if let Some(old) = self.offers.insert(offer.mac, offer) {
+            self.offered.remove(&old.address);
+        }
+        self.offered.insert(offer.address, offer.mac);
+    }
+
+    /// Takes an offer back, and the probe with it.
+    fn withdraw(&mut self, mac: Mac) {
+        if let Some(offer) = self.offers.remove(&mac) {
+            self.offered.remove(&offer.address);
+        }
+        if let Some(parked) = self.parked.remove(&mac) {
+            self.probes.remove(&parked.probe);
+        }
+    }
+
+    fn leave_alone(&mut self, address: Ipv4Addr, mac: Mac, now: Time, out: &mut Outcome) {
+        self.in_use.insert(address, now + QUARANTINE);
+        out.notices.push(Notice::InUse { address, mac });
+    }
+
+    fn is_here(&self, address: Ipv4Addr) -> bool {
+        (self.network.0..=self.network.1).contains(&address.into())
+    }
+}
+
+fn terms(settings: &Settings) -> Terms {
+    let (network, dhcp) = (&settings.network, &settings.dhcp);
+    Terms {
+        server: network.address,
+        mask: network.mask(),
+        broadcast: network.broadcast(),
+        router: dhcp.router,
+        dns: dhcp.dns.clone(),
+        ntp: dhcp.ntp.clone(),
+        domain: dhcp.domain.clone(),
+        lease: dhcp.lease,
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PoolIsEmpty { mac, first, last } => write!(
+                f,
+                "no address is left for {mac}: all of {first} to {last} are taken; widen dhcp.pool or shorten dhcp.lease"
+            ),
+            Self::InUse { address, mac } => write!(
+                f,
+                "{address} was to be {mac}'s, but another machine uses it; it is left alone for 10 minutes: look for \
+                 a machine with a fixed address, or another DHCP server"
+            ),
+            Self::ForeignRelay { relay } => {
+                write!(f, "the relay agent {relay} asks for another network than the one that is served")
+            }
+        }
+    }
+}
