@@ -1,0 +1,257 @@
+//! The command line's side of the control socket.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+    header,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::{
+    net::UnixStream,
+    task::{AbortHandle, JoinHandle},
+    time::timeout,
+};
+
+/// How long the service may take to answer: it commits to an SD card first.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest answer, in bytes: thousands of nodes with their logs.
+const LONGEST: usize = 64 << 20;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// Nobody listens.
+    #[error("nobody answers at {socket}; is `rackberry serve` running? start it, or name its socket with --socket", socket = .0.display())]
+    NotRunning(PathBuf),
+    /// The socket is for its group only.
+    #[error("you may not use {socket}; join its group (`sudo adduser $USER rackberry`, then log in again), or use sudo", socket = .0.display())]
+    NotAllowed(PathBuf),
+    /// Anything else about the socket.
+    #[error("can't connect to {socket}", socket = socket.display())]
+    Socket {
+        /// The socket.
+        socket: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The path does not fit into a request.
+    #[error("{0:?} makes no request")]
+    Path(String),
+    /// It broke off.
+    #[error("the service at {socket} broke off; its log says why (`journalctl -u rackberry`)", socket = socket.display())]
+    Broken {
+        /// The socket.
+        socket: PathBuf,
+        /// What broke.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It takes too long.
+    #[error("the service at {socket} does not answer; its log may say why (`journalctl -u rackberry`)", socket = .0.display())]
+    Silent(PathBuf),
+    /// It is no service of ours, or of another version.
+    #[error("what answers at {socket} is no rackberry, or another version (status {status})", socket = socket.display())]
+    NotOurs {
+        /// The socket.
+        socket: PathBuf,
+        /// The answer's status.
+        status: StatusCode,
+    },
+}
+
+/// Sends one request and reads its answer, which says in its status whether it is a yes.
+///
+/// # Errors
+/// [`CallError`] names the socket and the remedy.
+pub async fn call(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> Result<(StatusCode, Value), CallError> {
+    let calling = async {
+        let (response, _connection) = send(socket, method, path, body).await?;
+        let status = response.status();
+        let content = Limited::new(response.into_body(), LONGEST).collect().await;
+        let content = content.map_err(|source| broken(socket, source))?.to_bytes();
+        let not_ours = |_| CallError::NotOurs { socket: socket.to_owned(), status };
+        Ok((status, serde_json::from_slice(&content).map_err(not_ours)?))
+    };
+    timeout(PATIENCE, calling).await.unwrap_or_else(|_| Err(CallError::Silent(socket.to_owned())))
+}
+
+/// The service's state, each time it changes.
+#[derive(Debug)]
+pub struct Events {
+    content: Incoming,
+    /// What has arrived of events that are not complete.
+    rest: Vec<u8>,
+    _connection: Connection,
+}
+
+/// Follows the service's state: `{"status": …, "nodes": […]}`.
+///
+/// # Errors
+/// [`CallError`] names the socket and the remedy.
+pub async fn events(socket: &Path) -> Result<Events, CallError> {
+    let sending = send(socket, Method::GET, "/api/v1/events", None);
+    let sent = timeout(PATIENCE, sending).await;
+    let (response, connection) = sent.map_err(|_| CallError::Silent(socket.to_owned()))??;
+    if response.status() != StatusCode::OK {
+        return Err(CallError::NotOurs { socket: socket.to_owned(), status: response.status() });
+    }
+    Ok(Events { content: response.into_body(), rest: Vec::new(), _connection: connection })
+}
+
+impl Events {
+    /// The next state; none when the service has ended. No answer is lost when this is not waited for to the end.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            while let Some(event) = take_event(&mut self.rest) {
+                if let Ok(state) = serde_json::from_str(&data(&event)) {
+                    return Some(state);
+                }
+            }
+            if self.rest.len() > LONGEST {
+                return None;
+            }
+            let frame = self.content.frame().await?.ok()?;
+            if let Some(piece) = frame.data_ref() {
+                self.rest.extend_from_slice(piece);
+            }
+        }
+    }
+}
+
+/// Cuts the first event off, up to its blank line.
+fn take_event(rest: &mut Vec<u8>) -> Option<String> {
+    let end = rest.windows(2).position(|ends| ends == b"\n\n")? + 2;
+    let event = rest.drain(..end).collect::<Vec<u8>>();
+    Some(String::from_utf8_lossy(&event).into_owned())
+}
+
+/// An event's data, without the comments.
+fn data(event: &str) -> String {
+    let lines = event.lines().filter_map(|line| line.strip_prefix("data:"));
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// A connection that is served until this is dropped.
+#[derive(Debug)]
+struct Connection(AbortHandle);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn send(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> Result<(Response<Incoming>, Connection), CallError> {
+    let stream = UnixStream::connect(socket).await.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            CallError::NotRunning(socket.to_owned())
+        }
+        io::ErrorKind::PermissionDenied => CallError::NotAllowed(socket.to_owned()),
+        _ => CallError::Socket { socket: socket.to_owned(), source },
+    })?;
+    let body = body.map(|body| body.to_string()).unwrap_or_default();
+    let request = Request::builder()
+        .method(method)
+        .uri(escaped(path))
+        .header(header::HOST, "localhost")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|_| CallError::Path(path.to_owned()))?;
+    let shaken = http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection): (SendRequest<_>, _) = shaken.map_err(|source| broken(socket, source))?;
+    let serving: JoinHandle<_> = tokio::spawn(connection);
+    let connection = Connection(serving.abort_handle());
+    let response = sender.send_request(request).await.map_err(|source| broken(socket, source))?;
+    Ok((response, connection))
+}
+
+fn broken(socket: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CallError {
+    CallError::Broken { socket: socket.to_owned(), source: source.into() }
+}
+
+/// The path with what no request target may hold percent-encoded (RFC 3986 section 3.3): names come as typed.
+fn escaped(path: &str) -> String {
+    let mut target = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte) {
+            target.push(byte.into());
+        } else {
+            target.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    target
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_is_not_there_is_named_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("control.sock");
+        let error = call(&socket, Method::GET, "/api/v1/status", None).await.unwrap_err();
+        assert!(matches!(error, CallError::NotRunning(_)));
+        let text = error.to_string();
+        assert!(text.contains(socket.to_str().unwrap()) && text.contains("rackberry serve"), "{text}");
+        drop(tokio::net::UnixListener::bind(&socket).unwrap());
+        assert!(matches!(events(&socket).await, Err(CallError::NotRunning(_))), "a dead service's socket");
+    }
+
+    #[tokio::test]
+    async fn a_socket_of_others_is_named_with_the_remedy() {
+        if rustix::process::geteuid().is_root() {
+            return; // Root may use every socket.
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("control.sock");
+        let _listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0)).unwrap();
+        let error = call(&socket, Method::GET, "/", None).await.unwrap_err();
+        assert!(matches!(error, CallError::NotAllowed(_)), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_service_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("control.sock");
+        let _listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        let error = call(&socket, Method::GET, "/", None).await.unwrap_err();
+        assert!(matches!(error, CallError::Silent(_)), "{error}");
+    }
+
+    #[test]
+    fn events_are_cut_at_blank_lines() {
+        let mut rest = b":\n\ndata: {\"a\":\ndata: 1}\n\ndata: {\"b\"".to_vec();
+        assert_eq!(data(&take_event(&mut rest).unwrap()), "");
+        assert_eq!(data(&take_event(&mut rest).unwrap()), "{\"a\":\n1}");
+        assert_eq!(take_event(&mut rest), None);
+        assert_eq!(rest, b"data: {\"b\"");
+    }
+
+    #[test]
+    fn names_are_sent_as_typed() {
+        assert_eq!(escaped("/api/v1/nodes/00:25 ü#/forget"), "/api/v1/nodes/00:25%20%C3%BC%23/forget");
+    }
+}
