@@ -227,7 +227,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("control.sock");
         let _listener = tokio::net::UnixListener::bind(&socket).unwrap();
-        fs::set_permissions(&socket, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o0)).unwrap();
         let error = call(&socket, Method::GET, "/", None).await.unwrap_err();
         assert!(matches!(error, CallError::NotAllowed(_)), "{error}");
     }

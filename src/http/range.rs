@@ -1,14 +1,15 @@
-//! Which bytes of a file a request gets: conditions (RFC 9110 section 13) and ranges (section 14).
+//! Which bytes of a file a request gets: conditions (RFC 9110 section 13) and ranges (section 14). Points of
+//! time are counted from 1970.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// What validators are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
     /// Length in bytes.
     pub len: u64,
-    /// When the content last changed.
-    pub modified: SystemTime,
+    /// When the content last changed; none for before 1970.
+    pub modified: Option<Duration>,
     /// Tells a file from the one that replaced it under the same name.
     pub inode: u64,
 }
@@ -49,13 +50,13 @@ pub struct Plan {
 ///
 /// A request for several ranges gets the whole file (section 14.2 allows it; no installer asks for several), and
 /// so does one whose Range makes no sense.
-pub fn respond(conditions: &Conditions<'_>, meta: &Meta, now: SystemTime) -> Plan {
+pub fn respond(conditions: &Conditions<'_>, meta: &Meta, now: Duration) -> Plan {
     let tag = etag(meta);
     let modified = modified_seconds(meta);
     let mut headers = vec![("accept-ranges", "bytes".to_owned()), ("etag", tag.clone())];
     // Section 8.8.2.1: never later than Date. A machine without a clock has files from its future.
     if let Some(date) = modified.filter(|date| *date <= now) {
-        headers.push(("last-modified", httpdate::fmt_http_date(date)));
+        headers.push(("last-modified", httpdate::fmt_http_date(UNIX_EPOCH + date)));
     }
     let short = |status| Plan { status, start: 0, len: 0, headers: headers.clone() };
     if let Some(tags) = conditions.if_match {
@@ -95,23 +96,20 @@ pub fn respond(conditions: &Conditions<'_>, meta: &Meta, now: SystemTime) -> Pla
 
 /// A strong entity tag (RFC 9110 section 8.8.3): length, time of change to the nanosecond, inode.
 pub fn etag(meta: &Meta) -> String {
-    let (sign, age) = match meta.modified.duration_since(UNIX_EPOCH) {
-        Ok(after) => ("", after),
-        Err(before) => ("-", before.duration()),
-    };
-    format!("\"{:x}-{sign}{:x}-{:x}\"", meta.len, age.as_nanos(), meta.inode)
+    let modified = meta.modified.map_or_else(|| "old".into(), |at| format!("{:x}", at.as_nanos()));
+    format!("\"{:x}-{modified}-{:x}\"", meta.len, meta.inode)
 }
 
 /// The time of change as HTTP can say it: whole seconds, from 1970 on.
-fn modified_seconds(meta: &Meta) -> Option<SystemTime> {
+fn modified_seconds(meta: &Meta) -> Option<Duration> {
     // The year 9999 is the last one that a date has room for.
     const LAST: u64 = 253_402_300_799;
-    let seconds = meta.modified.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    (seconds <= LAST).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
+    let seconds = meta.modified?.as_secs();
+    (seconds <= LAST).then(|| Duration::from_secs(seconds))
 }
 
-fn date(text: Option<&str>) -> Option<SystemTime> {
-    text.and_then(|text| httpdate::parse_http_date(text).ok())
+fn date(text: Option<&str>) -> Option<Duration> {
+    httpdate::parse_http_date(text?).ok()?.duration_since(UNIX_EPOCH).ok()
 }
 
 /// Our tags have no comma inside, so splitting at commas finds them.
@@ -121,9 +119,9 @@ fn any_tag(list: &str, is: impl Fn(&str) -> bool) -> bool {
 
 /// Section 13.1.5: the tag strongly, or the date exactly, and then only a date that is a strong validator: the
 /// file can't have changed again within that second (section 8.8.2.2).
-fn unchanged(validator: &str, tag: &str, modified: Option<SystemTime>, now: SystemTime) -> bool {
+fn unchanged(validator: &str, tag: &str, modified: Option<Duration>, now: Duration) -> bool {
     let settled =
-        |modified: &SystemTime| now.duration_since(*modified).is_ok_and(|age| age >= Duration::from_secs(1));
+        |modified: &Duration| now.checked_sub(*modified).is_some_and(|age| age >= Duration::from_secs(1));
     match date(Some(validator)) {
         Some(date) => modified.filter(settled) == Some(date),
         None => validator.trim() == tag,
@@ -186,14 +184,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const NOW: SystemTime = UNIX_EPOCH;
-
     fn meta() -> Meta {
-        Meta { len: 1000, modified: UNIX_EPOCH + Duration::new(1_463_000_000, 5), inode: 7 }
+        Meta { len: 1000, modified: Some(Duration::new(1_463_000_000, 5)), inode: 7 }
     }
 
-    fn now() -> SystemTime {
-        NOW + Duration::from_secs(1_463_000_100)
+    fn now() -> Duration {
+        Duration::from_secs(1_463_000_100)
     }
 
     fn plan(conditions: Conditions<'_>) -> Plan {
@@ -270,7 +266,7 @@ mod tests {
             if_range: Some("Wed, 11 May 2016 20:53:20 GMT"),
             ..Conditions::default()
         };
-        let at = UNIX_EPOCH + Duration::from_secs(1_463_000_000);
+        let at = Duration::from_secs(1_463_000_000);
         assert_eq!(respond(&conditions, &meta(), at).status, 200, "it may change again within this second");
     }
 
@@ -300,9 +296,9 @@ mod tests {
 
     #[test]
     fn dates_that_http_can_not_say_are_left_out() {
-        let far = UNIX_EPOCH + Duration::from_secs(400_000_000_000);
-        let early = UNIX_EPOCH - Duration::from_secs(1);
-        for (modified, now) in [(far, far), (early, now()), (now() + Duration::from_secs(9), now())] {
+        let far = Duration::from_secs(400_000_000_000);
+        let future = now() + Duration::from_secs(9);
+        for (modified, now) in [(Some(far), far), (None, now()), (Some(future), now())] {
             let plan = respond(&Conditions::default(), &Meta { modified, ..meta() }, now);
             assert_eq!((plan.status, header(&plan, "last-modified")), (200, None));
             assert!(header(&plan, "etag").is_some());
@@ -316,12 +312,12 @@ mod tests {
     #[test]
     fn tags_differ_by_length_time_and_inode() {
         let tag = etag(&meta());
-        let later = meta().modified + Duration::from_nanos(1);
+        let later = Some(Duration::new(1_463_000_000, 6));
         for other in [
             Meta { len: 1001, ..meta() },
             Meta { inode: 8, ..meta() },
             Meta { modified: later, ..meta() },
-            Meta { modified: UNIX_EPOCH - Duration::new(1_463_000_000, 5), ..meta() },
+            Meta { modified: None, ..meta() },
         ] {
             assert_ne!(etag(&other), tag);
         }

@@ -1,6 +1,11 @@
 //! Files and texts for nodes.
 
-use std::{net::Ipv4Addr, path::Path, sync::Arc, time::SystemTime};
+use std::{
+    net::Ipv4Addr,
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -81,7 +86,7 @@ fn send_file(
         if_unmodified_since: field(header::IF_UNMODIFIED_SINCE),
     };
     #[allow(clippy::disallowed_methods)] // What the response's Date will say; an adapter may ask.
-    let now = SystemTime::now();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let plan = range::respond(&conditions, &file.meta, now);
     let total = file.meta.len;
     let status = StatusCode::from_u16(plan.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

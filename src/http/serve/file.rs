@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::UNIX_EPOCH,
 };
 
 use rustix::{
@@ -52,7 +53,8 @@ impl OpenFile {
         if !meta.is_file() {
             return Err(FileError::NotRegular);
         }
-        let meta = Meta { len: meta.len(), modified: meta.modified()?, inode: meta.ino() };
+        let modified = meta.modified()?.duration_since(UNIX_EPOCH).ok();
+        let meta = Meta { len: meta.len(), modified, inode: meta.ino() };
         Ok(OpenFile { path: path.to_owned(), file, meta })
     }
 }

@@ -72,7 +72,7 @@ async fn dispatch(
         Route::Api(Api::Status) => view(shared, View::Status).await,
         Route::Api(Api::Nodes) => view(shared, View::Nodes).await,
         Route::Api(Api::Node(node)) => view(shared, View::Node(node)).await,
-        Route::Api(Api::Events) => follow(shared),
+        Route::Api(Api::Events) => follow(shared, peer),
         Route::Api(Api::Report(mac)) => {
             let Peer::Network(peer) = peer else {
                 return Err(no(
@@ -189,10 +189,12 @@ async fn view(shared: &Arc<Shared>, view: View) -> Result<Response<Body>, No> {
     look(shared, view).await.map(|value| json_text(&shared.counters, &value))
 }
 
-fn follow(shared: &Arc<Shared>) -> Result<Response<Body>, No> {
-    let Ok(slot) = Arc::clone(&shared.event_clients).try_acquire_owned() else {
+fn follow(shared: &Arc<Shared>, peer: Peer) -> Result<Response<Body>, No> {
+    let slot = Arc::clone(&shared.event_clients).try_acquire_owned().ok();
+    // Whoever has a shell here gets in even when the network takes every place.
+    if slot.is_none() && matches!(peer, Peer::Network(_)) {
         return Err(no(StatusCode::SERVICE_UNAVAILABLE, "too many clients follow the events already"));
-    };
+    }
     let (send, receive) = mpsc::channel(1);
     let (lines, stop) = (shared.lines.clone(), shared.stop.clone());
     tokio::spawn(async move {
