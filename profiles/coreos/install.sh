@@ -181,8 +181,10 @@ rm -f "$log.status"
   echo $? >"$log.status"
 } | tee -a "$log"
 status=$(cat "$log.status" 2>/dev/null)
-[ "$status" = 0 ] ||
-  fail "coreos-install ended with ${status:-no status}: $(grep -v '^ *$' "$log" | tail -n 1 | cut -c 1-200)"
+if [ "$status" != 0 ]; then
+  reason=$(grep -v '^ *$' "$log" | tail -n 1 | cut -c 1-300)
+  fail "${reason#coreos-install: } (coreos-install ended with ${status:-no status})"
+fi
 
 stage=written
 sync
