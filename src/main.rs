@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `rackberry` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rackberry::cli::main()
+}

@@ -5,8 +5,14 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     appliance::{Answer, Appliance, Change, Command, Note, Outcome, Refusal},
     arm::{Everybody, Scope, Window},
+    config::display_duration,
     ids::{Mac, Source, Time},
 };
+
+/// The shortest arming.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// The longest arming: nobody remembers an open one for longer.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Appliance {
     /// Carries out an order.
@@ -42,6 +48,11 @@ impl Appliance {
         let named = nodes.iter().map(|text| self.find(text)).collect::<Result<BTreeSet<Mac>, _>>()?;
         self.refuse_unless_ready(&named)?;
         let length = arm_for.unwrap_or(self.settings.install.arm_for);
+        if length < SHORTEST || length > LONGEST {
+            let text =
+                format!("arming for {} is not possible; choose from 1s to 1d", display_duration(length));
+            return Err(Refusal::Invalid(text));
+        }
         let until = now + length;
         let open = self.arming.window(now);
         if let Some(window) = open.filter(|_| !named.is_empty()) {

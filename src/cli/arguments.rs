@@ -46,6 +46,41 @@ pub enum Command {
     /// Look at or change one node.
     #[command(subcommand)]
     Node(NodeCommand),
+    /// The whole thing on this computer: private network, simulated panel, machines that install themselves.
+    Demo(Demo),
+    /// The demo's stand-ins, in the network that they are started in.
+    #[command(hide = true)]
+    SimulatedNodes {
+        /// How many.
+        count: u8,
+    },
+    /// A cable between a network interface and a QEMU machine.
+    #[command(hide = true)]
+    Cable {
+        /// The interface's name.
+        interface: String,
+        /// Socket that QEMU sends to.
+        ours: PathBuf,
+        /// Socket that QEMU listens on.
+        theirs: PathBuf,
+    },
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// How many machines; every other one has UEFI.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=50))]
+    pub nodes: u8,
+    /// Light stand-ins instead of real firmware, for a quick look.
+    #[arg(long)]
+    pub simulated: bool,
+    /// Folder of operating systems.
+    #[arg(long, value_name = "DIR", default_value = "target/demo/assets")]
+    pub assets: PathBuf,
+    /// Folder of boot loaders.
+    #[arg(long, value_name = "DIR", default_value = "target/loaders")]
+    pub loaders: PathBuf,
 }
 
 /// `serve`

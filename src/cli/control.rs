@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::bail;
+use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{arguments::Arm, view};
@@ -65,12 +66,12 @@ pub async fn node_order(socket: &Path, node: &str, order: &str) -> anyhow::Resul
 }
 
 async fn get(socket: &Path, path: &str) -> anyhow::Result<Value> {
-    let (status, body) = client::call(socket, "GET", path, None).await?;
+    let (status, body) = client::call(socket, Method::GET, path, None).await?;
     if status.is_success() { Ok(body) } else { bail!("{}", message(&body)) }
 }
 
 async fn post(socket: &Path, path: &str, body: Option<Value>) -> anyhow::Result<()> {
-    let (status, body) = client::call(socket, "POST", path, body).await?;
+    let (status, body) = client::call(socket, Method::POST, path, body).await?;
     if !status.is_success() {
         bail!("{}", message(&body));
     }

@@ -11,8 +11,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use crate::{config, daemon};
-use arguments::{Arguments, Command, NodeCommand};
+use arguments::{Arguments, Command, Demo, NodeCommand};
+
+use crate::{config, daemon, demo};
 
 /// Exit code where the words of the command line are wrong (clap's own, said once).
 const USAGE: u8 = 2;
@@ -64,6 +65,13 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Node(NodeCommand::Reinstall { node }) => {
             runtime()?.block_on(control::node_order(&socket, &node, "reinstall"))
         }
+        Command::Demo(Demo { nodes, simulated, assets, loaders }) => {
+            demo::run(&demo::Options { nodes, simulated, assets, loaders })
+        }
+        Command::SimulatedNodes { count } => runtime()?.block_on(demo::simulated::run(count)),
+        Command::Cable { interface, ours, theirs } => {
+            runtime()?.block_on(demo::cable::carry(&interface, &ours, &theirs))
+        }
     }
 }
 
@@ -79,7 +87,10 @@ fn check(files: &[std::path::PathBuf]) -> anyhow::Result<()> {
         eprintln!("{fault}");
     }
     if !faults.is_empty() {
-        anyhow::bail!("{} found", if faults.len() == 1 { "1 fault".into() } else { format!("{} faults", faults.len()) });
+        anyhow::bail!(
+            "{} found",
+            if faults.len() == 1 { "1 fault".into() } else { format!("{} faults", faults.len()) }
+        );
     }
     println!("no faults");
     Ok(())

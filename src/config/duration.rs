@@ -44,6 +44,14 @@ pub(super) fn parse(text: &str) -> Result<Duration, Wrong> {
     Ok(Duration::from_millis(millis))
 }
 
+/// Reads a duration from a command line or an API.
+///
+/// # Errors
+/// What is wrong with it, and how to write it.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    parse(text).map_err(|Wrong { problem, help }| format!("{problem}; {help}"))
+}
+
 /// Reads a duration and keeps it within limits, both included.
 pub(super) fn within(text: &str, least: Duration, most: Duration) -> Result<Duration, Wrong> {
     let duration = parse(text)?;

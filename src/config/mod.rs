@@ -23,7 +23,7 @@ mod warnings;
 
 use std::path::PathBuf;
 
-pub use duration::display as display_duration;
+pub use duration::{display as display_duration, parse_duration};
 pub use fault::{ConfigError, Faults, Position};
 pub use load::load;
 pub use settings::*;

@@ -27,7 +27,12 @@ pub fn faults(settings: &Settings) -> Vec<String> {
     }
     for profile in profiles::BUILT_IN {
         for version in catalog.versions(profile).iter().filter(|version| !version.missing.is_empty()) {
-            let fault = format!("{} {} is incomplete: {} not there", profile.name, version.version, version.missing.join(", "));
+            let fault = format!(
+                "{} {} is incomplete: {} not there",
+                profile.name,
+                version.version,
+                version.missing.join(", ")
+            );
             if !faults.contains(&fault) {
                 faults.push(fault);
             }

@@ -2,19 +2,23 @@
 
 mod dhcp;
 mod faults;
-mod log;
+pub mod log;
 mod network;
 mod reload;
 mod tftp;
 
 pub use faults::faults;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
 };
 
@@ -23,8 +27,8 @@ use crate::{
     assets::scan,
     clock::Clock,
     config::Settings,
-    handle::{Handle, Message, Owner, Snapshot},
-    http,
+    handle::{Handle, Owner, Snapshot},
+    http::serve as http,
     nodes::journal::Journal,
     panel,
 };
@@ -83,33 +87,49 @@ pub async fn run(
     let (dhcp_actions, actions) = mpsc::unbounded_channel();
     let (snapshot, seen) = watch::channel(Snapshot::default());
     let (stop, stopping) = watch::channel(false);
+    let (in_force, current) = watch::channel(settings.clone());
+    let (token, token_seen) = watch::channel(reload::token(&settings));
     let mut tasks = Tasks::default();
     let owner = Owner::new(appliance, journal, clock, inbox, dhcp_actions, snapshot);
     tasks.spawn("the owner of the state", async {
         owner.run().await;
         Ok(())
     });
+    let serve_http = |addresses, socket| {
+        let options = http::Options { addresses, socket, limits: http::Limits::default() };
+        http::Server::bind(options, handle.clone(), seen.clone(), token_seen.clone(), stopping.clone())
+    };
+    // Before the network is there, people can ask what it waits for.
+    let control = serve_http(Vec::new(), Some(options.socket.clone()))?;
+    tasks.spawn("the control socket", async { Ok(control.run().await) });
 
     let network = &settings.network;
+    let (address, prefix) = (network.address, network.prefix);
     let interface = network.interface.clone().unwrap_or_default();
-    let wait = network::wait(&interface, network.address, network.prefix);
     let link = tokio::select! {
-        link = wait => link,
+        link = network::wait(&interface, address, prefix) => link,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
-    let dhcp = dhcp::Adapter::open(&link, &settings)?;
-    let tftp = tftp::open(&settings, handle.clone())?;
-    let http = http::serve::Server::bind(&settings, &options.socket, handle.clone(), seen.clone()).await?;
-    tasks.spawn("DHCP", dhcp.run(handle.clone(), actions));
-    tasks.spawn("TFTP", tftp::run(tftp, stopping.clone()));
-    tasks.spawn("HTTP", http.run(stopping.clone()));
-    tasks.spawn("the asset folders' watch", reload::watch_assets(handle.clone(), settings.clone()));
-    tracing::info!(
-        interface,
-        address = %network.address,
-        "ready and safe: nobody installs until somebody arms"
-    );
+    let pages =
+        serve_http(settings.http.ports.iter().map(|port| SocketAddrV4::new(address, *port)).collect(), None)?;
+    let loaders = serve_tftp(address)?;
+    let dhcp_ready = Arc::new(Notify::new());
+    let dhcp = dhcp::run(link, (address, prefix), handle.clone(), actions, dhcp_ready.clone());
+    tasks.spawn("DHCP", dhcp);
+    tasks.spawn("TFTP", {
+        let mut stopping = stopping.clone();
+        let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
+        let files = tftp::Files(handle.clone());
+        async { Ok(loaders.run(files, stopped).await?) }
+    });
+    tasks.spawn("HTTP", async { Ok(pages.run().await) });
+    tasks.spawn("the asset folders' watch", reload::watch_assets(handle.clone(), current));
+    tokio::select! {
+        () = dhcp_ready.notified() => {}
+        ended = tasks.any_end() => return ended,
+    }
+    tracing::info!(interface, %address, "ready and safe: nobody installs until somebody arms");
     ready();
     if options.panel == PanelChoice::Simulated {
         tasks.spawn("the simulated panel", panel::drive::simulated(handle.clone(), seen.clone()));
@@ -120,7 +140,7 @@ pub async fn run(
         tokio::select! {
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
-            _ = hangup.recv() => reload::reload(&handle, &settings, &options.config).await,
+            _ = hangup.recv() => reload::reload(&handle, &in_force, &token, &options.config).await,
             ended = tasks.any_end() => break ended,
         }
     };
@@ -129,7 +149,13 @@ pub async fn run(
     }
     // Receivers that are gone have stopped already.
     let _ = stop.send(true);
+    tasks.let_end().await;
     ended
+}
+
+fn serve_tftp(address: Ipv4Addr) -> anyhow::Result<tokio_tftp_server::Server> {
+    let options = tokio_tftp_server::Options::new((address, 69).into());
+    tokio_tftp_server::Server::bind(options).context("can't serve TFTP")
 }
 
 /// The settings with the interface's name filled in, so that everything that shows it agrees.
@@ -165,5 +191,22 @@ impl Tasks {
             Some(Ok((name, Ok(())))) => anyhow::bail!("{name} ended"),
             Some(Ok((name, Err(error)))) => Err(error.context(format!("{name} failed"))),
         }
+    }
+
+    /// Gives tasks that were told to stop the time to do so; the others are dropped.
+    async fn let_end(&mut self) {
+        let patience = http::Limits::default().stop_time;
+        let servers = ["HTTP", "TFTP", "the control socket"];
+        let mut ended = 0;
+        let all = async {
+            while let Some(task) = self.running.join_next().await {
+                ended += usize::from(task.is_ok_and(|(name, _)| servers.contains(&name)));
+                if ended == servers.len() {
+                    return;
+                }
+            }
+        };
+        // What is late is cut off.
+        let _ = tokio::time::timeout(patience, all).await;
     }
 }

@@ -1,17 +1,18 @@
 //! The interface that is served: found, waited for, watched.
 
-use std::{fs, net::Ipv4Addr, path::Path};
+use std::{collections::BTreeSet, fs, net::Ipv4Addr, path::Path, time::Duration};
 
 use anyhow::bail;
+use nix::{
+    ifaddrs::getifaddrs,
+    sys::socket::{SockaddrIn, SockaddrStorage},
+};
+use tokio::time::sleep;
 
-/// An interface that has the service's address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Its name.
-    pub name: String,
-    /// The kernel's number of it; a plugged-in adapter that returns has a new one.
-    pub index: u32,
-}
+use crate::{dhcp::serve::Link, ids::Mac};
+
+/// How often the interface is looked at. Netlink would tell at once, but a cable takes longer than this anyway.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The interface to serve: the configured one, or the only wired one.
 pub fn interface(configured: Option<&str>) -> anyhow::Result<String> {
@@ -21,7 +22,10 @@ pub fn interface(configured: Option<&str>) -> anyhow::Result<String> {
     let wired: Vec<String> = interfaces().into_iter().filter(|name| is_wired(name)).collect();
     match wired.as_slice() {
         [only] => Ok(only.clone()),
-        [] => bail!("there is no wired network interface; name one as network.interface (there are: {})", list()),
+        [] => bail!(
+            "there is no wired network interface; name one as network.interface (there are: {})",
+            list()
+        ),
         several => bail!(
             "there are several wired network interfaces ({}); name the one to serve as network.interface",
             several.join(", ")
@@ -30,36 +34,42 @@ pub fn interface(configured: Option<&str>) -> anyhow::Result<String> {
 }
 
 /// The interface with the address on it, or what is missing.
-pub fn link(name: &str, address: Ipv4Addr, prefix: u8) -> Result<Link, String> {
-    let index = fs::read_to_string(Path::new("/sys/class/net").join(name).join("ifindex"));
-    let Some(index) = index.ok().and_then(|text| text.trim().parse().ok()) else {
+fn link(name: &str, address: Ipv4Addr, prefix: u8) -> Result<Link, String> {
+    let entries = getifaddrs().map_err(|error| format!("can't list network interfaces: {error}"))?;
+    let own: Vec<_> =
+        entries.filter(|entry| entry.interface_name == name).filter_map(|entry| entry.address).collect();
+    if own.is_empty() {
         return Err(format!("there is no network interface {name:?} (there are: {})", list()));
+    }
+    let hardware = own.iter().find_map(SockaddrStorage::as_link_addr);
+    let ethernet = hardware.filter(|hardware| hardware.hatype() == libc::ARPHRD_ETHER);
+    let Some((hardware, mac)) = ethernet.and_then(|hardware| Some((hardware, Mac(hardware.addr()?)))) else {
+        return Err(format!("{name} is no Ethernet interface"));
     };
-    let addresses = nix::ifaddrs::getifaddrs().map_err(|error| format!("can't list addresses: {error}"))?;
-    let has_it = addresses.filter(|entry| entry.interface_name == name).any(|entry| {
-        entry.address.and_then(|found| found.as_sockaddr_in().map(|found| found.ip())) == Some(address)
-    });
-    if !has_it {
+    let index = u32::try_from(hardware.ifindex()).map_err(|error| format!("{name}: {error}"))?;
+    if !own.iter().any(|entry| entry.as_sockaddr_in().map(SockaddrIn::ip) == Some(address)) {
         return Err(format!(
             "{name} does not have the address {address}; add it (`ip address add {address}/{prefix} dev {name}`), \
              or set network.address"
         ));
     }
-    Ok(Link { name: name.to_owned(), index })
+    Ok(Link { name: name.to_owned(), index, mac })
 }
 
 fn interfaces() -> Vec<String> {
-    let entries = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort();
-    names
+    let entries = getifaddrs().into_iter().flatten();
+    let names: BTreeSet<String> = entries.map(|entry| entry.interface_name).collect();
+    names.into_iter().collect()
 }
 
 /// Ethernet hardware (ARPHRD_ETHER) that has no radio.
 fn is_wired(name: &str) -> bool {
     let path = Path::new("/sys/class/net").join(name);
     let ethernet = fs::read_to_string(path.join("type")).is_ok_and(|kind| kind.trim() == "1");
-    ethernet && path.join("device").exists() && !path.join("wireless").exists() && !path.join("phy80211").exists()
+    ethernet
+        && path.join("device").exists()
+        && !path.join("wireless").exists()
+        && !path.join("phy80211").exists()
 }
 
 fn list() -> String {
@@ -80,6 +90,18 @@ pub async fn wait(name: &str, address: Ipv4Addr, prefix: u8) -> Link {
                 }
             }
         }
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        sleep(LOOK).await;
+    }
+}
+
+/// Waits until the interface is gone, another one, or without the address; says what is missing, if anything.
+pub async fn changed(known: &Link, address: Ipv4Addr, prefix: u8) -> Option<String> {
+    loop {
+        match link(&known.name, address, prefix) {
+            Ok(link) if link == *known => sleep(LOOK).await,
+            // Another adapter, or a bridge that took over a new port's hardware address.
+            Ok(_) => return None,
+            Err(missing) => return Some(missing),
+        }
     }
 }

@@ -4,7 +4,10 @@
 //! The unsafe calls of the DHCP server are here: neither std nor socket2 makes a link-layer address, and tokio
 //! takes a promise about the descriptor of a socket that is not its own.
 
-use std::io::{self, Read as _};
+use std::{
+    io::{self, Read as _},
+    os::fd::AsRawFd as _,
+};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::io::{Interest, unix::AsyncFd};
@@ -20,7 +23,7 @@ pub struct FrameSocket {
 pub enum Frames {
     /// ARP, without those that this machine sends.
     Arp,
-    /// All, those that this machine sends too.
+    /// All, without those that are sent on this interface.
     All,
 }
 
@@ -37,6 +40,9 @@ impl FrameSocket {
         // Protocol 0 receives nothing until the bind below names interface and protocol.
         let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
         socket.bind(&link_address(index, kind)?)?;
+        if frames == Frames::All {
+            ignore_outgoing(&socket)?;
+        }
         socket.set_nonblocking(true)?;
         Ok(FrameSocket { socket: register(socket)? })
     }
@@ -56,6 +62,24 @@ impl FrameSocket {
     pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket.async_io(Interest::READABLE, |mut socket| socket.read(buffer)).await
     }
+}
+
+/// `PACKET_IGNORE_OUTGOING` of packet(7): sockets for all frames would get their own, too.
+#[allow(unsafe_code)]
+fn ignore_outgoing(socket: &Socket) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the descriptor is open, and the value is one int, as this option takes.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_IGNORE_OUTGOING,
+            (&raw const on).cast(),
+            length,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[allow(unsafe_code)]

@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddrV4},
-    sync::Arc,
+    time::Duration,
 };
 
 use socket2::{Domain, Socket, Type};
@@ -24,6 +24,7 @@ const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
 /// Room for a burst of thousands of machines that are switched on at once; the kernel's default holds about 200.
 const RECEIVE_BUFFER: usize = 8 << 20;
+const AFTER_ERROR: Duration = Duration::from_millis(10);
 /// Longer than any datagram on Ethernet with a usual MTU; longer ones are cut off and refused.
 const LONGEST: usize = 4096;
 
@@ -105,15 +106,15 @@ impl Adapter {
     /// # Errors
     /// The kernel's, when the interface went away.
     pub async fn run(self, handle: Handle, actions: &mut mpsc::UnboundedReceiver<Action>) -> io::Result<()> {
-        let adapter = Arc::new(self);
-        let receiving = tokio::spawn(receive(Arc::clone(&adapter), handle.clone()));
-        let ended = adapter.act(handle, actions).await;
-        receiving.abort();
-        ended
+        // One task: when it is dropped, so are the sockets.
+        tokio::select! {
+            ended = self.act(&handle, actions) => ended,
+            () = self.receive(&handle) => Ok(()),
+        }
     }
 
     /// Sends, and probes.
-    async fn act(&self, handle: Handle, actions: &mut mpsc::UnboundedReceiver<Action>) -> io::Result<()> {
+    async fn act(&self, handle: &Handle, actions: &mut mpsc::UnboundedReceiver<Action>) -> io::Result<()> {
         let mut probes = Probes::default();
         let mut frame = vec![0; LONGEST];
         loop {
@@ -141,6 +142,30 @@ impl Adapter {
                     Due::Send(address) => self.emit(&frame::arp_probe(self.mac, address)),
                     Due::Free(id) => handle.tell(Message::Probed(id, false)).await,
                 }
+            }
+        }
+    }
+
+    /// Hands every message to the owner. A burst waits in the kernel's buffer while the owner is busy.
+    async fn receive(&self, handle: &Handle) {
+        let mut datagram = vec![0; LONGEST];
+        loop {
+            let (length, from) = match self.datagrams.recv_from(&mut datagram).await {
+                Ok(received) => received,
+                // An ICMP error of an earlier send, or the interface is down: `act` sees when it is gone.
+                Err(error) => {
+                    tracing::debug!(%error, "can't receive");
+                    sleep(AFTER_ERROR).await;
+                    continue;
+                }
+            };
+            match Packet::decode(&datagram[..length]) {
+                Ok(packet) => {
+                    let (mac, kind, xid) = (packet.mac(), packet.kind(), packet.message().xid());
+                    tracing::trace!(%mac, ?kind, xid, "received");
+                    handle.tell(Message::Packet(packet)).await;
+                }
+                Err(reason) => tracing::debug!(%from, %reason, "not a DHCP client's message"),
             }
         }
     }
@@ -175,29 +200,6 @@ impl Adapter {
     fn emit(&self, frame: &[u8]) {
         if let Err(error) = self.frames.send(frame) {
             tracing::debug!(%error, "can't send a frame");
-        }
-    }
-}
-
-/// Hands every message to the owner. A burst waits in the kernel's buffer while the owner is busy.
-async fn receive(adapter: Arc<Adapter>, handle: Handle) {
-    let mut datagram = vec![0; LONGEST];
-    loop {
-        let (length, from) = match adapter.datagrams.recv_from(&mut datagram).await {
-            Ok(received) => received,
-            // An ICMP error of an earlier send, or the interface is down: `act` sees when it is gone.
-            Err(error) => {
-                tracing::debug!(%error, "can't receive");
-                sleep(std::time::Duration::from_millis(10)).await;
-                continue;
-            }
-        };
-        match Packet::decode(&datagram[..length]) {
-            Ok(packet) => {
-                tracing::trace!(mac = %packet.mac(), kind = ?packet.kind(), xid = packet.message().xid(), "received");
-                handle.tell(Message::Packet(packet)).await;
-            }
-            Err(reason) => tracing::debug!(%from, %reason, "not a DHCP client's message"),
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::{
 
 /// How long an offered address waits for its REQUEST. EDK2 takes some seconds to choose.
 const OFFER_HOLDS: Duration = Duration::from_secs(60);
+/// No probe takes longer.
+const PROBE_LASTS: Duration = Duration::from_secs(1);
 /// How long an address is left alone that somebody else was found to use.
 const QUARANTINE: Duration = Duration::from_secs(10 * 60);
 /// How often a full pool is told of.
@@ -100,6 +102,7 @@ pub struct Server {
 #[derive(Debug)]
 struct Parked {
     probe: ProbeId,
+    since: Time,
     packet: Packet,
     boot: Boot,
 }
@@ -233,6 +236,13 @@ impl Server {
         if let Some(parked) = self.parked.get_mut(&mac) {
             // It asks again while its address is probed: the answer goes to the question it asked last.
             (parked.packet, parked.boot) = (packet.clone(), boot.clone());
+            if now.since(parked.since) >= PROBE_LASTS
+                && let Some(offer) = self.offers.get(&mac)
+            {
+                // The interface went away and the probe with it.
+                parked.since = now;
+                out.actions.push(Action::Probe(parked.probe, offer.address));
+            }
             return;
         }
         let Some(address) = self.choose(packet, now) else {
@@ -253,7 +263,7 @@ impl Server {
             self.last_probe += 1;
             let probe = ProbeId(self.last_probe);
             self.probes.insert(probe, mac);
-            self.parked.insert(mac, Parked { probe, packet: packet.clone(), boot: boot.clone() });
+            self.parked.insert(mac, Parked { probe, since: now, packet: packet.clone(), boot: boot.clone() });
             out.actions.push(Action::Probe(probe, address));
         }
     }

@@ -286,6 +286,22 @@ fn a_new_address_is_probed_and_others_do_not_wait() {
 }
 
 #[test]
+fn a_probe_that_got_lost_is_sent_again() {
+    let mut server = Server::new(&settings(""));
+    let discover = ask(A, MessageType::Discover).packet();
+    let [Action::Probe(probe, address)] = server.handle(&discover, &Boot::None, Time(0)).actions[..] else {
+        panic!()
+    };
+    assert_eq!(server.handle(&discover, &Boot::None, Time(999)).actions, []);
+    assert_eq!(server.handle(&discover, &Boot::None, Time(1000)).actions, [Action::Probe(probe, address)]);
+    assert_eq!(server.handle(&discover, &Boot::None, Time(1500)).actions, []);
+    assert_eq!(
+        kind_and_address(&server.probed(probe, false, Time(1600))),
+        Some((MessageType::Offer, address))
+    );
+}
+
+#[test]
 fn boot_data_goes_into_the_header_and_the_option_that_is_asked_for() {
     let mut server = server("");
     let boot = Boot::Load { server: ME, file: "pxelinux.0".into() };

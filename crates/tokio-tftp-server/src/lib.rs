@@ -1,1 +1,57 @@
-//! A read-only TFTP server library for tokio.
+//! A read-only TFTP server for tokio.
+//!
+//! | standard | what |
+//! |---|---|
+//! | RFC 1350 | the protocol; writes are refused |
+//! | RFC 1123 §4.2.3.1 | no sorcerer's apprentice; retransmission backs off |
+//! | RFC 2347 | option negotiation |
+//! | RFC 2348 | `blksize` |
+//! | RFC 2349 | `timeout`, `tsize` |
+//! | RFC 7440 | `windowsize` |
+//!
+//! Block numbers go on at 0 after 65,535, so files may be of any size. A client that asks for options and then
+//! aborts (EDK2 asks for `tsize` that way) is reported as [`End::Probe`], not as a failure.
+//!
+//! What a client gets is a [`Handler`]'s answer: a file, bytes made on the fly, or a refusal. [`Server`] does the
+//! rest, each transfer from a socket of its own. The protocol itself is [`transfer::Transfer`], which does no I/O.
+//!
+//! ```no_run
+//! use tokio_tftp_server::{Content, ErrorCode, Event, Handler, Options, Refusal, Request, Server};
+//!
+//! struct Hello;
+//!
+//! impl Handler for Hello {
+//!     type Transfer = ();
+//!
+//!     async fn open(&self, request: &Request) -> Result<(Content, ()), Refusal> {
+//!         match request.file.as_str() {
+//!             "hello" => Ok((Content::Bytes(b"hello, world\n".to_vec()), ())),
+//!             other => Err(Refusal { code: ErrorCode::FileNotFound, message: format!("no {other} here") }),
+//!         }
+//!     }
+//!
+//!     async fn event(&self, (): &mut (), event: Event) {
+//!         println!("{event:?}");
+//!     }
+//! }
+//!
+//! # async fn main_() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::bind(Options::new(([127, 0, 0, 1], 6969).into()))?;
+//! server.run(Hello, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod content;
+mod drive;
+mod handler;
+pub mod options;
+pub mod packet;
+mod server;
+pub mod transfer;
+
+pub use handler::{Content, Event, Handler, Mode, Refusal, Request};
+pub use options::{Limits, RequestedOptions};
+pub use packet::ErrorCode;
+pub use server::{BindError, Options, Server};
+pub use transfer::End;

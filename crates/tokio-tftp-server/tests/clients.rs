@@ -1,0 +1,234 @@
+//! Independent clients: tftp-hpa, atftp, curl.
+
+use std::{
+    collections::HashMap,
+    net::{SocketAddr, UdpSocket},
+    process::{Command, Output},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio_tftp_server::{Content, End, ErrorCode, Event, Handler, Options, Refusal, Request, Server};
+
+/// Serves what it is given, and remembers how transfers ended.
+#[derive(Clone, Default)]
+struct Files {
+    files: Arc<HashMap<String, Content>>,
+    ends: Arc<Mutex<Vec<(String, End)>>>,
+}
+
+impl Handler for Files {
+    type Transfer = String;
+
+    async fn open(&self, request: &Request) -> Result<(Content, String), Refusal> {
+        match self.files.get(&request.file) {
+            Some(content) => Ok((content.clone(), request.file.clone())),
+            None => Err(Refusal {
+                code: ErrorCode::FileNotFound,
+                message: format!("there is no {}", request.file),
+            }),
+        }
+    }
+
+    async fn event(&self, file: &mut String, event: Event) {
+        if let Event::Ended(end) = event {
+            self.ends.lock().unwrap().push((file.clone(), end));
+        }
+    }
+}
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    address: SocketAddr,
+    files: Files,
+    contents: HashMap<String, Vec<u8>>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let noise = |length: usize| -> Vec<u8> {
+        (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+    };
+    let contents: HashMap<String, Vec<u8>> = [
+        ("empty", 0),
+        ("small", 100),
+        ("exact", 1428 * 3),
+        ("grub/x86_64-efi/normal.mod", 70_000),
+        // More than 65,535 blocks of 512 bytes.
+        ("rollover", 512 * 65_600 + 7),
+    ]
+    .into_iter()
+    .map(|(name, length)| (name.to_owned(), noise(length)))
+    .collect();
+    let mut files = HashMap::new();
+    for (number, (name, bytes)) in contents.iter().enumerate() {
+        let path = dir.path().join(format!("source{number}"));
+        std::fs::write(&path, bytes).unwrap();
+        files.insert(name.clone(), Content::File(path));
+    }
+    files.insert("text".into(), Content::Bytes(b"one\ntwo\n".to_vec()));
+    files.insert("gone".into(), Content::File(dir.path().join("gone")));
+    let files = Files { files: Arc::new(files), ends: Arc::default() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = {
+        let _inside = runtime.enter();
+        Server::bind(Options::new(([127, 0, 0, 1], 0).into())).unwrap()
+    };
+    let address = server.local_addr();
+    runtime.spawn(server.run(files.clone(), std::future::pending()));
+    Fixture { dir, address, files, contents, _runtime: runtime }
+}
+
+impl Fixture {
+    fn run(&self, line: &str) -> Output {
+        let line = line.replace("HOST", "127.0.0.1").replace("PORT", &self.address.port().to_string());
+        Command::new("timeout").args(["60", "sh", "-c", &line]).current_dir(self.dir.path()).output().unwrap()
+    }
+
+    fn gets(&self, client: &str, file: &str) {
+        let line = client.replace("FILE", file);
+        let output = self.run(&line);
+        let said = [output.stdout, output.stderr].concat();
+        let got = std::fs::read(self.dir.path().join("got"))
+            .unwrap_or_else(|error| panic!("{line}: {error}\n{}", String::from_utf8_lossy(&said)));
+        assert!(got == self.contents[file], "{line}: {} bytes of {}", got.len(), self.contents[file].len());
+        std::fs::remove_file(self.dir.path().join("got")).unwrap();
+    }
+}
+
+#[test]
+fn clients_get_every_file_whole() {
+    let fixture = fixture();
+    for client in [
+        "tftp -m octet HOST PORT -c get FILE got",
+        "atftp --get -r FILE -l got HOST PORT",
+        "atftp --option 'blksize 1428' --option 'tsize 0' --get -r FILE -l got HOST PORT",
+        "atftp --option 'blksize 1428' --option 'windowsize 8' --get -r FILE -l got HOST PORT",
+        "curl -sS -o got tftp://HOST:PORT/FILE",
+        "curl -sS --tftp-blksize 1428 -o got tftp://HOST:PORT/FILE",
+        "curl -sS --tftp-no-options -o got tftp://HOST:PORT/FILE",
+    ] {
+        for file in ["small", "exact", "grub/x86_64-efi/normal.mod"] {
+            fixture.gets(client, file);
+        }
+    }
+    fixture.gets("tftp -m octet HOST PORT -c get FILE got", "empty");
+    fixture.gets("atftp --get -r FILE -l got HOST PORT", "empty");
+    assert!(fixture.files.ends.lock().unwrap().iter().all(|(_, end)| *end == End::Complete));
+}
+
+#[test]
+fn files_of_more_than_65535_blocks() {
+    let fixture = fixture();
+    fixture.gets("curl -sS --tftp-no-options -o got tftp://HOST:PORT/FILE", "rollover");
+    fixture.gets(
+        "atftp --option 'blksize 512' --option 'windowsize 16' --get -r FILE -l got HOST PORT",
+        "rollover",
+    );
+}
+
+#[test]
+fn refusals_are_in_the_servers_words() {
+    let fixture = fixture();
+    let said = |line: &str| {
+        let output = fixture.run(line);
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let missing = said("tftp -m octet HOST PORT -c get nothing got");
+    assert!(missing.contains("there is no nothing"), "{missing}");
+    let gone = said("tftp -m octet HOST PORT -c get gone got");
+    assert!(gone.contains("No such file"), "{gone}");
+    std::fs::write(fixture.dir.path().join("mine"), "x").unwrap();
+    let written = said("tftp -m octet HOST PORT -c put mine yours");
+    assert!(written.contains("read-only"), "{written}");
+    let written = said("curl -sS -T mine tftp://HOST:PORT/yours");
+    assert!(!written.is_empty());
+}
+
+#[test]
+fn text_mode_has_the_networks_line_ends() {
+    let fixture = fixture();
+    // tftp-hpa turns them back.
+    fixture.run("tftp -m netascii HOST PORT -c get text got");
+    assert_eq!(std::fs::read(fixture.dir.path().join("got")).unwrap(), b"one\ntwo\n");
+}
+
+/// A socket that says what it likes.
+fn raw(fixture: &Fixture) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert!(fixture.address.port() > 0);
+    socket
+}
+
+#[test]
+fn edk2s_probe_is_a_probe() {
+    let fixture = fixture();
+    let socket = raw(&fixture);
+    socket.send_to(b"\0\x01small\0octet\0tsize\x000\0", fixture.address).unwrap();
+    let mut buffer = [0; 600];
+    let (length, from) = socket.recv_from(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], b"\0\x06tsize\0100\0");
+    socket.send_to(b"\0\x05\0\x08User aborted the transfer\0", from).unwrap();
+    for _ in 0..100 {
+        if let Some((file, end)) = fixture.files.ends.lock().unwrap().first() {
+            assert_eq!((file.as_str(), end), ("small", &End::Probe));
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    panic!("the transfer did not end");
+}
+
+#[test]
+fn strangers_and_repeated_requests_do_not_disturb() {
+    let fixture = fixture();
+    let (socket, stranger) = (raw(&fixture), raw(&fixture));
+    let request = b"\0\x01exact\0octet\0blksize\x001428\0";
+    // Twice: the second one is a retransmission and starts nothing.
+    socket.send_to(request, fixture.address).unwrap();
+    socket.send_to(request, fixture.address).unwrap();
+    let mut buffer = [0; 2000];
+    let (_, from) = socket.recv_from(&mut buffer).unwrap();
+    assert_eq!(buffer[1], 6);
+    stranger.send_to(&[0, 4, 0, 0], from).unwrap();
+    let (_, _) = stranger.recv_from(&mut buffer).unwrap();
+    assert_eq!(buffer[..4], [0, 5, 0, 5], "unknown transfer ID");
+    let mut got = Vec::new();
+    for block in 0..=4u8 {
+        socket.send_to(&[0, 4, 0, block], from).unwrap();
+        if block == 4 {
+            break;
+        }
+        let (length, again) = socket.recv_from(&mut buffer).unwrap();
+        assert_eq!((again, buffer[..4].to_vec()), (from, vec![0, 3, 0, block + 1]));
+        got.extend_from_slice(&buffer[4..length]);
+    }
+    assert!(got == fixture.contents["exact"]);
+}
+
+#[test]
+fn nonsense_is_answered_or_ignored() {
+    let fixture = fixture();
+    let socket = raw(&fixture);
+    let mut buffer = [0; 600];
+    for (packet, code) in [
+        (&b"\0\x01small\0mail\0"[..], 4),
+        (b"\0\x09what", 4),
+        (b"\0\x01small", 4),
+        (b"\0", 4),
+        (b"\0\x04\0\x01", 4),
+        (b"\0\x02up\0octet\0", 2),
+    ] {
+        let socket = raw(&fixture);
+        socket.send_to(packet, fixture.address).unwrap();
+        let (length, _) = socket.recv_from(&mut buffer).unwrap();
+        assert_eq!(buffer[..4], [0, 5, 0, code], "{packet:?}: {:?}", &buffer[..length]);
+    }
+    // An error is not answered: what comes next is the answer to what comes next.
+    socket.send_to(b"\0\x05\0\0oops\0", fixture.address).unwrap();
+    socket.send_to(b"\0\x01small\0octet\0", fixture.address).unwrap();
+    let (length, _) = socket.recv_from(&mut buffer).unwrap();
+    assert_eq!((length, buffer[1]), (104, 3));
+}

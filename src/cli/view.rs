@@ -1,0 +1,10 @@
+use crate::appliance::*;
+pub fn status(s: &StatusView) -> String {
+    format!("{s:?}\n")
+}
+pub fn nodes(s: &[NodeView]) -> String {
+    format!("{s:?}\n")
+}
+pub fn node(s: &NodeView) -> String {
+    format!("{s:?}\n")
+}

@@ -1,0 +1,3 @@
+pub async fn watch(_: &std::path::Path) -> anyhow::Result<()> {
+    Ok(())
+}

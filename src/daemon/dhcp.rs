@@ -1,0 +1,42 @@
+//! The DHCP server on the interface, which may go and come back.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use tokio::sync::{Notify, mpsc};
+
+use super::network;
+use crate::{
+    dhcp::{
+        Action,
+        serve::{Adapter, Link},
+    },
+    handle::Handle,
+};
+
+/// Serves on `link` and, when that is lost, on what comes back under its name. Tells `ready` when it serves first.
+pub async fn run(
+    mut link: Link,
+    (address, prefix): (Ipv4Addr, u8),
+    handle: Handle,
+    mut actions: mpsc::UnboundedReceiver<Action>,
+    ready: Arc<Notify>,
+) -> anyhow::Result<()> {
+    loop {
+        let adapter = Adapter::open(&link, address)?;
+        ready.notify_one();
+        let lost = tokio::select! {
+            ended = adapter.run(handle.clone(), &mut actions) => match ended {
+                Ok(()) => return Ok(()),
+                Err(error) => Some(error.to_string()),
+            },
+            lost = network::changed(&link, address, prefix) => lost,
+        };
+        if let Some(reason) = &lost {
+            tracing::warn!(interface = link.name, "the interface is lost: {reason}");
+        }
+        link = network::wait(&link.name, address, prefix).await;
+        if lost.is_some() {
+            tracing::info!(interface = link.name, "the interface is back");
+        }
+    }
+}

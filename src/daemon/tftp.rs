@@ -1,0 +1,82 @@
+//! The TFTP server: the crate's transfers, the owner's answers.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use tokio_tftp_server::{Content, End, ErrorCode, Event, Handler, Refusal as TftpRefusal, Request};
+
+use crate::{
+    appliance::{Answer, Ask, Progress, Refusal, TransferEnd, TransferId, Via},
+    handle::Handle,
+    http::route,
+};
+
+/// Answers TFTP requests by what the owner says.
+#[derive(Debug)]
+pub struct Files(pub Handle);
+
+/// A transfer that moves its node on.
+#[derive(Debug, Clone, Copy)]
+pub struct Tracked {
+    id: Option<TransferId>,
+    total: u64,
+    sent: u64,
+}
+
+impl Handler for Files {
+    type Transfer = Tracked;
+
+    async fn open(&self, request: &Request) -> Result<(Content, Tracked), TftpRefusal> {
+        let peer = ipv4(request.peer).ok_or_else(|| refuse(ErrorCode::AccessViolation, "IPv4 only"))?;
+        let route = route::tree(&request.file)
+            .map_err(|error| refuse(ErrorCode::FileNotFound, &format!("{}: {error}", request.file)))?;
+        let answer = self.0.ask(Ask::Fetch { peer, via: Via::Tftp, head: false, route }).await;
+        let (content, id) = match answer {
+            Answer::File { path, transfer } => (Content::File(path), transfer),
+            Answer::Text { body, transfer, .. } => (Content::Bytes(body.into_bytes()), transfer),
+            Answer::Refused(refusal) => return Err(in_tftp(&refusal)),
+            Answer::Json(_) | Answer::Done(_) => return Err(refuse(ErrorCode::FileNotFound, "not a file")),
+        };
+        Ok((content, Tracked { id, total: 0, sent: 0 }))
+    }
+
+    async fn event(&self, tracked: &mut Tracked, event: Event) {
+        let Some(transfer) = tracked.id else { return };
+        let end = match event {
+            Event::Started { total } => {
+                tracked.total = total;
+                None
+            }
+            Event::Sent { acknowledged, total } => {
+                (tracked.sent, tracked.total) = (acknowledged, total);
+                None
+            }
+            Event::Ended(End::Complete) => {
+                tracked.sent = tracked.total;
+                Some(TransferEnd::Complete)
+            }
+            Event::Ended(_) => Some(TransferEnd::Cut),
+        };
+        let Tracked { total, sent, .. } = *tracked;
+        self.0.progress(Progress { transfer, total, sent, end }).await;
+    }
+}
+
+fn in_tftp(refusal: &Refusal) -> TftpRefusal {
+    let code = match refusal {
+        Refusal::NotFound(_) => ErrorCode::FileNotFound,
+        Refusal::Forbidden(_) => ErrorCode::AccessViolation,
+        Refusal::Invalid(_) | Refusal::Conflict(_) | Refusal::Unavailable(_) => ErrorCode::NotDefined,
+    };
+    refuse(code, &refusal.to_string())
+}
+
+fn refuse(code: ErrorCode, message: &str) -> TftpRefusal {
+    TftpRefusal { code, message: message.to_owned() }
+}
+
+fn ipv4(peer: SocketAddr) -> Option<Ipv4Addr> {
+    match peer.ip() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(address) => address.to_ipv4_mapped(),
+    }
+}

@@ -1,0 +1,150 @@
+//! Real firmware on virtual hardware: a QEMU machine with a blank disk, the network first in its boot order.
+
+use std::{
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+
+use crate::ids::Mac;
+
+/// What a machine boots with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS, and iPXE on the network card.
+    Bios,
+    /// EDK2 (OVMF), x86-64.
+    Uefi,
+}
+
+/// Where Debian's package ovmf puts the firmware; the variables are a template that each machine copies.
+const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/// Enough for kernel, initrd and the image's decompression.
+const MEMORY_MIB: u32 = 512;
+/// Bytes of a blank disk; sparse.
+const DISK: u64 = 1 << 30;
+/// How long QEMU's monitor may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One machine; all of its files are in its own folder.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Its name.
+    pub name: String,
+    /// Its network card's address.
+    pub mac: Mac,
+    /// Its firmware.
+    pub firmware: Firmware,
+    /// The folder for its disk, sockets and console log.
+    pub dir: PathBuf,
+}
+
+impl Machine {
+    /// A machine with a blank disk, below `parent`.
+    ///
+    /// # Errors
+    /// When the folder can't be made, or the firmware's package is missing.
+    pub fn new(parent: &Path, name: &str, mac: Mac, firmware: Firmware) -> anyhow::Result<Machine> {
+        let dir = parent.join(name);
+        fs::create_dir_all(&dir).with_context(|| format!("can't make {}", dir.display()))?;
+        let machine = Machine { name: name.to_owned(), mac, firmware, dir };
+        File::create(machine.disk()).and_then(|disk| disk.set_len(DISK)).context("can't make a disk")?;
+        if firmware == Firmware::Uefi {
+            fs::copy(OVMF_VARS, machine.variables())
+                .with_context(|| format!("{OVMF_VARS} is missing: install Debian's package ovmf"))?;
+        }
+        Ok(machine)
+    }
+
+    /// The disk's image.
+    pub fn disk(&self) -> PathBuf {
+        self.dir.join("disk.img")
+    }
+
+    /// What the machine writes to its serial console.
+    pub fn console(&self) -> PathBuf {
+        self.dir.join("console.log")
+    }
+
+    /// Where the cable sends frames to the machine, and where it receives the machine's.
+    pub fn cable(&self) -> (PathBuf, PathBuf) {
+        (self.dir.join("cable"), self.dir.join("machine"))
+    }
+
+    fn variables(&self) -> PathBuf {
+        self.dir.join("variables.fd")
+    }
+
+    fn monitor(&self) -> PathBuf {
+        self.dir.join("monitor")
+    }
+
+    /// The command that is this machine, switched on. TCG: it needs no rights and runs everywhere.
+    pub fn qemu(&self) -> Command {
+        let (cable, machine) = self.cable();
+        // The last run's; QEMU does not replace them.
+        let _ = fs::remove_file(&machine);
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args(["-name", &self.name, "-nodefaults", "-display", "none", "-no-user-config"]);
+        qemu.args(["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", &MEMORY_MIB.to_string()]);
+        match self.firmware {
+            Firmware::Bios => {
+                qemu.args(["-machine", "pc"]);
+            }
+            Firmware::Uefi => {
+                qemu.args(["-machine", "q35"]);
+                let code = format!("if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}");
+                let variables = format!("if=pflash,unit=1,format=raw,file={}", self.variables().display());
+                qemu.args(["-drive", &code, "-drive", &variables]);
+            }
+        }
+        let netdev = format!(
+            "dgram,id=net,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+            machine.display(),
+            cable.display()
+        );
+        let disk = format!("if=none,id=disk,format=raw,file={}", self.disk().display());
+        qemu.args(["-netdev", &netdev]);
+        qemu.args(["-device", &format!("virtio-net-pci,netdev=net,mac={},bootindex=1", self.mac)]);
+        qemu.args(["-drive", &disk, "-device", "virtio-blk-pci,drive=disk,bootindex=2"]);
+        qemu.args(["-device", "virtio-rng-pci"]);
+        qemu.args(["-serial", &format!("file:{}", self.console().display())]);
+        qemu.args(["-monitor", &format!("unix:{},server=on,wait=off", self.monitor().display())]);
+        qemu
+    }
+
+    /// Presses its reset button.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn reset(&self) -> anyhow::Result<()> {
+        let mut monitor =
+            UnixStream::connect(self.monitor()).with_context(|| format!("{} is not running", self.name))?;
+        monitor.set_read_timeout(Some(PATIENCE))?;
+        // QEMU greets, then takes commands; what follows the echo shows that it took this one.
+        let mut said = Vec::new();
+        let mut buffer = [0; 256];
+        for (wait_for, then) in [("(qemu)", "system_reset\n"), ("(qemu)", "")] {
+            while !String::from_utf8_lossy(&said).contains(wait_for) {
+                let length = monitor.read(&mut buffer).context("QEMU's monitor does not answer")?;
+                ensure!(length > 0, "{} went away", self.name);
+                said.extend_from_slice(&buffer[..length]);
+            }
+            said.clear();
+            monitor.write_all(then.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// How often the console showed `words`.
+    pub fn console_count(&self, words: &str) -> usize {
+        let said = fs::read(self.console()).unwrap_or_default();
+        String::from_utf8_lossy(&said).matches(words).count()
+    }
+}

@@ -1,0 +1,1 @@
+//! Real firmware: QEMU machines on cables to the bridge.

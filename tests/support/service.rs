@@ -1,0 +1,105 @@
+//! The real service.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Output,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::{Net, Watched};
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_rackberry");
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `rackberry serve` in a network.
+pub struct Service<'a> {
+    pub net: &'a Net,
+    pub process: Watched,
+    config: PathBuf,
+}
+
+impl<'a> Service<'a> {
+    /// Starts it with this configuration, beside what every test needs, and waits until it serves.
+    pub fn start(net: &'a Net, config: &str) -> Service<'a> {
+        let config = net.write("rackberry.toml", config_text(net, config));
+        Service::with(net, config)
+    }
+
+    fn with(net: &'a Net, config: PathBuf) -> Service<'a> {
+        let process = launch(net, &config);
+        process.wait_for("ready and safe", 0, PATIENCE);
+        Service { net, process, config }
+    }
+
+    /// Kills it as a power cut would, and starts it again on the same state.
+    pub fn kill_and_restart(&mut self) {
+        self.process.kill();
+        self.process = launch(self.net, &self.config);
+        self.process.wait_for("ready and safe", 0, PATIENCE);
+    }
+
+    /// Replaces its configuration and tells it to reload.
+    pub fn reload(&self, config: &str) {
+        self.net.write("rackberry.toml", config_text(self.net, config));
+        self.process.signal("HUP");
+    }
+
+    /// `rackberry ARGUMENTS` on its control socket.
+    pub fn try_cli(&self, arguments: &[&str]) -> Output {
+        let socket = self.net.path("control.sock");
+        self.net.command(BINARY).arg("--socket").arg(socket).args(arguments).output().expect("the command")
+    }
+
+    /// As [`Service::try_cli`], and it must succeed.
+    pub fn cli(&self, arguments: &[&str]) -> String {
+        super::text_of(&arguments.join(" "), self.try_cli(arguments))
+    }
+
+    pub fn status(&self) -> Value {
+        serde_json::from_str(&self.cli(&["status", "--json"])).expect("JSON")
+    }
+
+    /// What is known of a node.
+    pub fn node(&self, node: &str) -> Value {
+        serde_json::from_str(&self.cli(&["node", "show", "--json", node])).expect("JSON")
+    }
+
+    pub fn log(&self) -> Vec<String> {
+        self.process.lines()
+    }
+
+    /// Waits for a line of the log.
+    pub fn wait_for(&self, words: &str, patience: Duration) -> usize {
+        self.process.wait_for(words, 0, patience)
+    }
+}
+
+/// Starts the service without waiting for anything.
+pub fn launch(net: &Net, config: &Path) -> Watched {
+    let mut command = net.command(BINARY);
+    command.arg("--socket").arg(net.path("control.sock"));
+    command.args(["serve", "--panel", "none", "--config"]).arg(config).arg("--state").arg(net.path("state"));
+    Watched::start(command)
+}
+
+/// Configuration that every test needs, then the test's own.
+pub fn config_text(net: &Net, own: &str) -> String {
+    let dir = net.dir.path().display();
+    let loaders = super::root().join("target/loaders");
+    let network = if own.contains("[network]") { "" } else { "[network]\ninterface = 'br0'\n" };
+    format!(
+        "{network}[assets]\ndirs = ['{dir}/assets']\nloaders = '{}'\nverify = 'unsigned-ok'\n{own}",
+        loaders.display()
+    )
+}
+
+/// A complete operating system of a few bytes, for tests that boot nothing.
+pub fn small_system(net: &Net) {
+    for file in ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2", "image.bin.bz2.sig"] {
+        net.write(&format!("assets/coreos/1010.5.0/coreos_production_{file}"), file.repeat(1000));
+    }
+    net.write("assets/coreos/current", "1010.5.0\n");
+    net.write("assets/cloud-configs/default.yml", "#cloud-config\nhostname: node\n");
+}
