@@ -46,6 +46,8 @@ report() {
 }
 
 restart() {
+  # Shutting down stops this script too; that is no failure any more.
+  trap '' HUP INT TERM
   sync
   if command -v systemctl >/dev/null 2>&1; then
     systemctl reboot && sleep 60
@@ -54,6 +56,7 @@ restart() {
 }
 
 fail() {
+  # A second signal must not cut the report off.
   trap '' HUP INT TERM
   finished=yes
   say "failed while $stage: $*"
@@ -154,7 +157,7 @@ names_of_disks() {
 }
 
 find_mac
-[ -n "$mac" ] || { say 'no BOOTIF= and no route to the server; the appliance cannot be told'; }
+[ -n "$mac" ] || fail "no BOOTIF= among the kernel's arguments and no route to $server, so this machine's address is unknown"
 say "installing $version from $server"
 find_disk
 report configuring true "target $disk"
