@@ -3,15 +3,18 @@
 //! A tap device would do, but takes /dev/net/tun, which ordinary users may not open everywhere. In a namespace
 //! of their own they may open packet sockets, and QEMU talks frames over Unix datagram sockets.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use tokio::net::UnixDatagram;
 
+use super::advertise;
 use crate::dhcp::raw::{FrameSocket, Frames};
 
 /// Longer than any frame; checksum and segmentation offloads are off on such interfaces.
 const LONGEST: usize = 65536;
+/// A machine that takes no frame for so long is stopped, and misses it.
+const LONGEST_STALL: Duration = Duration::from_millis(200);
 
 /// Carries frames between the interface and QEMU, whose end is at `theirs` and who sends to `ours`
 /// (`-netdev dgram,local.type=unix,local.path=THEIRS,remote.type=unix,remote.path=OURS`).
@@ -26,21 +29,39 @@ pub async fn carry(interface: &str, ours: &Path, theirs: &Path) -> anyhow::Resul
     // The last run's.
     let _ = fs::remove_file(ours);
     let machine = UnixDatagram::bind(ours).with_context(|| format!("can't make {}", ours.display()))?;
-    let (mut in_frame, mut out_frame) = (vec![0; LONGEST], vec![0; LONGEST]);
+    tokio::try_join!(inward(&frames, &machine, theirs), outward(&machine, &frames, theirs))?;
+    Ok(())
+}
+
+/// From the interface to the machine. QEMU's socket holds ten frames, a server's burst is longer: what does not
+/// fit waits, because GRUB's TCP does not recover from a lost segment.
+async fn inward(frames: &FrameSocket, machine: &UnixDatagram, theirs: &Path) -> anyhow::Result<()> {
+    let mut buffer = vec![0; LONGEST];
     loop {
-        tokio::select! {
-            received = frames.receive(&mut in_frame) => {
-                let length = received.context("the interface is lost")?;
-                // Nobody is plugged in, or the machine is busy: the frame is lost, as on a real cable.
-                let _ = machine.try_send_to(&in_frame[..length], theirs);
-            }
-            received = machine.recv(&mut out_frame) => {
-                let length = received.context("the machine's end is lost")?;
-                match frames.send(&out_frame[..length]) {
-                    Err(error) if error.kind() == io::ErrorKind::NotConnected => return Err(error.into()),
-                    Ok(()) | Err(_) => {}
+        let length = frames.receive(&mut buffer).await.context("the interface is lost")?;
+        for _ in 0..LONGEST_STALL.as_millis() {
+            match machine.try_send_to(&buffer[..length], theirs) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
+                // Nobody is plugged in: the frame is lost, as on a real cable.
+                Ok(_) | Err(_) => break,
             }
+        }
+    }
+}
+
+/// From the machine to the interface.
+async fn outward(machine: &UnixDatagram, frames: &FrameSocket, theirs: &Path) -> anyhow::Result<()> {
+    let mut buffer = vec![0; LONGEST];
+    loop {
+        let length = machine.recv(&mut buffer).await.context("the machine's end is lost")?;
+        if let Some(advertisement) = advertise::answer(&buffer[..length]) {
+            let _ = machine.try_send_to(&advertisement, theirs);
+        }
+        match frames.send(&buffer[..length]) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => return Err(error.into()),
+            Ok(()) | Err(_) => {}
         }
     }
 }

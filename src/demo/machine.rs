@@ -25,10 +25,8 @@ pub enum Firmware {
 /// Where Debian's package ovmf puts the firmware; the variables are a template that each machine copies.
 const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
-/// Enough for kernel, initrd and the image's decompression.
-const MEMORY_MIB: u32 = 512;
 /// Bytes of a blank disk; sparse.
-const DISK: u64 = 1 << 30;
+const DISK: u64 = 512 << 20;
 /// How long QEMU's monitor may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -92,28 +90,30 @@ impl Machine {
         let _ = fs::remove_file(&machine);
         let mut qemu = Command::new("qemu-system-x86_64");
         qemu.args(["-name", &self.name, "-nodefaults", "-display", "none", "-no-user-config"]);
-        qemu.args(["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", &MEMORY_MIB.to_string()]);
-        match self.firmware {
-            Firmware::Bios => {
-                qemu.args(["-machine", "pc"]);
-            }
-            Firmware::Uefi => {
-                qemu.args(["-machine", "q35"]);
-                let code = format!("if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}");
-                let variables = format!("if=pflash,unit=1,format=raw,file={}", self.variables().display());
-                qemu.args(["-drive", &code, "-drive", &variables]);
-            }
-        }
+        qemu.args(["-accel", "tcg", "-smp", "1"]);
         let netdev = format!(
             "dgram,id=net,local.type=unix,local.path={},remote.type=unix,remote.path={}",
             machine.display(),
             cable.display()
         );
-        let disk = format!("if=none,id=disk,format=raw,file={}", self.disk().display());
         qemu.args(["-netdev", &netdev]);
-        qemu.args(["-device", &format!("virtio-net-pci,netdev=net,mac={},bootindex=1", self.mac)]);
+        let nic = format!("virtio-net-pci,netdev=net,mac={},bootindex=1", self.mac);
+        // Memory: what firmware, kernel and the image's decompression take, and little more.
+        match self.firmware {
+            Firmware::Bios => {
+                qemu.args(["-machine", "pc,graphics=off", "-m", "192", "-device", &nic]);
+            }
+            Firmware::Uefi => {
+                // The card's own ROM is an iPXE; without it, EDK2's PXE client is what boots.
+                qemu.args(["-machine", "q35", "-m", "384", "-device", &(nic + ",romfile=")]);
+                let code = format!("if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}");
+                let variables = format!("if=pflash,unit=1,format=raw,file={}", self.variables().display());
+                qemu.args(["-drive", &code, "-drive", &variables]);
+            }
+        }
+        // A disk that ends with the demo need not survive a power cut.
+        let disk = format!("if=none,id=disk,format=raw,cache=unsafe,file={}", self.disk().display());
         qemu.args(["-drive", &disk, "-device", "virtio-blk-pci,drive=disk,bootindex=2"]);
-        qemu.args(["-device", "virtio-rng-pci"]);
         qemu.args(["-serial", &format!("file:{}", self.console().display())]);
         qemu.args(["-monitor", &format!("unix:{},server=on,wait=off", self.monitor().display())]);
         qemu

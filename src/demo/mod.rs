@@ -3,6 +3,7 @@
 //! The real service in a private network, its panel drawn on the terminal, and machines that install themselves:
 //! QEMU with real firmware, or light stand-ins where many are wanted.
 
+mod advertise;
 pub mod cable;
 pub mod machine;
 mod namespace;

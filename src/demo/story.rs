@@ -227,6 +227,5 @@ async fn look(handle: &Handle, node: &str) -> anyhow::Result<serde_json::Value> 
 }
 
 fn say(text: &str) {
-    // The panel draws on the last line.
-    eprintln!("\r\x1b[K\n=== {text}");
+    tracing::info!(target: "demo", "=== {text}");
 }

@@ -244,6 +244,8 @@ where
         async move { Ok::<_, Infallible>(reply::reply(shared, peer, request).await) }
     });
     let mut builder = http1::Builder::new();
+    // GRUB 2.06 knows `Content-Length` in these letters only, and without it waits for the connection's end.
+    builder.title_case_headers(true);
     builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_buf_size(limits.header);
     let stream = TokioIo::new(Impatient::new(stream, limits.stall_time));
     let mut serving = std::pin::pin!(builder.serve_connection(stream, service));
