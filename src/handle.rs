@@ -82,6 +82,8 @@ pub struct Snapshot {
     pub status: Option<StatusView>,
     /// Every node.
     pub nodes: Vec<NodeView>,
+    /// Whether the state can't be kept: the disk is full or broken.
+    pub is_unwritable: bool,
 }
 
 /// The owner.
@@ -258,7 +260,11 @@ impl Owner {
         let now = self.clock.now();
         let mut status = self.appliance.status(now);
         status.warnings.extend(self.fault.clone());
-        self.snapshot.send_replace(Snapshot { status: Some(status), nodes: self.appliance.node_views(now) });
+        self.snapshot.send_replace(Snapshot {
+            status: Some(status),
+            nodes: self.appliance.node_views(now),
+            is_unwritable: self.fault.is_some(),
+        });
     }
 }
 

@@ -29,6 +29,7 @@ const ADAPTERS: &[&str] = &[
     "http/serve/",
     "nodes/journal.rs",
     "panel/drive.rs",
+    "panel/terminal.rs",
 ];
 const ADAPTER_FLOOR: usize = 4;
 const IMPURE: &[&str] = &[

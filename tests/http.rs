@@ -492,7 +492,7 @@ async fn the_command_line_calls_and_follows() {
         "writes": 0, "log": "one\ntwo",
     });
     let nodes = vec![serde_json::from_value(node.clone()).unwrap()];
-    service.snapshot.send_replace(Snapshot { status: None, nodes });
+    service.snapshot.send_replace(Snapshot { nodes, ..Snapshot::default() });
     assert_eq!(events.next().await, Some(json!({ "status": null, "nodes": [node] })));
     let metrics = service.curl("/metrics", &[]).await;
     assert!(metrics.text().contains("rackberry_nodes{stage=\"idle\"} 1\n"), "{}", metrics.text());

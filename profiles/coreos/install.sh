@@ -176,14 +176,24 @@ done
 
 stage=installing
 report installing true "writing $version to $disk"
-say "coreos-install -d $disk -V $version -c $config -b $server"
-# Without the pipe's own exit status (this shell may have no pipefail) the outcome goes through a file.
-rm -f "$log.status"
-{
-  coreos-install -d "$disk" -V "$version" -c "$config" -b "$server" 2>&1
-  echo $? >"$log.status"
-} | tee -a "$log"
-status=$(cat "$log.status" 2>/dev/null)
+# A transfer that broke off, because the appliance restarted say, is begun again from the start: until the
+# install is over, the grant stays good for this machine.
+for pause in 5 15 0; do
+  say "coreos-install -d $disk -V $version -c $config -b $server"
+  # Without the pipe's own exit status (this shell may have no pipefail) the outcome goes through a file.
+  rm -f "$log.status"
+  {
+    coreos-install -d "$disk" -V "$version" -c "$config" -b "$server" 2>&1
+    echo $? >"$log.status"
+  } | tee -a "$log"
+  status=$(cat "$log.status" 2>/dev/null)
+  if [ "$status" = 0 ] || [ "$pause" = 0 ]; then
+    break
+  fi
+  # This line must not become the reason below.
+  echo "rackberry: that failed; once more in $pause s"
+  sleep "$pause"
+done
 if [ "$status" != 0 ]; then
   reason=$(grep -v '^ *$' "$log" | tail -n 1 | cut -c 1-300)
   fail "${reason#coreos-install: } (coreos-install ended with ${status:-no status})"

@@ -1,12 +1,12 @@
 //! The subcommands that talk to the running service.
 
-use std::{path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use anyhow::bail;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{arguments::Arm, view};
+use super::{arguments::Arm, paint::Paint, view};
 use crate::{
     appliance::{NodeView, StatusView},
     http::client,
@@ -19,7 +19,7 @@ pub async fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
         return print_json(&value);
     }
     let status: StatusView = serde_json::from_value(value)?;
-    print!("{}", view::status(&status));
+    print!("{}", view::status(&status, Paint::on(&io::stdout())));
     Ok(())
 }
 
@@ -30,7 +30,7 @@ pub async fn nodes(socket: &Path, json: bool) -> anyhow::Result<()> {
         return print_json(&value);
     }
     let nodes: Vec<NodeView> = serde_json::from_value(value)?;
-    print!("{}", view::nodes(&nodes));
+    print!("{}", view::nodes(&nodes, Paint::on(&io::stdout())));
     Ok(())
 }
 
@@ -41,7 +41,7 @@ pub async fn node(socket: &Path, node: &str, json: bool) -> anyhow::Result<()> {
         return print_json(&value);
     }
     let node: NodeView = serde_json::from_value(value)?;
-    print!("{}", view::node(&node));
+    print!("{}", view::node(&node, Paint::on(&io::stdout())));
     Ok(())
 }
 

@@ -1,10 +1,178 @@
-use crate::appliance::*;
-pub fn status(s: &StatusView) -> String {
-    format!("{s:?}\n")
+//! The state as text for people.
+
+use std::fmt::Write as _;
+
+use super::paint::{Paint, bar, seconds};
+use crate::{
+    appliance::{NodeView, StatusView},
+    ids::Stage,
+};
+
+/// Characters of a progress bar.
+const BAR: usize = 20;
+
+/// `rackberry status`
+pub fn status(status: &StatusView, paint: Paint) -> String {
+    let mut text = format!("{}  rackberry {}\n", mode(status, paint), status.version);
+    let mut row = |name: &str, value: &str| text += &format!("{name:<9} {value}\n");
+    row("network", &format!("{} {}, {}", status.interface, status.address, status.url));
+    match &status.ready {
+        Ok(system) => row("installs", system),
+        Err(why) => row("installs", &paint.warning(&format!("nothing: {why}"))),
+    }
+    let counts: Vec<String> =
+        status.counts.iter().map(|(stage, count)| paint.stage(*stage, &format!("{count} {stage}"))).collect();
+    row("nodes", &if counts.is_empty() { "none yet".into() } else { counts.join(", ") });
+    row("leases", &status.leases.to_string());
+    for warning in &status.warnings {
+        row(&paint.warning(&format!("{:<9}", "warning")), warning);
+    }
+    text
 }
-pub fn nodes(s: &[NodeView]) -> String {
-    format!("{s:?}\n")
+
+/// The mode in one line.
+pub fn mode(status: &StatusView, paint: Paint) -> String {
+    let running: usize =
+        status.counts.iter().filter(|(stage, _)| stage.is_running()).map(|(_, count)| count).sum();
+    match status.armed_seconds {
+        Some(left) => {
+            let what = if status.live { "ARMED to boot to RAM" } else { "ARMED" };
+            paint.strong(&format!("{what} for {} more", seconds(left)))
+        }
+        None if running > 0 => format!("disarmed; {running} running installs finish"),
+        None => "safe: nobody installs until somebody arms".into(),
+    }
 }
-pub fn node(s: &NodeView) -> String {
-    format!("{s:?}\n")
+
+/// `rackberry nodes`
+pub fn nodes(nodes: &[NodeView], paint: Paint) -> String {
+    if nodes.is_empty() {
+        return "no nodes yet: none is configured, and none has asked for a network boot\n".into();
+    }
+    let width = nodes.iter().map(|node| name(node).chars().count()).max().unwrap_or(0).max(4);
+    let heading = format!("{:<width$}  {:<17}  {:<15}  STAGE", "NODE", "MAC", "ADDRESS");
+    let mut text = paint.faint(&heading) + "\n";
+    for node in nodes {
+        let address = node.address.map_or("-".into(), |address| address.to_string());
+        let _ = writeln!(text, "{:<width$}  {}  {address:<15}  {}", name(node), node.mac, stage(node, paint));
+    }
+    text
+}
+
+/// Name, or a dash: the address stands beside it.
+fn name(node: &NodeView) -> &str {
+    node.name.as_deref().unwrap_or("-")
+}
+
+/// A node's stage and what there is to say of it.
+pub fn stage(node: &NodeView, paint: Paint) -> String {
+    let named = paint.stage(node.stage, &format!("{:<11}", node.stage));
+    let since = paint.faint(&format!("for {}", seconds(node.stage_seconds)));
+    let more = match (node.stage, &node.image, &node.failure, &node.installed) {
+        (Stage::Installing, Some(image), ..) => {
+            let percent = (image.sent * 100).checked_div(image.total).unwrap_or(0);
+            format!("{} {percent:>3} %", bar(image.sent, image.total, BAR))
+        }
+        (Stage::Failed, _, Some(failure), _) => format!("while {}: {}", failure.stage, failure.reason),
+        (Stage::Installed, _, _, Some(system)) => format!("{} {}", system.profile, system.version),
+        (Stage::Idle, ..) => match node.seen_seconds {
+            None => "never seen".into(),
+            Some(_) => node.arch.map(|arch| arch.to_string()).unwrap_or_default(),
+        },
+        _ => since.clone(),
+    };
+    if node.granted && node.stage == Stage::Idle {
+        format!("{named} {more}, may install")
+    } else {
+        format!("{named} {more}")
+    }
+}
+
+/// `rackberry node show`
+pub fn node(node: &NodeView, paint: Paint) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| text += &format!("{name:<10} {value}\n");
+    row(
+        "node",
+        format!(
+            "{} {}",
+            paint.strong(node.name.as_deref().unwrap_or("(not in the configuration)")),
+            node.mac
+        ),
+    );
+    row("stage", stage(node, paint));
+    row("since", format!("{} ago", seconds(node.stage_seconds)));
+    row("address", node.address.map_or("none".into(), |address| address.to_string()));
+    row("firmware", node.arch.map_or("not known yet".into(), |arch| arch.to_string()));
+    row("last seen", node.seen_seconds.map_or("never".into(), |ago| format!("{} ago", seconds(ago))));
+    row("may", if node.granted { "install at its next network boot".into() } else { "not install".into() });
+    row(
+        "written",
+        match node.writes {
+            0 => "never, by this service".into(),
+            1 => "once".into(),
+            times => format!("{times} times"),
+        },
+    );
+    if let Some(system) = &node.installed {
+        row("on disk", format!("{} {}", system.profile, system.version));
+    }
+    if let Some(led) = node.led {
+        row("LED", led.to_string());
+    }
+    if !node.log.is_empty() {
+        text += "its log:\n";
+        for line in node.log.lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ids::Mac,
+        nodes::{Failure, ImageProgress},
+    };
+
+    fn sample(stage: Stage) -> NodeView {
+        NodeView {
+            mac: Mac([0, 0x25, 0x90, 0xc0, 0xf7, 0x86]),
+            name: Some("node1".into()),
+            led: None,
+            stage,
+            stage_seconds: 75,
+            seen_seconds: Some(1),
+            arch: None,
+            address: Some([10, 10, 10, 11].into()),
+            granted: false,
+            image: Some(ImageProgress { sent: 50, total: 200 }),
+            failure: Some(Failure { stage: Stage::Booting, reason: "it fell silent".into() }),
+            installed: None,
+            writes: 1,
+            log: "first\nlast".into(),
+        }
+    }
+
+    #[test]
+    fn a_table_of_nodes_is_plain_on_a_pipe() {
+        let text = nodes(&[sample(Stage::Installing), sample(Stage::Failed)], Paint::PLAIN);
+        assert_eq!(
+            text,
+            "NODE   MAC                ADDRESS          STAGE\n\
+             node1  00:25:90:c0:f7:86  10.10.10.11      installing  █████░░░░░░░░░░░░░░░  25 %\n\
+             node1  00:25:90:c0:f7:86  10.10.10.11      failed      while booting: it fell silent\n"
+        );
+    }
+
+    #[test]
+    fn one_node_is_shown_with_its_log() {
+        let text = node(&sample(Stage::Written), Paint::PLAIN);
+        assert!(
+            text.contains("written    once\n") && text.ends_with("its log:\n  first\n  last\n"),
+            "{text}"
+        );
+    }
 }

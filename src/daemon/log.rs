@@ -4,6 +4,8 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::panel::terminal::AbovePanel;
+
 /// Starts logging. `RUST_LOG` chooses more (`rackberry=trace` shows each packet).
 pub fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -14,7 +16,7 @@ pub fn init() {
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(terminal)
-        .with_writer(std::io::stderr);
+        .with_writer(|| AbovePanel);
     // Fails only where a test has set logging up before.
     let _ = if under_systemd { builder.without_time().try_init() } else { builder.try_init() };
 }

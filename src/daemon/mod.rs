@@ -63,16 +63,23 @@ pub enum PanelChoice {
 /// Runs the service until a signal or a failure.
 pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
     log::init();
-    run(settings, options, |_, _| {}).await
+    run(settings, options, |_| {}).await
 }
 
-/// As [`serve`], for a caller that has set logging up, and that takes part through a handle: `started` gets
-/// it when everything listens.
-pub async fn run(
-    settings: Settings,
-    options: Options,
-    started: impl FnOnce(Handle, watch::Receiver<Snapshot>),
-) -> anyhow::Result<()> {
+/// What a caller of [`run`] takes part through.
+#[derive(Debug)]
+pub struct Started {
+    /// The way to the state.
+    pub handle: Handle,
+    /// What everybody may look at.
+    pub seen: watch::Receiver<Snapshot>,
+    /// The simulated panel's button: true when it goes down.
+    pub button: mpsc::Sender<bool>,
+}
+
+/// As [`serve`], for a caller that has set logging up and takes part: `started` is called when everything
+/// listens.
+pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Started)) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("can't watch for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("can't watch for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("can't watch for SIGHUP")?;
@@ -101,7 +108,10 @@ pub async fn run(
     };
     // Before the network is there, people can ask what it waits for.
     let control = serve_http(Vec::new(), Some(options.socket.clone()))?;
-    tasks.spawn("the control socket", async { Ok(control.run().await) });
+    tasks.spawn("the control socket", async {
+        control.run().await;
+        Ok(())
+    });
 
     let network = &settings.network;
     let (address, prefix) = (network.address, network.prefix);
@@ -123,7 +133,10 @@ pub async fn run(
         let files = tftp::Files(handle.clone());
         async { Ok(loaders.run(files, stopped).await?) }
     });
-    tasks.spawn("HTTP", async { Ok(pages.run().await) });
+    tasks.spawn("HTTP", async {
+        pages.run().await;
+        Ok(())
+    });
     tasks.spawn("the asset folders' watch", reload::watch_assets(handle.clone(), current));
     tokio::select! {
         () = dhcp_ready.notified() => {}
@@ -131,10 +144,16 @@ pub async fn run(
     }
     tracing::info!(interface, %address, "ready and safe: nobody installs until somebody arms");
     ready();
+    let (button, edges) = mpsc::channel(16);
+    let mut keys = None;
     if options.panel == PanelChoice::Simulated {
-        tasks.spawn("the simulated panel", panel::drive::simulated(handle.clone(), seen.clone()));
+        keys = panel::terminal::Keys::take(button.clone());
+        tasks.spawn(
+            "the simulated panel",
+            panel::drive::simulated(handle.clone(), seen.clone(), clock, edges),
+        );
     }
-    started(handle.clone(), seen);
+    started(Started { handle: handle.clone(), seen, button });
 
     let ended = loop {
         tokio::select! {
@@ -144,6 +163,7 @@ pub async fn run(
             ended = tasks.any_end() => break ended,
         }
     };
+    drop(keys);
     if ended.is_ok() {
         tracing::info!("shutting down");
     }

@@ -1,10 +1,6 @@
 //! What the demo does, in its order.
 
-use std::{
-    path::Path,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::{
@@ -20,16 +16,19 @@ use super::{
 };
 use crate::{
     appliance::{self, Answer, Ask},
+    clock::Clock,
     config,
-    daemon::{self, PanelChoice},
+    daemon::{self, PanelChoice, Started},
     handle::{Handle, Snapshot},
-    ids::{Mac, Source, Stage},
+    ids::{Mac, Stage, Time},
 };
 
 /// Where everything is written; memory, see [`namespace::prepare`].
 const PLACE: &str = "/run/rackberry";
 /// An emulated machine on two slow cores takes about two minutes for an install; each further one shares them.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// A little more than the two seconds that arm.
+const PRESS: Duration = Duration::from_millis(2200);
 /// What the demo system says on its console when it runs from its disk.
 const UP: &str = "is up from its own disk";
 
@@ -57,13 +56,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     daemon::log::init();
     tokio::runtime::Runtime::new()?.block_on(async {
         let (told, story) = tokio::sync::oneshot::channel();
-        let service = daemon::run(settings, serve, |handle, seen| {
+        let service = daemon::run(settings, serve, |started| {
             // The service runs until it is told to stop; a receiver that is gone has stopped it already.
-            let _ = told.send((handle, seen));
+            let _ = told.send(started);
         });
         let story = async {
-            let (handle, seen) = story.await.context("the service did not start")?;
-            tell(&options, &handle, seen).await
+            let started = story.await.context("the service did not start")?;
+            tell(&options, started).await
         };
         tokio::select! {
             ended = service => ended,
@@ -93,19 +92,20 @@ fn mac(number: u8) -> Mac {
     Mac([0x52, 0x54, 0, 0x5a, 0, number])
 }
 
-async fn tell(options: &Options, handle: &Handle, mut seen: watch::Receiver<Snapshot>) -> anyhow::Result<()> {
+async fn tell(options: &Options, started: Started) -> anyhow::Result<()> {
+    let Started { handle, mut seen, button } = started;
     say("The service serves a network of its own. It is disarmed: nobody installs.");
-    say("Now somebody holds the button for two seconds: `rackberry arm`.");
-    let order = appliance::Command::Arm { arm_for: None, live: false, all: false, nodes: Vec::new() };
-    match handle.ask(Ask::Command { source: Source::Button, command: order }).await {
-        Answer::Done(_) => {}
-        Answer::Refused(refusal) => bail!("can't arm: {refusal}"),
-        other => bail!("can't arm: {other:?}"),
-    }
+    say("Now the panel's button is held for two seconds.");
+    button.send(true).await?;
+    sleep(PRESS).await;
+    button.send(false).await?;
+    let armed =
+        seen.wait_for(|seen| seen.status.as_ref().is_some_and(|status| status.armed_seconds.is_some()));
+    timeout(PATIENCE, armed).await.context("the button did not arm; the line above says why")??;
     if options.simulated {
         stand_ins(options.nodes, &mut seen).await
     } else {
-        real_machines(options.nodes, handle, &mut seen).await
+        real_machines(options.nodes, &handle, &mut seen).await
     }
 }
 
@@ -121,13 +121,14 @@ async fn real_machines(
         let machine = Machine::new(Path::new(PLACE), &format!("node{number}"), mac(number), firmware)?;
         running.push((start(&machine)?, machine));
     }
-    let started = Instant::now();
+    let clock = Clock::starting_after(Time::default());
+    let started = clock.now();
     all_installed(seen, PATIENCE * u32::from(nodes.div_ceil(2))).await?;
     let up = running.iter().map(|(_, machine)| console(machine, 1));
     futures_in_turn(up).await?;
     say(&format!(
         "All are installed and run from their own disks, {} s after they were switched on.",
-        started.elapsed().as_secs()
+        clock.now().since(started).as_secs()
     ));
 
     let (_, first) = running.first().context("no machine")?;
@@ -190,11 +191,12 @@ async fn stand_ins(nodes: u8, seen: &mut watch::Receiver<Snapshot>) -> anyhow::R
     ));
     let mut apart = Command::from(namespace::plug_apart(simulated::INTERFACE)?);
     let mut apart = apart.args(["simulated-nodes", &nodes.to_string()]).kill_on_drop(true).spawn()?;
-    let started = Instant::now();
+    let clock = Clock::starting_after(Time::default());
+    let started = clock.now();
     all_installed(seen, PATIENCE).await?;
     let ended = timeout(PATIENCE, apart.wait()).await.context("the simulated nodes hang")??;
     ensure!(ended.success(), "the simulated nodes failed: {ended}");
-    say(&format!("All are installed, after {:.1} s.", started.elapsed().as_secs_f32()));
+    say(&format!("All are installed, after {:.1} s.", clock.now().since(started).as_secs_f32()));
     Ok(())
 }
 

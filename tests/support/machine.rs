@@ -1,1 +1,95 @@
 //! Real firmware: QEMU machines on cables to the bridge.
+
+use std::{
+    io::{Read as _, Write as _},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use rackberry::demo::machine::{Firmware, Machine};
+
+use super::{Net, Watched, service::BINARY};
+
+/// An install takes 40 s here when the machine has a core for itself; a crowded one gets time.
+pub const INSTALL: Duration = Duration::from_secs(300);
+/// What the demo system says when it runs from its disk.
+const UP: &str = "is up from its own disk";
+/// What a disk holds that must not be touched.
+const MARK: &[u8] = b"somebody's only copy of something";
+/// Somewhere in the middle of an image that would be written, and at its start.
+const PLACES: [u64; 2] = [0, 40 << 20];
+
+/// A machine that is plugged in; drop it to pull its plug.
+pub struct Node {
+    pub machine: Machine,
+    qemu: Option<Watched>,
+    _cable: Watched,
+}
+
+impl Node {
+    /// Plugs a machine with a blank disk in, without switching it on.
+    pub fn plug(net: &Net, name: &str, mac: &str, firmware: Firmware) -> Node {
+        let mac = mac.parse().expect("an address");
+        let machine = Machine::new(net.dir.path(), name, mac, firmware).expect("the firmware's packages");
+        net.run(&format!(
+            "ip link add {name}-sw type veth peer name {name}-nic
+             for end in {name}-sw {name}-nic; do ethtool -K $end tx off tso off gso off gro off >/dev/null; done
+             ip link set {name}-sw master br0 up
+             ip link set {name}-nic up"
+        ));
+        let (ours, theirs) = machine.cable();
+        let mut cable = net.command(BINARY);
+        cable.arg("cable").arg(format!("{name}-nic")).arg(ours).arg(theirs);
+        Node { machine, qemu: None, _cable: Watched::start(cable) }
+    }
+
+    /// Switches it on.
+    pub fn switch_on(&mut self) {
+        let qemu = self.machine.qemu();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(qemu.get_program()).args(qemu.get_args());
+        self.qemu = Some(Watched::start(command));
+    }
+
+    /// Writes marks where an install would overwrite them.
+    pub fn mark_disk(&self) {
+        let mut disk = std::fs::OpenOptions::new().write(true).open(self.machine.disk()).expect("a disk");
+        for place in PLACES {
+            std::io::Seek::seek(&mut disk, std::io::SeekFrom::Start(place)).expect("a place on it");
+            disk.write_all(MARK).expect("written");
+        }
+    }
+
+    /// Whether the marks are still there and nothing else is.
+    pub fn is_disk_untouched(&self) -> bool {
+        let mut disk = Vec::new();
+        std::fs::File::open(self.machine.disk()).expect("a disk").read_to_end(&mut disk).expect("read");
+        for place in PLACES {
+            let place = usize::try_from(place).expect("small");
+            if &disk[place..place + MARK.len()] != MARK {
+                return false;
+            }
+            disk[place..place + MARK.len()].fill(0);
+        }
+        disk.iter().all(|byte| *byte == 0)
+    }
+
+    /// Waits until it has said for the `times`th time that it runs from its disk.
+    pub fn wait_up(&self, times: usize) {
+        self.wait_console(UP, times, INSTALL);
+    }
+
+    /// Waits until the console has shown these words so often.
+    pub fn wait_console(&self, words: &str, times: usize, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while self.machine.console_count(words) < times {
+            assert!(
+                Instant::now() < deadline,
+                "{} did not say {words:?} {times} times in {patience:?}; its console:\n{}",
+                self.machine.name,
+                String::from_utf8_lossy(&std::fs::read(self.machine.console()).unwrap_or_default())
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! Everything runs inside of a user namespace, so no test needs root or touches the machine's own network.
 //! Every process is a child that dies with its test, however that ends.
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::disallowed_methods, clippy::expect_used, reason = "tests wait for real processes")]
 
 pub mod machine;
 pub mod service;
@@ -59,7 +60,7 @@ impl Net {
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--preserve-credentials", "-U", "-n", "-m", "-t"]).arg(self.holder.id().to_string());
-        command.args(["setpriv", "--pdeathsig", "KILL", "--"]).arg(program).current_dir(self.dir.path());
+        command.args(["setpriv", "--pdeathsig", "KILL", "--"]).arg(program);
         command
     }
 

@@ -96,7 +96,7 @@ mod tests {
             "failure": null, "installed": null, "writes": 0, "log": "one\ntwo",
         });
         let nodes = vec![serde_json::from_value(node).unwrap()];
-        state.send_replace(Snapshot { status: None, nodes });
+        state.send_replace(Snapshot { nodes, ..Snapshot::default() });
         written.changed().await.unwrap();
         assert!(written.borrow().contains(r#""name":"node1""#) && !written.borrow().contains('\n'));
         drop(state);

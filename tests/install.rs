@@ -1,0 +1,162 @@
+//! The main path with real firmware: machines that install themselves, and machines that must not.
+//!
+//! A crash of the service, a second boot from the network, an arming that ends: whatever happens, a disk is
+//! written once, or not at all.
+
+mod support;
+
+use std::time::Duration;
+
+use rackberry::demo::machine::Firmware;
+use support::{
+    Net,
+    machine::{INSTALL, Node},
+    root,
+    service::Service,
+};
+
+const BIOS: &str = "52:54:00:00:00:01";
+const UEFI: &str = "52:54:00:00:00:02";
+/// The log follows a machine's step within this.
+const SOON: Duration = Duration::from_secs(30);
+/// Firmware is through with the network and at its disk.
+const BOOT: Duration = Duration::from_secs(120);
+
+/// The service on the demo's operating system, with two nodes named `bios` and `uefi`.
+fn service(net: &Net) -> Service<'_> {
+    let assets = root().join("target/demo/assets");
+    assert!(
+        assets.join("coreos/current").exists(),
+        "`make assets` makes the system that these tests install"
+    );
+    net.run(&format!("cp -r {} {}", assets.display(), net.path("assets").display()));
+    net.write(
+        &format!("assets/cloud-configs/{}.yml", BIOS.replace(':', "-")),
+        "#cloud-config\nhostname: chosen-for-bios\n",
+    );
+    Service::start(
+        net,
+        &format!(
+            "[install]\ndisk = '/dev/vda'\nconsole = 'ttyS0,115200'\n\
+             [[node]]\nname = 'bios'\nmac = '{BIOS}'\n[[node]]\nname = 'uefi'\nmac = '{UEFI}'\n"
+        ),
+    )
+}
+
+fn both(net: &Net) -> [Node; 2] {
+    [Node::plug(net, "bios", BIOS, Firmware::Bios), Node::plug(net, "uefi", UEFI, Firmware::Uefi)]
+}
+
+#[test]
+fn blank_machines_install_once_and_boot_their_disks_ever_after() {
+    let net = Net::new();
+    let service = service(&net);
+    service.cli(&["arm"]);
+    let mut nodes = both(&net);
+    nodes.iter_mut().for_each(Node::switch_on);
+    for node in &nodes {
+        node.wait_up(1);
+    }
+    // Each has its own configuration on its disk.
+    nodes[0].wait_console("chosen-for-bios is up from its own disk", 1, SOON);
+    nodes[1].wait_console("rackberry-demo is up from its own disk", 1, SOON);
+    service.wait_for("is up from its own disk mac=52:54:00:00:00:01 node=\"bios\" stage=installed", SOON);
+    service.wait_for("is up from its own disk mac=52:54:00:00:00:02 node=\"uefi\" stage=installed", SOON);
+    // A line a stage, in order: the log is the install's story.
+    for (mac, name) in [(BIOS, "bios"), (UEFI, "uefi")] {
+        let stages =
+            ["discovered", "loading", "booting", "configuring", "installing", "written", "installed"];
+        let told: Vec<String> =
+            service.log().into_iter().filter(|line| line.contains(&format!("mac={mac}"))).collect();
+        let seen: Vec<&str> = told.iter().filter_map(|line| line.split("stage=").nth(1)).collect();
+        assert_eq!(seen, stages, "{told:#?}");
+        assert!(told.iter().all(|line| line.contains(&format!("node=\"{name}\""))), "{told:#?}");
+    }
+    // The network still comes first, and the service is still armed.
+    for node in &nodes {
+        node.machine.reset().expect("it runs");
+    }
+    for (node, name) in nodes.iter().zip(["bios", "uefi"]) {
+        node.wait_up(2);
+        assert_eq!(service.node(name)["writes"], 1);
+        assert_eq!(service.node(name)["stage"], "installed");
+    }
+}
+
+#[test]
+fn a_disarmed_service_leaves_disks_alone_and_hands_out_nothing() {
+    let net = Net::new();
+    let service = service(&net);
+    let mut nodes = both(&net);
+    for node in &mut nodes {
+        node.mark_disk();
+        node.switch_on();
+    }
+    // The firmware has tried the network, and then the disk, which holds nothing to boot.
+    nodes[0].wait_console("No bootable device", 1, BOOT);
+    nodes[1].wait_console("booting the local disk", 1, BOOT);
+    // Meanwhile somebody at the machines' addresses asks for what an install would.
+    net.client("thief", "52:54:00:00:00:03");
+    net.run_in("thief", "udhcpc -f -q -n -t 5 -T 1 -i eth0 -s /bin/true 2>&1");
+    net.run_in("thief", "ip address add 10.10.10.199/24 dev eth0");
+    for path in [
+        "cloud-configs/52-54-00-00-00-01.yml",
+        "cloud-configs/install.sh",
+        "cloud-config/52:54:00:00:00:03",
+        "ignition?mac=52:54:00:00:00:01",
+        "coreos/1010.5.0/coreos_production_image.bin.bz2",
+        "1010.5.0/coreos_production_image.bin.bz2",
+    ] {
+        let status = net
+            .run_in("thief", &format!("curl -s -o /dev/null -w '%{{http_code}}' 'http://10.10.10.1/{path}'"));
+        assert_eq!(status, "403", "{path}");
+    }
+    std::thread::sleep(Duration::from_secs(5));
+    for node in &nodes {
+        assert!(node.is_disk_untouched(), "{} was written", node.machine.name);
+    }
+    for name in ["bios", "uefi"] {
+        assert_eq!(service.node(name)["writes"], 0);
+    }
+}
+
+#[test]
+fn a_crash_while_an_image_is_sent_costs_no_install() {
+    let net = Net::new();
+    let mut service = service(&net);
+    service.cli(&["arm", "bios"]);
+    let mut node = Node::plug(&net, "bios", BIOS, Firmware::Bios);
+    node.switch_on();
+    service.wait_for("its disk is being overwritten", INSTALL);
+    // The transfer has begun, and is far from its end.
+    service.kill_and_restart();
+    assert_eq!(service.node("bios")["stage"], "installing");
+    assert_eq!(service.status()["armed_seconds"], serde_json::Value::Null, "a restart disarms");
+    node.wait_up(1);
+    service.wait_for("stage=installed", SOON);
+    let known = service.node("bios");
+    assert_eq!((&known["writes"], &known["granted"]), (&1.into(), &false.into()), "{known}");
+    // And once only: from the network it goes to its disk.
+    node.machine.reset().expect("it runs");
+    node.wait_up(2);
+    assert_eq!(service.node("bios")["writes"], 1);
+}
+
+#[test]
+fn an_arming_that_ends_lets_running_installs_finish_and_starts_none() {
+    let net = Net::new();
+    let service = service(&net);
+    let [mut early, mut late] = both(&net);
+    late.mark_disk();
+    service.cli(&["arm", "--for", "25s"]);
+    early.switch_on();
+    service.wait_for("node=\"bios\" stage=booting", INSTALL);
+    service.wait_for("the arming's time is over", SOON);
+    late.switch_on();
+    early.wait_up(1);
+    late.wait_console("booting the local disk", 1, BOOT);
+    assert_eq!(service.node("bios")["writes"], 1);
+    assert_eq!(service.node("uefi")["writes"], 0);
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(late.is_disk_untouched());
+}
