@@ -19,13 +19,14 @@ lint: setup ## formatting, clippy, licences and sources of dependencies, shell s
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	cargo-deny check bans licenses sources
-	shellcheck image/setup .ci/run $$(find image profiles -type f -name build) $$(find profiles image -name '*.sh')
+	shellcheck .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' image profiles)
 
-cross: ## the Raspberry Pi's static binary
-	image/setup packages cross
+cross: assets ## the Raspberry Pi's static binary, and a look at it under emulation
+	image/setup cross
 	$(CARGO) build --release --target aarch64-unknown-linux-musl
 	@ls -l target/aarch64-unknown-linux-musl/release/rackberry | awk '{ print "static aarch64 binary:", $$5, "bytes" }'
-	qemu-aarch64-static target/aarch64-unknown-linux-musl/release/rackberry check --config tests/data/cross.toml
+	printf '[network]\ninterface = "eth0"\n[assets]\ndirs = ["$(CURDIR)/target/demo/assets"]\nloaders = "$(CURDIR)/target/loaders"\n' >target/cross.toml
+	qemu-aarch64-static target/aarch64-unknown-linux-musl/release/rackberry check --config target/cross.toml
 
 assets: setup ## the demo's operating system and the boot loaders, in target/
 	image/loaders/build target/loaders

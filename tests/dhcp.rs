@@ -7,6 +7,7 @@ use std::time::Duration;
 use support::{
     Net,
     service::{Service, small_system},
+    wait_until,
 };
 
 const SECONDS: Duration = Duration::from_secs(1);
@@ -48,13 +49,7 @@ fn udhcpc_and_dhclient_get_renew_and_release() {
     assert!(said.contains(&format!("DHCPREQUEST for {address}")) && said.contains("DHCPACK"), "{said}");
     // Unicast needs the address on the interface.
     net.run_in("c2", &format!("ip address add {address}/24 dev eth0; dhclient -v -r {files} eth0 2>&1"));
-    for _ in 0..50 {
-        if service.status()["leases"] == 1 {
-            return;
-        }
-        std::thread::sleep(SECONDS / 10);
-    }
-    panic!("the release was not heard: {}", service.status());
+    wait_until("the release was heard", SECONDS * 5, || service.status()["leases"] == 1);
 }
 
 #[test]

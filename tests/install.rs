@@ -94,7 +94,7 @@ fn a_disarmed_service_leaves_disks_alone_and_hands_out_nothing() {
     }
     // The firmware has tried the network, and then the disk, which holds nothing to boot.
     nodes[0].wait_console("No bootable device", 1, BOOT);
-    nodes[1].wait_console("booting the local disk", 1, BOOT);
+    nodes[1].wait_console("no disk here has", 1, BOOT);
     // Meanwhile somebody at the machines' addresses asks for what an install would.
     net.client("thief", "52:54:00:00:00:03");
     net.run_in("thief", "udhcpc -f -q -n -t 5 -T 1 -i eth0 -s /bin/true 2>&1");
@@ -111,7 +111,6 @@ fn a_disarmed_service_leaves_disks_alone_and_hands_out_nothing() {
             .run_in("thief", &format!("curl -s -o /dev/null -w '%{{http_code}}' 'http://10.10.10.1/{path}'"));
         assert_eq!(status, "403", "{path}");
     }
-    std::thread::sleep(Duration::from_secs(5));
     for node in &nodes {
         assert!(node.is_disk_untouched(), "{} was written", node.machine.name);
     }
@@ -154,9 +153,29 @@ fn an_arming_that_ends_lets_running_installs_finish_and_starts_none() {
     service.wait_for("the arming's time is over", SOON);
     late.switch_on();
     early.wait_up(1);
-    late.wait_console("booting the local disk", 1, BOOT);
+    late.wait_console("no disk here has", 1, BOOT);
     assert_eq!(service.node("bios")["writes"], 1);
     assert_eq!(service.node("uefi")["writes"], 0);
-    std::thread::sleep(Duration::from_secs(5));
     assert!(late.is_disk_untouched());
+}
+
+#[test]
+fn a_person_installs_by_hand_in_two_steps() {
+    let net = Net::new();
+    let service = service(&net);
+    service.cli(&["arm", "--live", "bios"]);
+    let mut node = Node::plug(&net, "bios", BIOS, Firmware::Bios);
+    node.mark_disk();
+    node.switch_on();
+    node.wait_console("live system; install by hand", 1, INSTALL);
+    assert!(node.is_disk_untouched());
+    assert_eq!(service.node("bios")["writes"], 0);
+    node.type_lines(&[
+        "",
+        "wget -O /tmp/config http://10.10.10.1/cloud-configs/52:54:00:00:00:01.yml",
+        "coreos-install -d /dev/vda -c /tmp/config -b http://10.10.10.1:8080 && reboot -f",
+    ]);
+    node.wait_console("chosen-for-bios is up from its own disk", 1, INSTALL);
+    service.wait_for("stage=installed", SOON);
+    assert_eq!(service.node("bios")["writes"], 1);
 }

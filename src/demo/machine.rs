@@ -70,6 +70,11 @@ impl Machine {
         self.dir.join("console.log")
     }
 
+    /// The socket that types on the serial console.
+    pub fn keyboard(&self) -> PathBuf {
+        self.dir.join("keyboard")
+    }
+
     /// Where the cable sends frames to the machine, and where it receives the machine's.
     pub fn cable(&self) -> (PathBuf, PathBuf) {
         (self.dir.join("cable"), self.dir.join("machine"))
@@ -114,7 +119,12 @@ impl Machine {
         // A disk that ends with the demo need not survive a power cut.
         let disk = format!("if=none,id=disk,format=raw,cache=unsafe,file={}", self.disk().display());
         qemu.args(["-drive", &disk, "-device", "virtio-blk-pci,drive=disk,bootindex=2"]);
-        qemu.args(["-serial", &format!("file:{}", self.console().display())]);
+        let console = format!(
+            "socket,id=console,path={},server=on,wait=off,logfile={}",
+            self.keyboard().display(),
+            self.console().display()
+        );
+        qemu.args(["-chardev", &console, "-serial", "chardev:console"]);
         qemu.args(["-monitor", &format!("unix:{},server=on,wait=off", self.monitor().display())]);
         qemu
     }

@@ -2,13 +2,14 @@
 
 use std::{
     io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
     process::Command,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rackberry::demo::machine::{Firmware, Machine};
 
-use super::{Net, Watched, service::BINARY};
+use super::{Net, Watched, service::BINARY, wait_until};
 
 /// An install takes 40 s here when the machine has a core for itself; a crowded one gets time.
 pub const INSTALL: Duration = Duration::from_secs(300);
@@ -19,7 +20,7 @@ const MARK: &[u8] = b"somebody's only copy of something";
 /// Somewhere in the middle of an image that would be written, and at its start.
 const PLACES: [u64; 2] = [0, 40 << 20];
 
-/// A machine that is plugged in; drop it to pull its plug.
+/// A machine that is plugged in; drop it to pull its plug. A test that fails shows its console.
 pub struct Node {
     pub machine: Machine,
     qemu: Option<Watched>,
@@ -74,6 +75,16 @@ impl Node {
         disk.iter().all(|byte| *byte == 0)
     }
 
+    /// Types lines on its serial console, at a person's pace: its receive buffer is small.
+    pub fn type_lines(&self, lines: &[&str]) {
+        let mut keyboard = UnixStream::connect(self.machine.keyboard()).expect("it runs");
+        for key in lines.iter().flat_map(|line| line.bytes().chain([b'\n'])) {
+            keyboard.write_all(&[key]).expect("typed");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+
     /// Waits until it has said for the `times`th time that it runs from its disk.
     pub fn wait_up(&self, times: usize) {
         self.wait_console(UP, times, INSTALL);
@@ -81,15 +92,16 @@ impl Node {
 
     /// Waits until the console has shown these words so often.
     pub fn wait_console(&self, words: &str, times: usize, patience: Duration) {
-        let deadline = Instant::now() + patience;
-        while self.machine.console_count(words) < times {
-            assert!(
-                Instant::now() < deadline,
-                "{} did not say {words:?} {times} times in {patience:?}; its console:\n{}",
-                self.machine.name,
-                String::from_utf8_lossy(&std::fs::read(self.machine.console()).unwrap_or_default())
-            );
-            std::thread::sleep(Duration::from_millis(200));
+        let what = format!("{} says {words:?} {times} times", self.machine.name);
+        wait_until(&what, patience, || self.machine.console_count(words) >= times);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let console = std::fs::read(self.machine.console()).unwrap_or_default();
+            eprintln!("--- console of {}:\n{}\n---", self.machine.name, String::from_utf8_lossy(&console));
         }
     }
 }

@@ -225,6 +225,15 @@ fn keep(from: impl std::io::Read + Send + 'static, lines: Arc<(Mutex<Lines>, Con
     });
 }
 
+/// Waits until something holds that no line of a log tells.
+pub fn wait_until(what: &str, patience: Duration, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited {patience:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// The repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
