@@ -52,9 +52,9 @@ impl Arming {
         self.window.as_ref().filter(|window| now < window.until)
     }
 
-    /// Whether installs may start.
-    pub fn is_armed(&self, now: Time) -> bool {
-        self.window(now).is_some()
+    /// The open window's number.
+    pub fn open(&self, now: Time) -> Option<u64> {
+        self.window(now).map(|window| window.id)
     }
 
     /// Opens a window, in place of the one that may be open.

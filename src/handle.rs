@@ -220,7 +220,7 @@ impl Owner {
     fn roll_back(&mut self, error: &JournalError) -> String {
         let reason = chain(error);
         if self.fault.as_ref() != Some(&reason) {
-            tracing::error!("{reason}; nothing new is allowed until it can be written again");
+            tracing::error!("{reason}; disarmed, and nothing new is allowed until it can be written again");
         }
         self.fault = Some(reason.clone());
         let stored = self.journal.as_mut().map(Journal::load);

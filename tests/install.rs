@@ -147,9 +147,10 @@ fn an_arming_that_ends_lets_running_installs_finish_and_starts_none() {
     let service = service(&net);
     let [mut early, mut late] = both(&net);
     late.mark_disk();
-    service.cli(&["arm", "--for", "25s"]);
+    service.cli(&["arm"]);
     early.switch_on();
     service.wait_for("node=\"bios\" stage=booting", INSTALL);
+    service.cli(&["arm", "--for", "1s"]);
     service.wait_for("the arming's time is over", SOON);
     late.switch_on();
     early.wait_up(1);

@@ -53,15 +53,12 @@ impl Appliance {
                 format!("arming for {} is not possible; choose from 1s to 1d", display_duration(length));
             return Err(Refusal::Invalid(text));
         }
+        if let Some(window) = self.arming.window(now).filter(|window| window.live != live) {
+            let how = if window.live { "with --live" } else { "without --live" };
+            return Err(Refusal::Conflict(format!("already armed {how}; disarm first")));
+        }
         let until = now + length;
-        let open = self.arming.window(now);
-        if let Some(window) = open.filter(|_| !named.is_empty()) {
-            if window.live != live {
-                return Err(Refusal::Conflict(format!(
-                    "already armed {}; disarm first",
-                    if window.live { "with --live" } else { "without --live" }
-                )));
-            }
+        if self.arming.window(now).is_some() && !named.is_empty() {
             self.arming.add(named.iter().copied(), until);
         } else {
             let everybody = match (named.is_empty(), all) {
@@ -69,10 +66,8 @@ impl Appliance {
                 (true, false) => Everybody::NotInstalled,
                 (true, true) => Everybody::All,
             };
-            self.last_arming += 1;
-            out.changes.push(Change::Arming(self.last_arming));
             let scope = Scope { everybody, named: named.clone() };
-            self.arming.arm(Window { id: self.last_arming, until, live, source, scope });
+            self.open_window(Window { id: self.last_arming + 1, until, live, source, scope }, now, out);
         }
         for mac in &named {
             let update = self.nodes.change(*mac, now, |node| node.last_arming = None);
@@ -81,6 +76,17 @@ impl Appliance {
         let how = self.how_armed(length, live, all, &named);
         out.note(Note::Armed { source, how: how.clone() });
         Ok(format!("armed {how}"))
+    }
+
+    fn open_window(&mut self, window: Window, now: Time, out: &mut Outcome) {
+        self.last_arming = window.id;
+        out.changes.push(Change::Arming(window.id));
+        let updates =
+            self.nodes.replace_arming(window.id, |mac, installed| window.scope.admits(mac, installed), now);
+        self.arming.arm(window);
+        for update in updates {
+            self.note(update, out);
+        }
     }
 
     fn how_armed(&self, length: Duration, live: bool, all: bool, named: &BTreeSet<Mac>) -> String {

@@ -72,9 +72,9 @@ impl Appliance {
         appliance
     }
 
-    /// Goes back to what the journal holds: at the start, and when it could not take a change. The arming
-    /// window stays as it is.
+    /// Goes back to what the journal holds, disarmed: at the start, and when it could not take a change.
     pub fn restore(&mut self, stored: Stored, now: Time) {
+        self.arming.disarm();
         self.nodes = Registry::restore(stored.nodes);
         self.nodes.wake(now);
         self.last_arming = self.last_arming.max(stored.arming);
@@ -120,9 +120,10 @@ impl Appliance {
     fn boot_for(&mut self, client: &dhcp::Client, now: Time, out: &mut Outcome) -> dhcp::Boot {
         if client.wants_boot() {
             if client.is_discover() {
-                self.grant_if_armed(client.mac, now, out);
-                let update = self.nodes.saw(client.mac, Sign::NetworkBoot(client.arch), true, now);
+                let sign = Sign::NetworkBoot { arch: client.arch, open: self.arming.open(now) };
+                let update = self.nodes.saw(client.mac, sign, true, now);
                 self.note(update, out);
+                self.grant_if_armed(client.mac, now, out);
             }
             return self.boot_file(client);
         }
@@ -189,7 +190,7 @@ impl Appliance {
     pub(super) fn plan(&self, node: Option<&Node>, now: Time) -> Plan {
         let disk = |why: &str| Plan::Disk { why: why.to_owned() };
         let Some(node) = node else { return disk("this machine is not known") };
-        let verdict = node.may_boot_installer(self.arming.is_armed(now));
+        let verdict = node.may_boot_installer(self.arming.open(now));
         let grant = match (verdict, &node.grant) {
             (Verdict::Yes, Some(grant)) => grant,
             (Verdict::No(why), _) => return disk(why),

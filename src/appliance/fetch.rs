@@ -97,7 +97,7 @@ impl Appliance {
     fn pass(&self, node: Option<Mac>, peer: Ipv4Addr, what: &str, now: Time) -> Result<Mac, Refusal> {
         let forbidden = |why: &str| Err(Refusal::Forbidden(format!("{peer} may not have {what} now: {why}")));
         let Some(mac) = node else { return forbidden("no machine holds a lease of this address") };
-        match self.nodes.get(mac).map(|node| node.may_fetch_install(self.arming.is_armed(now))) {
+        match self.nodes.get(mac).map(|node| node.may_fetch_install(self.arming.open(now))) {
             Some(Verdict::Yes) => Ok(mac),
             Some(Verdict::No(why)) => forbidden(&format!("{}: {why}", self.label(mac))),
             None => forbidden("this machine has never asked for a network boot"),

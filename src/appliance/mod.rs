@@ -8,6 +8,9 @@ mod outcome;
 mod show;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::core::{Appliance, Stored};
 pub use event::*;
 pub use outcome::*;

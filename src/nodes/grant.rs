@@ -1,10 +1,7 @@
 //! The gate. Whether a node may install is decided here and nowhere else; DHCP, TFTP, HTTP and the rendered
 //! menus all go by what these functions say.
 
-use crate::{
-    ids::{Stage, Time},
-    nodes::Node,
-};
+use crate::{ids::Time, nodes::Node};
 
 /// One permission for one install of one node.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -34,33 +31,32 @@ pub enum Verdict {
 }
 
 impl Node {
-    /// Whether a network boot of this node may lead into the installer: a grant that is not spent, and either
-    /// an armed installer or an install that had already begun when the arming ended.
-    ///
-    /// A restart of the service disarms, and an install that had not fetched its kernel by then does not
-    /// start by itself; one that had goes on without another network boot.
-    pub fn may_boot_installer(&self, armed: bool) -> Verdict {
+    /// Whether a network boot of this node may lead into the installer: by a grant that is not spent. `open` is
+    /// the number of the arming whose window is open.
+    pub fn may_boot_installer(&self, open: Option<u64>) -> Verdict {
         match &self.grant {
-            None => Verdict::No("it has no grant"),
             Some(grant) if grant.spent => Verdict::No("its grant is spent"),
-            Some(_) if !armed => Verdict::No("the installer is not armed"),
-            Some(_) => Verdict::Yes,
+            _ => self.may_fetch_install(open),
         }
     }
 
-    /// Whether this node may have its menu, its configuration and its image now: an open grant and, unless
-    /// its install runs already, an armed installer. A spent grant stays open until the install ended, so
-    /// that a transfer that broke can be repeated by the same running installer.
-    pub fn may_fetch_install(&self, armed: bool) -> Verdict {
+    /// Whether this node may have its configuration and its image now: by an open grant, and either the arming
+    /// that gave it is still open, or the install runs already. A grant of an earlier arming begins nothing: who
+    /// arms one node today must not set off another that was left over yesterday.
+    ///
+    /// A spent grant stays open until the install ended, so that a transfer that broke can be repeated by the
+    /// same running installer.
+    pub fn may_fetch_install(&self, open: Option<u64>) -> Verdict {
         match &self.grant {
             None => Verdict::No("it has no grant"),
-            Some(_) if armed || self.stage.is_running() => Verdict::Yes,
-            Some(_) => Verdict::No("the installer is not armed"),
+            Some(grant) if open == Some(grant.arming) || self.stage.is_running() => Verdict::Yes,
+            Some(_) if open.is_none() => Verdict::No("the installer is not armed"),
+            Some(_) => Verdict::No("its grant is of an earlier arming"),
         }
     }
 
-    /// Whether an arming may give this node a new grant: none is open, and nothing is being installed.
+    /// Whether an arming may give this node a new grant: it has not given it one before, and none is open.
     pub(super) fn can_be_granted(&self, arming: u64) -> bool {
-        self.last_arming != Some(arming) && self.grant.is_none() && !matches!(self.stage, Stage::Installing)
+        self.last_arming != Some(arming) && self.grant.is_none()
     }
 }

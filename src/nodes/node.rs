@@ -76,7 +76,12 @@ pub struct Installed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sign {
     /// Its firmware or loader asked for a network boot.
-    NetworkBoot(Option<Arch>),
+    NetworkBoot {
+        /// What it boots with, where it says so.
+        arch: Option<Arch>,
+        /// The number of the arming whose window is open.
+        open: Option<u64>,
+    },
     /// A system that is up asked for an address from scratch (not a renewal), without asking for a boot file.
     SystemBoot,
     /// It has the boot loader.
@@ -142,9 +147,9 @@ impl Node {
     pub fn saw(&mut self, sign: Sign, now: Time) {
         self.seen = now;
         match sign {
-            Sign::NetworkBoot(arch) => {
+            Sign::NetworkBoot { arch, open } => {
                 self.arch = arch.or(self.arch);
-                self.network_boot(now);
+                self.network_boot(open, now);
             }
             Sign::SystemBoot | Sign::Up if self.disk_is_written() => self.up(now),
             Sign::SystemBoot | Sign::Up => {}
@@ -197,8 +202,9 @@ impl Node {
         }
     }
 
-    /// Gives this node its permission to install.
-    pub fn grant(&mut self, grant: Grant) {
+    /// Gives this node, which asks for a network boot, its permission to install.
+    pub fn grant(&mut self, grant: Grant, now: Time) {
+        self.enter(Stage::Discovered, now);
         self.last_arming = Some(grant.arming);
         self.grant = Some(grant);
         self.fetched = (false, false);
@@ -215,6 +221,14 @@ impl Node {
         }
     }
 
+    /// Moves an unspent grant to the arming that took the place of the one which gave it.
+    pub fn carry_over(&mut self, arming: u64) {
+        if let Some(grant) = self.grant.as_mut().filter(|grant| !grant.spent) {
+            grant.arming = arming;
+            self.last_arming = Some(arming);
+        }
+    }
+
     /// Keeps the last lines of the node's log.
     pub fn keep_log(&mut self, log: &str) {
         let mut start = log.len().saturating_sub(LOG_LIMIT);
@@ -224,9 +238,11 @@ impl Node {
         log[start..].clone_into(&mut self.log);
     }
 
-    fn network_boot(&mut self, now: Time) {
+    fn network_boot(&mut self, open: Option<u64>, now: Time) {
         match &self.grant {
-            Some(grant) if !grant.spent => self.enter(Stage::Discovered, now),
+            Some(grant) if !grant.spent && open == Some(grant.arming) => self.enter(Stage::Discovered, now),
+            // It restarted before its disk was touched, and the arming is over.
+            Some(grant) if !grant.spent => self.withdraw(now),
             Some(_) if self.stage == Stage::Written => self.close(),
             Some(_) => {
                 let reason = "it restarted before the image was complete on its disk".to_owned();

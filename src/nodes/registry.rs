@@ -104,7 +104,7 @@ impl Registry {
     pub fn grant(&mut self, mac: Mac, grant: Grant, now: Time) -> Update {
         self.change(mac, now, |node| {
             if node.can_be_granted(grant.arming) {
-                node.grant(grant);
+                node.grant(grant, now);
             }
         })
     }
@@ -113,6 +113,23 @@ impl Registry {
     pub fn withdraw(&mut self, running_too: bool, now: Time) -> Vec<Update> {
         self.sweep(now, |node| {
             if running_too || !node.stage.is_running() {
+                node.withdraw(now);
+            }
+        })
+    }
+
+    /// A new arming took the place of the open one: unspent grants of those that it `admits` are its own now, the
+    /// others are withdrawn. Installs that run go on.
+    pub fn replace_arming(
+        &mut self,
+        arming: u64,
+        admits: impl Fn(Mac, bool) -> bool,
+        now: Time,
+    ) -> Vec<Update> {
+        self.sweep(now, |node| {
+            if admits(node.mac, node.installed.is_some()) {
+                node.carry_over(arming);
+            } else if !node.stage.is_running() {
                 node.withdraw(now);
             }
         })
@@ -150,10 +167,15 @@ impl Registry {
         self.nodes.remove(&self.primary(mac)).is_some()
     }
 
-    /// After a restart: silence counts from now, since nobody listened before.
+    /// After a restart: silence counts from now, since nobody listened before, and installs that had not begun
+    /// don't begin.
     pub fn wake(&mut self, now: Time) {
-        for node in self.nodes.values_mut().filter(|node| node.stage.is_running()) {
-            node.seen = now;
+        for node in self.nodes.values_mut() {
+            if node.stage.is_running() {
+                node.seen = now;
+            } else {
+                node.withdraw(now);
+            }
         }
     }
 

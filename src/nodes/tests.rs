@@ -17,9 +17,16 @@ fn grant(arming: u64, live: bool) -> Grant {
     Grant { arming, live, profile: "coreos".into(), version: "1010.5.0".into(), made: at(0), spent: false }
 }
 
+/// The arming of these tests is open.
+const OPEN: Option<u64> = Some(1);
+
+fn network_boot() -> Sign {
+    Sign::NetworkBoot { arch: Some(Arch::Bios), open: OPEN }
+}
+
 fn granted() -> Node {
     let mut node = Node::new(MAC, at(0));
-    node.grant(grant(1, false));
+    node.grant(grant(1, false), at(0));
     node
 }
 
@@ -35,7 +42,7 @@ fn through(node: &mut Node, signs: impl IntoIterator<Item = Sign>) -> Vec<Stage>
 
 fn whole_install() -> Vec<Sign> {
     vec![
-        Sign::NetworkBoot(Some(Arch::Bios)),
+        network_boot(),
         Sign::Loader,
         Sign::Kernel,
         Sign::Initrd,
@@ -44,7 +51,7 @@ fn whole_install() -> Vec<Sign> {
         Sign::ImageSent { sent: 40, total: 100 },
         Sign::ImageComplete,
         Sign::Wrote,
-        Sign::NetworkBoot(Some(Arch::Bios)),
+        network_boot(),
         Sign::SystemBoot,
     ]
 }
@@ -84,31 +91,31 @@ fn without_a_grant_nothing_moves() {
 fn an_image_may_be_fetched_again_while_its_install_is_open_and_counts_once() {
     let mut node = granted();
     through(&mut node, whole_install().into_iter().take(7));
-    assert_eq!(node.may_fetch_install(false), Verdict::Yes);
+    assert_eq!(node.may_fetch_install(None), Verdict::Yes);
     node.saw(Sign::Image { total: 100 }, at(20));
     node.saw(Sign::ImageComplete, at(21));
     node.saw(Sign::Wrote, at(22));
     assert_eq!((node.stage, node.writes), (Stage::Written, 1));
-    assert_ne!(node.may_fetch_install(true), Verdict::Yes);
+    assert_ne!(node.may_fetch_install(OPEN), Verdict::Yes);
 }
 
 #[test]
 fn a_restart_in_the_middle_of_the_image_goes_to_the_disk_and_counts_as_failed() {
     let mut node = granted();
     through(&mut node, whole_install().into_iter().take(7));
-    assert_ne!(node.may_boot_installer(true), Verdict::Yes, "the grant is spent");
-    node.saw(Sign::NetworkBoot(None), at(30));
+    assert_ne!(node.may_boot_installer(OPEN), Verdict::Yes, "the grant is spent");
+    node.saw(network_boot(), at(30));
     assert_eq!(node.stage, Stage::Failed);
-    assert_ne!(node.may_boot_installer(true), Verdict::Yes);
+    assert_ne!(node.may_boot_installer(OPEN), Verdict::Yes);
 }
 
 #[test]
 fn a_restart_before_the_image_may_start_over_while_armed() {
     let mut node = granted();
     through(&mut node, whole_install().into_iter().take(5));
-    node.saw(Sign::NetworkBoot(None), at(30));
-    assert_eq!((node.stage, node.may_boot_installer(true)), (Stage::Discovered, Verdict::Yes));
-    assert_ne!(node.may_boot_installer(false), Verdict::Yes);
+    node.saw(network_boot(), at(30));
+    assert_eq!((node.stage, node.may_boot_installer(OPEN)), (Stage::Discovered, Verdict::Yes));
+    assert_ne!(node.may_boot_installer(None), Verdict::Yes);
 }
 
 #[test]
@@ -134,7 +141,7 @@ fn silence_fails_an_install_and_a_late_system_start_mends_it() {
 #[test]
 fn a_person_at_a_live_system_has_all_the_time() {
     let mut node = Node::new(MAC, at(0));
-    node.grant(grant(1, true));
+    node.grant(grant(1, true), at(0));
     through(&mut node, whole_install().into_iter().take(4));
     assert_eq!((node.stage, node.deadline()), (Stage::Booting, None));
     node.saw(Sign::Image { total: 1 }, at(9));
@@ -145,8 +152,7 @@ fn a_person_at_a_live_system_has_all_the_time() {
 fn withdrawing_leaves_the_node_as_it_was() {
     let mut node = granted();
     through(&mut node, whole_install());
-    node.grant(grant(2, false));
-    node.saw(Sign::NetworkBoot(None), at(50));
+    node.grant(grant(2, false), at(50));
     assert_eq!(node.stage, Stage::Discovered);
     node.withdraw(at(51));
     assert_eq!((node.stage, &node.grant), (Stage::Installed, &None));
@@ -167,8 +173,8 @@ fn an_arming_grants_a_node_once() {
 fn only_what_matters_is_journaled() {
     let mut nodes = Registry::default();
     assert_eq!(nodes.saw(MAC, Sign::SystemBoot, false, at(0)), Update::default(), "not a node");
-    assert!(nodes.saw(MAC, Sign::NetworkBoot(None), true, at(0)).changed.is_some(), "new");
-    assert_eq!(nodes.saw(MAC, Sign::NetworkBoot(None), true, at(9)), Update::default(), "seen again");
+    assert!(nodes.saw(MAC, network_boot(), true, at(0)).changed.is_some(), "new");
+    assert_eq!(nodes.saw(MAC, network_boot(), true, at(9)), Update::default(), "seen again");
     nodes.grant(MAC, grant(1, false), at(10));
     for sign in whole_install().into_iter().take(6) {
         assert!(nodes.saw(MAC, sign, true, at(11)).changed.is_some());
@@ -182,7 +188,7 @@ fn one_machine_with_two_addresses_is_one_node() {
     let second = Mac([0x52, 0x54, 0, 0, 0, 2]);
     let mut nodes = Registry::default();
     nodes.list([("node1", [MAC, second].as_slice())]);
-    nodes.saw(second, Sign::NetworkBoot(None), true, at(1));
+    nodes.saw(second, network_boot(), true, at(1));
     assert_eq!((nodes.get(MAC).map(|node| node.mac), nodes.name(second)), (Some(MAC), Some("node1")));
     assert_eq!((nodes.find("NODE1"), nodes.find("52-54-00-00-00-02")), (Some(MAC), Some(MAC)));
     assert_eq!(nodes.find("node2"), None);
@@ -190,7 +196,7 @@ fn one_machine_with_two_addresses_is_one_node() {
 
 fn any_sign() -> impl Strategy<Value = Sign> {
     prop_oneof![
-        Just(Sign::NetworkBoot(Some(Arch::EfiX64))),
+        Just(network_boot()),
         Just(Sign::SystemBoot),
         Just(Sign::Loader),
         Just(Sign::Kernel),
@@ -240,13 +246,13 @@ proptest! {
             }
             prop_assert!(node.writes <= 1);
             if node.writes == 1 {
-                prop_assert_ne!(node.may_boot_installer(true), Verdict::Yes);
+                prop_assert_ne!(node.may_boot_installer(OPEN), Verdict::Yes);
             }
             if node.stage == Stage::Installing {
                 prop_assert_eq!(node.writes, 1);
             }
             if node.grant.is_none() {
-                prop_assert_ne!(node.may_fetch_install(true), Verdict::Yes);
+                prop_assert_ne!(node.may_fetch_install(OPEN), Verdict::Yes);
             }
         }
     }
@@ -258,8 +264,8 @@ proptest! {
         for (second, sign) in signs.into_iter().enumerate() {
             node.saw(sign, at(second as u64));
             prop_assert_eq!((node.stage, node.writes), (Stage::Idle, 0));
-            prop_assert_ne!(node.may_boot_installer(true), Verdict::Yes);
-            prop_assert_ne!(node.may_fetch_install(true), Verdict::Yes);
+            prop_assert_ne!(node.may_boot_installer(OPEN), Verdict::Yes);
+            prop_assert_ne!(node.may_fetch_install(OPEN), Verdict::Yes);
         }
     }
 }
