@@ -50,11 +50,11 @@ impl World {
                 Change::Arming(number) => self.arming = number,
             }
         }
-        let answers = outcome.effects.into_iter().filter_map(|effect| match effect {
+        let mut answers = outcome.effects.into_iter().filter_map(|effect| match effect {
             Effect::Answer(_, answer) => Some(answer),
             _ => None,
         });
-        answers.last()
+        answers.next_back()
     }
 
     fn restart(&mut self) {
