@@ -97,8 +97,6 @@ pub struct Owner {
     snapshot: watch::Sender<Snapshot>,
     replies: BTreeMap<ReplyId, oneshot::Sender<Answer>>,
     last_reply: u64,
-    /// The journal's last failure, while it lasts.
-    fault: Option<String>,
 }
 
 impl Owner {
@@ -120,7 +118,6 @@ impl Owner {
             snapshot,
             replies: BTreeMap::new(),
             last_reply: 0,
-            fault: None,
         }
     }
 
@@ -207,7 +204,7 @@ impl Owner {
         self.journal = journal;
         match result {
             Ok(()) => {
-                if self.fault.take().is_some() {
+                if self.appliance.journal_fails(None) {
                     tracing::info!("the state can be written again");
                 }
                 Ok(())
@@ -219,10 +216,9 @@ impl Owner {
     /// The disk is full or broken: what could not be kept did not happen.
     fn roll_back(&mut self, error: &JournalError) -> String {
         let reason = chain(error);
-        if self.fault.as_ref() != Some(&reason) {
+        if self.appliance.journal_fails(Some(reason.clone())) {
             tracing::error!("{reason}; disarmed, and nothing new is allowed until it can be written again");
         }
-        self.fault = Some(reason.clone());
         let stored = self.journal.as_mut().map(Journal::load);
         match stored {
             Some(Ok(stored)) => self.appliance.restore(stored, self.clock.now()),
@@ -258,12 +254,10 @@ impl Owner {
 
     fn show(&self) {
         let now = self.clock.now();
-        let mut status = self.appliance.status(now);
-        status.warnings.extend(self.fault.clone());
         self.snapshot.send_replace(Snapshot {
-            status: Some(status),
+            status: Some(self.appliance.status(now)),
             nodes: self.appliance.node_views(now),
-            is_unwritable: self.fault.is_some(),
+            is_unwritable: self.appliance.is_unwritable(),
         });
     }
 }

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use support::{
-    Net,
+    Net, Watched,
     service::{Service, small_system},
     wait_until,
 };
@@ -65,6 +65,38 @@ fn leases_survive_kill_9() {
     let address =
         |said: &str| said.lines().find(|line| line.contains("obtained")).expect("a lease").to_owned();
     assert_eq!(address(&before), address(&after));
+}
+
+#[test]
+fn whatever_was_acknowledged_survives_a_kill_in_the_middle() {
+    let net = Net::new();
+    let config = "[network]\ninterface = 'br0'\naddress = '10.10.10.1/16'\n[dhcp]\npool = '10.10.20.1-10.10.40.254'\nprobe = false";
+    net.run("ip address flush dev br0; ip address add 10.10.10.1/16 dev br0");
+    let mut service = Service::start(&net, config);
+    net.client("load", "02:00:00:00:00:aa");
+    net.run_in("load", "ip address add 10.10.10.2/16 dev eth0");
+    let mut acknowledged = 0;
+    for round in 1..=4 {
+        let load = format!(
+            "timeout 60 perfdhcp -4 -l eth0 -r 400 -R 1000 -n 400 -b mac=02:00:0{round}:00:00:00 -W 1000000 10.10.10.1 2>&1; true"
+        );
+        let mut perfdhcp = net.command("ip");
+        perfdhcp.args(["netns", "exec", "load", "sh", "-c", &load]);
+        let mut perfdhcp = Watched::start(perfdhcp);
+        let before = service.status()["leases"].as_u64().unwrap();
+        wait_until("some are leased", SECONDS * 20, || {
+            service.status()["leases"].as_u64().unwrap() > before + 30 * round
+        });
+        service.kill_and_restart();
+        perfdhcp.end(SECONDS * 60);
+        let said = perfdhcp.lines();
+        let received = said.iter().filter_map(|line| line.strip_prefix("received packets: "));
+        let acks: u64 = received.last().expect("a report").parse().unwrap();
+        assert!(acks > 0, "{said:#?}");
+        acknowledged += acks;
+        let kept = service.status()["leases"].as_u64().unwrap();
+        assert!(kept >= acknowledged, "{kept} of {acknowledged} are left");
+    }
 }
 
 #[test]

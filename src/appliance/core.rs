@@ -35,6 +35,8 @@ pub struct Appliance {
     pub(super) dhcp: dhcp::Server,
     pub(super) arming: Arming,
     pub(super) last_arming: u64,
+    /// Why the journal can't be written, while that lasts.
+    pub(super) unwritable: Option<String>,
     transfers: BTreeMap<TransferId, Transfer>,
     last_transfer: u64,
 }
@@ -63,6 +65,7 @@ impl Appliance {
             nodes: Registry::default(),
             arming: Arming::default(),
             last_arming: 0,
+            unwritable: None,
             transfers: BTreeMap::new(),
             last_transfer: 0,
             settings,
@@ -81,6 +84,18 @@ impl Appliance {
         self.dhcp = dhcp::Server::new(&self.settings);
         self.dhcp.restore(stored.leases);
         self.list_nodes();
+    }
+
+    /// Takes note that the journal can't be written, and why; or that it can. True if that is news.
+    pub fn journal_fails(&mut self, reason: Option<String>) -> bool {
+        let is_news = self.unwritable != reason;
+        self.unwritable = reason;
+        is_news
+    }
+
+    /// Whether the journal can't be written.
+    pub fn is_unwritable(&self) -> bool {
+        self.unwritable.is_some()
     }
 
     /// Takes over a reloaded configuration.

@@ -1,0 +1,161 @@
+//! What goes wrong around the service: each fault is named with its remedy, the service goes on where it can, and
+//! nothing that was kept is lost.
+
+mod support;
+
+use std::{fs, time::Duration};
+
+use support::{
+    Net,
+    service::{Service, config_text, launch, small_system},
+    wait_until,
+};
+
+const SOON: Duration = Duration::from_secs(20);
+const UDHCPC: &str = "udhcpc -f -q -n -t 3 -T 1 -i eth0 -s /bin/true 2>&1";
+
+/// Starts the service on what it can't start on; returns what it said when it gave up.
+fn fails(net: &Net, config: &str) -> String {
+    let file = net.write("rackberry.toml", config_text(net, config));
+    let mut process = launch(net, &file);
+    assert!(!process.end(SOON), "it ended well");
+    process.lines().join("\n")
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_remedy() {
+    let net = Net::new();
+    let cases = [
+        ("udp4-listen", 67, "UDP port 67 is taken: another DHCP server runs on this machine"),
+        ("udp4-listen", 69, "UDP port 69 is taken by another program"),
+        ("tcp4-listen", 80, "TCP port 80 is taken, by socat (process "),
+    ];
+    for (kind, port, words) in cases {
+        let mut other = net.command("socat");
+        other.args([&format!("{kind}:{port}"), "exec:cat"]);
+        let mut other = support::Watched::start(other);
+        wait_until("the port is taken", SOON, || {
+            net.run("ss -Hlnut").lines().any(|line| line.contains(&format!(":{port} ")))
+        });
+        let said = fails(&net, "");
+        assert!(said.contains(words), "{port}: {said}");
+        other.kill();
+    }
+    // With the port free again, it starts.
+    Service::start(&net, "");
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_waited_for() {
+    let net = Net::new();
+    let config = net.write("rackberry.toml", config_text(&net, "[network]\ninterface = 'eth7'\n"));
+    let process = launch(&net, &config);
+    process.wait_for("waiting: there is no network interface \"eth7\" (there are: br0, lo)", 0, SOON);
+    net.run("ip link add eth7 type veth peer name cable; ip link set cable up");
+    process.wait_for("waiting: eth7 does not have the address 10.10.10.1", 0, SOON);
+    net.run(
+        "ip address del 10.10.10.1/24 dev br0; ip address add 10.10.10.1/24 dev eth7; ip link set eth7 up",
+    );
+    process.wait_for("ready and safe", 0, SOON);
+}
+
+#[test]
+fn a_lost_interface_is_served_again_when_it_is_back() {
+    let net = Net::new();
+    let service = Service::start(&net, "");
+    net.client("c1", "02:00:00:00:00:01");
+    assert!(net.run_in("c1", UDHCPC).contains("obtained"));
+    net.run("ip address del 10.10.10.1/24 dev br0");
+    service.wait_for("the interface is lost: br0 does not have the address 10.10.10.1", SOON);
+    net.run("ip address add 10.10.10.1/24 dev br0");
+    service.wait_for("the interface is back", SOON);
+    assert!(net.run_in("c1", UDHCPC).contains("obtained"));
+    assert!(net.run("curl -sf http://10.10.10.1/healthz").contains("ok"));
+}
+
+#[test]
+fn a_full_disk_stops_what_is_new_and_loses_nothing() {
+    let net = Net::new();
+    small_system(&net);
+    let state = net.path("state");
+    fs::create_dir(&state).unwrap();
+    net.run(&format!("mount -t tmpfs -o size=4m none {}", state.display()));
+    let mut service = Service::start(&net, "");
+    net.client("c1", "02:00:00:00:00:01");
+    net.client("c2", "02:00:00:00:00:02");
+    assert!(net.run_in("c1", UDHCPC).contains("obtained"));
+    net.run(&format!("cat /dev/zero >{}/filler 2>/dev/null || true", state.display()));
+    // What the file has room for inside of itself still goes in.
+    wait_until("the disk is full", SOON, || !service.try_cli(&["arm"]).status.success());
+    let refused = service.try_cli(&["arm"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("can't keep the state in") && said.contains("No space left on device"), "{said}");
+    let status = service.status();
+    assert_eq!(status["armed_seconds"], serde_json::Value::Null, "it disarms: {status}");
+    assert!(status["warnings"].to_string().contains("No space left"), "{status}");
+    // No lease without a journal; what is there stays.
+    assert!(!net.try_in("c2", UDHCPC).status.success());
+    assert_eq!(service.status()["leases"], 1);
+    net.run(&format!("rm {}/filler", state.display()));
+    service.cli(&["arm"]);
+    service.wait_for("the state can be written again", SOON);
+    assert!(net.run_in("c2", UDHCPC).contains("obtained"));
+    assert_eq!(service.status()["leases"], 2);
+    service.kill_and_restart();
+    assert_eq!(service.status()["leases"], 2);
+}
+
+#[test]
+fn a_system_that_is_half_copied_cannot_be_armed() {
+    let net = Net::new();
+    small_system(&net);
+    let image = net.path("assets/coreos/1010.5.0/coreos_production_image.bin.bz2");
+    fs::rename(&image, image.with_extension("part")).unwrap();
+    let service = Service::start(&net, "");
+    let refused = service.try_cli(&["arm"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        said.contains("coreos 1010.5.0 is incomplete: coreos_production_image.bin.bz2 not there"),
+        "{said}"
+    );
+    fs::rename(image.with_extension("part"), &image).unwrap();
+    wait_until("the folder is looked at again", SOON, || service.try_cli(&["arm"]).status.success());
+}
+
+#[test]
+fn a_reload_takes_what_is_good_and_refuses_what_is_not() {
+    let net = Net::new();
+    let service = Service::start(&net, "[dhcp]\npool = '10.10.10.100-10.10.10.100'\n");
+    service.reload("[dhcp]\npool = '10.10.10.50-10.10.10.40'\n");
+    service.wait_for("the new configuration is not taken over, the running one stays in force", SOON);
+    net.client("c1", "02:00:00:00:00:01");
+    assert!(net.run_in("c1", UDHCPC).contains("10.10.10.100"));
+    service.reload("[dhcp]\npool = '10.10.10.150-10.10.10.150'\n[http]\nports = [81]\n");
+    service.wait_for("http.ports changed; that takes a restart", SOON);
+    service.wait_for("the new configuration is in force", SOON);
+    assert!(net.run_in("c1", UDHCPC).contains("10.10.10.150"));
+}
+
+#[test]
+fn check_names_each_fault_with_its_place() {
+    let net = Net::new();
+    let file = net.write(
+        "bad.toml",
+        "[network]\naddress = 10\n[dhcp]\nleese = '1h'\n[[node]]\nname = 'one'\nmac = 'somewhere'\n",
+    );
+    let check = |file: &std::path::Path| {
+        let mut command = net.command(support::service::BINARY);
+        command.args(["check", "--config"]).arg(file).output().unwrap()
+    };
+    let output = check(&file);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    for words in ["bad.toml:2:11: ", "bad.toml:4:1: ", "bad.toml:7:7: ", "lease", "00:25:90:c0:f7:86"] {
+        assert!(said.contains(words), "no {words:?} in:\n{said}");
+    }
+    small_system(&net);
+    let good = net.write("good.toml", config_text(&net, ""));
+    let output = check(&good);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
