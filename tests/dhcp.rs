@@ -116,6 +116,29 @@ fn an_address_that_somebody_uses_is_not_given_away() {
 }
 
 #[test]
+fn who_waits_for_a_probe_does_not_wait_longer_because_the_interface_changes() {
+    let net = Net::new();
+    small_system(&net);
+    let service = Service::start(&net, "");
+    service.cli(&["arm"]);
+    for number in 1..=4 {
+        let (client, mac) = (format!("c{number}"), format!("02:00:00:00:00:0{number}"));
+        net.client(&client, &mac);
+        let mut udhcpc = net.command("ip");
+        udhcpc.args(["netns", "exec", &client, "udhcpc", "-f", "-q", "-n", "-t", "2", "-T", "20"]);
+        udhcpc.args(["-i", "eth0", "-s", "/bin/true", "-V", "PXEClient:Arch:00000:UNDI:002001"]);
+        let mut udhcpc = Watched::start(udhcpc);
+        service.wait_for(
+            &format!("asks for a network boot; may install coreos 1010.5.0 mac={mac}"),
+            SECONDS * 20,
+        );
+        // As a bridge does when a machine is plugged into it.
+        net.run(&format!("ip link set br0 address 02:00:00:00:ff:0{number}"));
+        assert!(udhcpc.end(SECONDS * 10));
+    }
+}
+
+#[test]
 fn perfdhcp_gets_every_lease_it_asks_for() {
     let net = Net::new();
     let config = "[network]\ninterface = 'br0'\naddress = '10.10.10.1/16'\n[dhcp]\npool = '10.10.20.1-10.10.40.254'\nprobe = false";

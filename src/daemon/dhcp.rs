@@ -21,8 +21,8 @@ pub async fn run(
     mut actions: mpsc::UnboundedReceiver<Action>,
     ready: Arc<Notify>,
 ) -> anyhow::Result<()> {
+    let mut adapter = Adapter::open(&link, address)?;
     loop {
-        let adapter = Adapter::open(&link, address)?;
         ready.notify_one();
         let lost = tokio::select! {
             ended = adapter.run(handle.clone(), &mut actions) => match ended {
@@ -38,5 +38,6 @@ pub async fn run(
         if lost.is_some() {
             tracing::info!(interface = link.name, "the interface is back");
         }
+        adapter = adapter.reopen(&link, address)?;
     }
 }

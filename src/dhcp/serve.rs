@@ -67,14 +67,20 @@ pub enum OpenError {
     },
 }
 
-/// The open sockets.
+/// The open sockets, and the probes that run.
 #[derive(Debug)]
 pub struct Adapter {
+    sockets: Sockets,
+    probes: Probes,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+struct Sockets {
     address: Ipv4Addr,
     mac: Mac,
     datagrams: UdpSocket,
     frames: FrameSocket,
-    clock: Clock,
 }
 
 impl Adapter {
@@ -83,6 +89,40 @@ impl Adapter {
     /// # Errors
     /// [`OpenError`] says what to do.
     pub fn open(link: &Link, address: Ipv4Addr) -> Result<Adapter, OpenError> {
+        let sockets = Sockets::open(link, address)?;
+        Ok(Adapter { sockets, probes: Probes::default(), clock: Clock::starting_after(Time::default()) })
+    }
+
+    /// Opens them anew, on an interface that changed. Probes go on: whoever waits for one is not to wait longer.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to do.
+    pub fn reopen(self, link: &Link, address: Ipv4Addr) -> Result<Adapter, OpenError> {
+        let Adapter { sockets, probes, clock } = self;
+        // First, because they have the port.
+        drop(sockets);
+        Ok(Adapter { sockets: Sockets::open(link, address)?, probes, clock })
+    }
+
+    /// Serves until the owner is gone or the interface is.
+    ///
+    /// # Errors
+    /// The kernel's, when the interface went away.
+    pub async fn run(
+        &mut self,
+        handle: Handle,
+        actions: &mut mpsc::UnboundedReceiver<Action>,
+    ) -> io::Result<()> {
+        let Adapter { sockets, probes, clock } = self;
+        tokio::select! {
+            ended = sockets.act(probes, *clock, &handle, actions) => ended,
+            () = sockets.receive(&handle) => Ok(()),
+        }
+    }
+}
+
+impl Sockets {
+    fn open(link: &Link, address: Ipv4Addr) -> Result<Sockets, OpenError> {
         let failed = |what| {
             move |source: io::Error| match source.kind() {
                 io::ErrorKind::AddrInUse => OpenError::PortTaken,
@@ -92,38 +132,25 @@ impl Adapter {
         };
         let datagrams = datagram_socket(&link.name).map_err(failed("UDP port 67"))?;
         let frames = FrameSocket::open(link.index, Frames::Arp).map_err(failed("a packet socket"))?;
-        Ok(Adapter {
-            address,
-            mac: link.mac,
-            datagrams,
-            frames,
-            clock: Clock::starting_after(Time::default()),
-        })
-    }
-
-    /// Serves until the owner is gone or the interface is.
-    ///
-    /// # Errors
-    /// The kernel's, when the interface went away.
-    pub async fn run(self, handle: Handle, actions: &mut mpsc::UnboundedReceiver<Action>) -> io::Result<()> {
-        // One task: when it is dropped, so are the sockets.
-        tokio::select! {
-            ended = self.act(&handle, actions) => ended,
-            () = self.receive(&handle) => Ok(()),
-        }
+        Ok(Sockets { address, mac: link.mac, datagrams, frames })
     }
 
     /// Sends, and probes.
-    async fn act(&self, handle: &Handle, actions: &mut mpsc::UnboundedReceiver<Action>) -> io::Result<()> {
-        let mut probes = Probes::default();
+    async fn act(
+        &self,
+        probes: &mut Probes,
+        clock: Clock,
+        handle: &Handle,
+        actions: &mut mpsc::UnboundedReceiver<Action>,
+    ) -> io::Result<()> {
         let mut frame = vec![0; LONGEST];
         loop {
-            let wait = probes.deadline().map(|deadline| self.clock.until(deadline));
+            let wait = probes.deadline().map(|deadline| clock.until(deadline));
             tokio::select! {
                 action = actions.recv() => match action {
                     None => return Ok(()),
                     Some(Action::Send(reply)) => self.send(&reply),
-                    Some(Action::Probe(id, address)) => probes.start(id, address, self.clock.now()),
+                    Some(Action::Probe(id, address)) => probes.start(id, address, clock.now()),
                 },
                 received = self.frames.receive(&mut frame) => match received {
                     Ok(length) => {
@@ -137,7 +164,7 @@ impl Adapter {
                 },
                 () = async { sleep(wait.unwrap_or_default()).await }, if wait.is_some() => {}
             }
-            for due in probes.due(self.clock.now()) {
+            for due in probes.due(clock.now()) {
                 match due {
                     Due::Send(address) => self.emit(&frame::arp_probe(self.mac, address)),
                     Due::Free(id) => handle.tell(Message::Probed(id, false)).await,
