@@ -166,6 +166,8 @@ fn start(machine: &Machine) -> anyhow::Result<Child> {
         }
     });
     Command::from(machine.qemu())
+        // Ctrl-C is for the demo, which ends its machines itself.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true)

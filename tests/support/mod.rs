@@ -16,6 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal};
+
 /// The service's address in every test.
 pub const HERE: &str = "10.10.10.1";
 
@@ -187,10 +189,9 @@ impl Watched {
         let _ = self.child.wait();
     }
 
-    /// Any signal, by its name.
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(sent.expect("kill").success());
+    /// Any signal.
+    pub fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 }
 

@@ -43,7 +43,7 @@ impl<'a> Service<'a> {
     /// Replaces its configuration and tells it to reload.
     pub fn reload(&self, config: &str) {
         self.net.write("rackberry.toml", config_text(self.net, config));
-        self.process.signal("HUP");
+        self.process.signal(rustix::process::Signal::HUP);
     }
 
     /// `rackberry ARGUMENTS` on its control socket.
