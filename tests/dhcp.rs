@@ -90,8 +90,8 @@ fn whatever_was_acknowledged_survives_a_kill_in_the_middle() {
         service.kill_and_restart();
         perfdhcp.end(SECONDS * 60);
         let said = perfdhcp.lines();
-        let received = said.iter().filter_map(|line| line.strip_prefix("received packets: "));
-        let acks: u64 = received.last().expect("a report").parse().unwrap();
+        let mut received = said.iter().filter_map(|line| line.strip_prefix("received packets: "));
+        let acks: u64 = received.next_back().expect("a report").parse().unwrap();
         assert!(acks > 0, "{said:#?}");
         acknowledged += acks;
         let kept = service.status()["leases"].as_u64().unwrap();
