@@ -4,7 +4,7 @@
 //! in one commit, and only then do the effects happen. So a storm of a thousand machines costs a few commits,
 //! and nothing is ever acted upon that a power cut could undo.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -12,7 +12,7 @@ use crate::{
     appliance::{
         Answer, Appliance, Ask, Effect, NodeView, Note, Outcome, Progress, Refusal, ReplyId, StatusView,
     },
-    assets::{catalog::Catalog, scan},
+    assets::catalog::Catalog,
     clock::Clock,
     config::Settings,
     dhcp,
@@ -160,11 +160,11 @@ impl Owner {
             Message::Packet(packet) => self.appliance.packet(&packet, now),
             Message::Probed(probe, in_use) => self.appliance.probed(probe, in_use, now),
             Message::Reconfigured(settings) => {
-                self.appliance.reconfigure(settings);
+                self.appliance.reconfigure(settings, now);
                 Outcome::default()
             }
             Message::Restocked(catalog) => {
-                self.appliance.restock(catalog);
+                self.appliance.restock(catalog, now);
                 Outcome::default()
             }
         }
@@ -277,12 +277,5 @@ fn log(note: &Note) {
         Note::NotGranted { node, .. } | Note::Denied { node, .. } => tracing::warn!(node, "{note}"),
         Note::Armed { .. } | Note::Disarmed { .. } | Note::ArmingOver { .. } => tracing::info!("{note}"),
         Note::Dhcp(notice) => tracing::info!("{notice}"),
-    }
-}
-
-/// Scans the asset folders off the runtime's threads and tells the owner.
-pub async fn restock(handle: &Handle, dirs: Vec<PathBuf>, loaders: PathBuf) {
-    if let Ok(catalog) = tokio::task::spawn_blocking(move || scan::scan(&dirs, &loaders)).await {
-        handle.tell(Message::Restocked(Arc::new(catalog))).await;
     }
 }

@@ -20,3 +20,4 @@ pub mod ids;
 pub mod nodes;
 pub mod panel;
 pub mod profiles;
+pub mod templates;

@@ -10,7 +10,7 @@ use std::{
 const FLOORS: &[&[&str]] = &[
     &["ids", "profiles"],
     &["config"],
-    &["dhcp", "nodes", "arm", "boot", "panel", "http", "assets"],
+    &["dhcp", "nodes", "arm", "boot", "panel", "http", "assets", "templates"],
     &["appliance"],
     &["handle", "clock"],
     &["daemon", "demo"],

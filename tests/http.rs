@@ -199,15 +199,15 @@ async fn own(folder: PathBuf, mut inbox: mpsc::Receiver<Message>, told: mpsc::Un
 }
 
 fn answer(folder: &Path, ask: &Ask, transfer: Option<TransferId>) -> Answer {
-    let Ask::Fetch { route, .. } = ask else {
+    let Ask::Fetch { target, .. } = ask else {
         return match ask {
             Ask::View(View::Node(_)) => Answer::Refused(Refusal::NotFound("there is no such node".into())),
             Ask::View(view) => Answer::Json(json!({ "view": format!("{view:?}") })),
             _ => Answer::Done("taken".into()),
         };
     };
-    match route {
-        Route::NodeConfig(mac) => {
+    match &target.route {
+        Route::NodeConfig(mac, _) => {
             Answer::Text { body: format!("#cloud-config {mac}\n"), media: "text/cloud-config", transfer }
         }
         Route::File(path) => match path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -227,10 +227,13 @@ fn answer(folder: &Path, ask: &Ask, transfer: Option<TransferId>) -> Answer {
 async fn head_and_get_agree_on_the_exact_length() {
     let mut service = Service::start();
     let head = service.curl("/current/image", &["-I"]).await;
-    let Ask::Fetch { peer, via: Via::Http, head: true, route } = service.asked().await else {
+    let Ask::Fetch { peer, via: Via::Http, head: true, target } = service.asked().await else {
         panic!("HEAD is not asked as such")
     };
-    assert_eq!((peer, route), (Ipv4Addr::LOCALHOST, Route::File(vec!["current".into(), "image".into()])));
+    assert_eq!(
+        (peer, target.route),
+        (Ipv4Addr::LOCALHOST, Route::File(vec!["current".into(), "image".into()]))
+    );
     let get = service.curl("/current/image", &[]).await;
     for reply in [&head, &get] {
         assert_eq!(reply.status, 200);
@@ -422,7 +425,7 @@ async fn reports_come_from_the_network() {
     let report =
         Report { stage: Stage::Installing, ok: false, message: "no disk".into(), log: String::new() };
     let mac = MAC.parse().unwrap();
-    assert_eq!(service.asked().await, Ask::Report { peer: Ipv4Addr::LOCALHOST, mac, report });
+    assert_eq!(service.asked().await, Ask::Report { peer: Ipv4Addr::LOCALHOST, grant: None, mac, report });
     for bad in ["", "{}", r#"{"stage":"lost","ok":true}"#, "nonsense"] {
         assert_eq!(service.curl(&path, &["-d", bad]).await.status, 400, "{bad}");
     }

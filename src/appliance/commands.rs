@@ -46,7 +46,7 @@ impl Appliance {
         out: &mut Outcome,
     ) -> Result<String, Refusal> {
         let named = nodes.iter().map(|text| self.find(text)).collect::<Result<BTreeSet<Mac>, _>>()?;
-        self.refuse_unless_ready(&named)?;
+        self.refuse_unless_ready(&named, all)?;
         let length = arm_for.unwrap_or(self.settings.install.arm_for);
         if length < SHORTEST || length > LONGEST {
             let text =
@@ -104,19 +104,32 @@ impl Appliance {
         format!("for {}: {whom}{live}", in_words(length))
     }
 
-    /// Arming without a complete operating system would only strand the nodes.
-    fn refuse_unless_ready(&self, named: &BTreeSet<Mac>) -> Result<(), Refusal> {
-        let default = || self.catalog.ready(&self.settings.install.profile, &self.settings.install.version);
-        let checks: Vec<_> = if named.is_empty() {
-            vec![default().map(drop)]
-        } else {
-            named.iter().map(|mac| self.version_for(*mac).map(drop)).collect()
-        };
-        let faults: Vec<String> = checks.into_iter().filter_map(Result::err).map(|e| e.to_string()).collect();
+    /// Arming without a complete operating system would only strand the nodes, as would a configuration that
+    /// can't be made.
+    fn refuse_unless_ready(&self, named: &BTreeSet<Mac>, all: bool) -> Result<(), Refusal> {
+        let install = &self.settings.install;
+        let mut faults = BTreeSet::new();
+        if named.is_empty() {
+            faults
+                .extend(self.catalog.ready(&install.profile, &install.version).err().map(|e| e.to_string()));
+        }
+        let listed = self.nodes.all().filter(|(mac, node)| {
+            let installed = node.is_some_and(|node| node.installed.is_some());
+            if named.is_empty() {
+                self.nodes.is_listed(*mac) && (all || !installed)
+            } else {
+                named.contains(mac)
+            }
+        });
+        for (mac, _) in listed {
+            let label = self.label(mac);
+            faults.extend(self.wanted_files(mac).err().map(|e| e.to_string()));
+            faults.extend(self.config_faults.get(&mac).map(|fault| format!("{label}: {fault}")));
+        }
         if faults.is_empty() {
             return Ok(());
         }
-        Err(Refusal::Conflict(format!("can't arm: {}", faults.join("; "))))
+        Err(Refusal::Conflict(format!("can't arm: {}", faults.into_iter().collect::<Vec<_>>().join("; "))))
     }
 
     fn disarm(&mut self, source: Source, now: Time, out: &mut Outcome) -> String {

@@ -3,14 +3,19 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use crate::{
-    appliance::{Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId},
+    appliance::{
+        Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, texts::Order,
+    },
     arm::Arming,
-    assets::catalog::{Catalog, Version},
-    boot::{self, Kernel, Plan},
+    assets::{
+        catalog::Catalog,
+        version::{FileSet, NotReady, Version},
+    },
+    boot,
     config::{NodeSettings, Settings, UnknownNodes},
     dhcp,
     ids::{Arch, Mac, Stage, Time},
-    nodes::{Grant, Node, Registry, Sign, Update, Verdict},
+    nodes::{Grant, Node, Registry, Sign, Tokens, Update},
 };
 
 /// What the journal kept.
@@ -37,6 +42,9 @@ pub struct Appliance {
     pub(super) last_arming: u64,
     /// Why the journal can't be written, while that lasts.
     pub(super) unwritable: Option<String>,
+    /// What is wrong with configured nodes' configurations, or missing.
+    pub(super) config_faults: BTreeMap<Mac, String>,
+    tokens: Tokens,
     transfers: BTreeMap<TransferId, Transfer>,
     last_transfer: u64,
 }
@@ -54,24 +62,35 @@ pub(super) enum Cargo {
     Loader,
     Kernel,
     Initrd,
+    Rootfs,
     Image,
 }
 
 impl Appliance {
-    /// The service as it starts: what the journal kept, and disarmed.
-    pub fn new(settings: Arc<Settings>, catalog: Arc<Catalog>, stored: Stored, now: Time) -> Appliance {
+    /// The service as it starts: what the journal kept, and disarmed. `secret` is random: grants' tokens come from
+    /// it.
+    pub fn new(
+        settings: Arc<Settings>,
+        catalog: Arc<Catalog>,
+        stored: Stored,
+        secret: [u8; 32],
+        now: Time,
+    ) -> Appliance {
         let mut appliance = Appliance {
             dhcp: dhcp::Server::new(&settings),
             nodes: Registry::default(),
             arming: Arming::default(),
             last_arming: 0,
             unwritable: None,
+            config_faults: BTreeMap::new(),
+            tokens: Tokens::new(secret),
             transfers: BTreeMap::new(),
             last_transfer: 0,
             settings,
             catalog,
         };
         appliance.restore(stored, now);
+        appliance.look_at_configs(now);
         appliance
     }
 
@@ -99,15 +118,35 @@ impl Appliance {
     }
 
     /// Takes over a reloaded configuration.
-    pub fn reconfigure(&mut self, settings: Arc<Settings>) {
+    pub fn reconfigure(&mut self, settings: Arc<Settings>, now: Time) {
         self.settings = settings;
         self.dhcp.reconfigure(&self.settings);
         self.list_nodes();
+        self.look_at_configs(now);
     }
 
     /// Takes over what a scan found.
-    pub fn restock(&mut self, catalog: Arc<Catalog>) {
+    pub fn restock(&mut self, catalog: Arc<Catalog>, now: Time) {
         self.catalog = catalog;
+        self.look_at_configs(now);
+    }
+
+    /// Makes every configured node's configuration once, so that faults show before a machine needs it.
+    fn look_at_configs(&mut self, now: Time) {
+        let listed = self.settings.nodes.iter().filter_map(|node| node.macs.first());
+        self.config_faults = listed.filter_map(|mac| Some((*mac, self.config_fault(*mac, now)?))).collect();
+    }
+
+    fn config_fault(&self, mac: Mac, now: Time) -> Option<String> {
+        let (version, set) = self.wanted_files(mac).ok()?;
+        if version.profile.configs.is_empty() {
+            return None;
+        }
+        match self.node_config(&Order { mac, version, set, token: "" }, None, now) {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(self.no_config(mac, &version.profile)),
+            Err(fault) => Some(fault),
+        }
     }
 
     fn list_nodes(&mut self) {
@@ -170,11 +209,20 @@ impl Appliance {
             return;
         }
         let (arming, live) = (window.id, window.live);
-        match self.version_for(mac) {
-            Ok(version) => {
-                let profile = version.profile.name.to_owned();
-                let grant =
-                    Grant { arming, live, profile, version: version.version, made: now, spent: false };
+        let ready = self.wanted_files(mac).map(|(version, set)| (version.clone(), set.arch.clone()));
+        match ready {
+            Ok((version, arch)) => {
+                let grant = Grant {
+                    arming,
+                    live,
+                    profile: version.profile.name.clone(),
+                    version: version.name,
+                    arch,
+                    token: self.tokens.next(mac),
+                    silence: version.profile.silence,
+                    made: now,
+                    spent: false,
+                };
                 let update = self.nodes.grant(mac, grant, now);
                 self.note(update, out);
             }
@@ -193,48 +241,18 @@ impl Appliance {
         self.settings.nodes.iter().find(|node| node.macs.first() == Some(&mac))
     }
 
-    /// What a node would be installed with.
-    pub(super) fn version_for(&self, mac: Mac) -> Result<Version, crate::assets::catalog::NotReady> {
-        let own = self.node_settings(mac);
-        let profile = own.and_then(|node| node.profile.as_deref()).unwrap_or(&self.settings.install.profile);
-        let version = own.and_then(|node| node.version.as_deref()).unwrap_or(&self.settings.install.version);
-        self.catalog.ready(profile, version)
+    /// What a node would be installed with: profile and version, which may be `current`.
+    pub(super) fn wanted(&self, mac: Mac) -> (&str, &str) {
+        let (own, install) = (self.node_settings(mac), &self.settings.install);
+        let profile = own.and_then(|node| node.profile.as_deref()).unwrap_or(&install.profile);
+        let version = own.and_then(|node| node.version.as_deref()).unwrap_or(&install.version);
+        (profile, version)
     }
 
-    /// What a node boots when its loader asks for a menu.
-    pub(super) fn plan(&self, node: Option<&Node>, now: Time) -> Plan {
-        let disk = |why: &str| Plan::Disk { why: why.to_owned() };
-        let Some(node) = node else { return disk("this machine is not known") };
-        let verdict = node.may_boot_installer(self.arming.open(now));
-        let grant = match (verdict, &node.grant) {
-            (Verdict::Yes, Some(grant)) => grant,
-            (Verdict::No(why), _) => return disk(why),
-            (Verdict::Yes, None) => return disk("it has no grant"),
-        };
-        let version = match self.catalog.ready(&grant.profile, &grant.version) {
-            Ok(version) => version,
-            Err(reason) => return disk(&reason.to_string()),
-        };
-        let script = format!("{}/cloud-configs/install.sh", self.base_url());
-        let script = (!grant.live).then_some(script.as_str());
-        let console = self.settings.install.console.as_ref();
-        let console = console.map(|console| format!(" console=tty0 console={console}")).unwrap_or_default();
-        let arguments = format!("{}{console}", version.profile.kernel_arguments(script));
-        let path = |file: &str| format!("{}/{file}", version.base.join("/"));
-        Plan::Kernel(Kernel {
-            title: format!(
-                "{} {} {} on {}",
-                if grant.live { "starting" } else { "installing" },
-                grant.profile,
-                grant.version,
-                self.label(node.mac)
-            ),
-            server: self.server(),
-            kernel: path(version.profile.kernel),
-            initrd: path(version.profile.initrd),
-            bootif: node.mac.bootif(),
-            arguments,
-        })
+    /// The same, complete and resolved.
+    pub(super) fn wanted_files(&self, mac: Mac) -> Result<(&Version, &FileSet), NotReady> {
+        let (profile, version) = self.wanted(mac);
+        self.catalog.ready_for(profile, version, self.machine(mac))
     }
 
     /// `ADDRESS[:PORT]` of the HTTP server.
@@ -247,7 +265,7 @@ impl Appliance {
     }
 
     /// URL of the HTTP server, without a trailing slash (the installers of 2016 don't strip one).
-    pub(super) fn base_url(&self) -> String {
+    pub(super) fn server_url(&self) -> String {
         format!("http://{}", self.server())
     }
 
@@ -286,6 +304,7 @@ impl Appliance {
             Cargo::Loader => Sign::Loader,
             Cargo::Kernel => Sign::Kernel,
             Cargo::Initrd => Sign::Initrd,
+            Cargo::Rootfs => Sign::Alive,
         };
         let update = self.nodes.saw(mac, sign, false, now);
         self.note(update, &mut out);
@@ -318,8 +337,10 @@ impl Appliance {
     pub fn ask(&mut self, reply: ReplyId, ask: Ask, now: Time) -> Outcome {
         let mut out = Outcome::default();
         let answer = match ask {
-            Ask::Fetch { peer, via, head, route } => self.fetch(peer, via, head, route, now, &mut out),
-            Ask::Report { peer, mac, report } => self.report(peer, mac, report, now, &mut out),
+            Ask::Fetch { peer, via, head, target } => self.fetch(peer, via, head, target, now, &mut out),
+            Ask::Report { peer, grant, mac, report } => {
+                self.report(peer, grant.as_deref(), mac, report, now, &mut out)
+            }
             Ask::Command { source, command } => self.command(source, command, now, &mut out),
             Ask::View(view) => self.view(&view, now),
         };

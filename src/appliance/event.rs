@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use crate::{
-    http::route::Route,
+    http::route::Target,
     ids::{Mac, Source, Stage},
 };
 
@@ -33,12 +33,14 @@ pub enum Ask {
         /// Only the length and the headers are wanted: nothing is counted and no grant is spent.
         head: bool,
         /// What it asks for.
-        route: Route,
+        target: Target,
     },
     /// A node's own report (`POST /api/v1/nodes/MAC/report`).
     Report {
         /// The sender's address.
         peer: Ipv4Addr,
+        /// The grant that it names.
+        grant: Option<String>,
         /// The node it speaks of.
         mac: Mac,
         /// What it says.

@@ -3,15 +3,14 @@
 use std::net::Ipv4Addr;
 
 use crate::{
-    appliance::{Answer, Appliance, Note, Outcome, Refusal, Report, Via, core::Cargo},
+    appliance::{Answer, Appliance, Note, Outcome, Refusal, Report, Via, core::Cargo, texts::Order},
+    assets::catalog::{FileRole, Standard},
     boot::{self, Plan},
-    http::route::Route,
+    http::route::{Route, Target},
     ids::{Mac, Stage, Time},
-    nodes::{Node, Sign, Verdict},
-    profiles::Role,
+    nodes::{Grant, Sign, Verdict},
+    profiles::{Profile, Role},
 };
-
-const PLAIN: &str = "text/plain; charset=utf-8";
 
 impl Appliance {
     /// Answers a request for a file or a rendered text.
@@ -20,81 +19,150 @@ impl Appliance {
         peer: Ipv4Addr,
         via: Via,
         head: bool,
-        route: Route,
+        target: Target,
         now: Time,
         out: &mut Outcome,
     ) -> Answer {
-        let node = self.node_at(peer, now);
-        let answer = match route {
-            Route::File(path) => self.file(node, peer, head, &path, now, out),
-            Route::PxelinuxMenu(name) => self.pxelinux_menu(node, &name, now),
-            Route::GrubMenu(name) if menu_is_for(node, &name) => self.menu(node, now, Plan::grub),
-            Route::GrubMenu(name) => {
-                Err(not_found(format!("grub/{name} is not rendered; see grub/grub.cfg")))
-            }
-            Route::IpxeScript(mac) => {
-                self.only_own(node, peer, mac).and_then(|()| self.menu(node, now, Plan::ipxe))
-            }
-            Route::InstallScript => {
-                self.gated(node, peer, "the install script", head, now, out, |a, node| a.install_script(node))
-            }
-            Route::NodeConfig(mac) | Route::Ignition(mac) => self.only_own(node, peer, mac).and_then(|()| {
-                self.gated(node, peer, "its configuration", head, now, out, |a, node| a.node_config(node))
-            }),
-            Route::Api(_) | Route::Health | Route::Metrics | Route::Page => {
-                Err(not_found(format!("there is no such file over {via:?}")))
-            }
+        let asker = Asker { peer, node: self.asking(peer, target.grant.as_deref(), now) };
+        let answer = match (asker.node, target.grant) {
+            (None, Some(_)) => Err(Refusal::Forbidden(format!(
+                "{peer} asks by a grant that is over; let the machine boot from the network again"
+            ))),
+            _ => self.answer(asker, via, head, target.route, now, out),
         };
         answer.unwrap_or_else(|refusal| {
-            if let Refusal::Forbidden(reason) = &refusal {
-                let who = node.map_or_else(|| peer.to_string(), |mac| self.label(mac));
+            if let Refusal::Forbidden(reason) | Refusal::Conflict(reason) = &refusal {
+                let who = asker.node.map_or_else(|| peer.to_string(), |mac| self.label(mac));
                 out.note(Note::Denied { node: who, reason: reason.clone() });
             }
             Answer::Refused(refusal)
         })
     }
 
+    /// Which node asks: the one whose grant is named, or the one that has leased the address.
+    fn asking(&self, peer: Ipv4Addr, grant: Option<&str>, now: Time) -> Option<Mac> {
+        match grant {
+            Some(token) => self.nodes.by_token(token),
+            None => self.node_at(peer, now),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        asker: Asker,
+        via: Via,
+        head: bool,
+        route: Route,
+        now: Time,
+        out: &mut Outcome,
+    ) -> Result<Answer, Refusal> {
+        let node = asker.node;
+        match route {
+            Route::File(path) => self.file(asker, head, &path, now, out),
+            Route::PxelinuxMenu(name) => self.pxelinux_menu(node, &name, now),
+            Route::GrubMenu(name) if menu_is_for(node, &name) => Ok(self.menu(node, now, Plan::grub)),
+            Route::GrubMenu(name) => {
+                Err(Refusal::NotFound(format!("grub/{name} is not rendered; see grub/grub.cfg")))
+            }
+            Route::IpxeScript(mac) => {
+                self.only_own(asker, mac)?;
+                Ok(self.menu(node, now, Plan::ipxe))
+            }
+            Route::InstallScript => {
+                let mac = self.pass(asker, "the install script", now)?;
+                let answer = self.script(mac, now)?;
+                self.saw_config(mac, head, now, out);
+                Ok(answer)
+            }
+            Route::ProfileText(name) => {
+                let mac = self.pass(asker, &format!("profile/{name}"), now)?;
+                let text = self.granted(mac, |a, order| a.profile_text(order, &name, now))?;
+                let text = text.ok_or_else(|| Refusal::NotFound(format!("there is no profile/{name}")))?;
+                self.saw_config(mac, head, now, out);
+                Ok(plain(text.map_err(Refusal::Conflict)?))
+            }
+            Route::NodeConfig(mac, kind) => {
+                self.only_own(asker, mac)?;
+                let mac = self.pass(asker, "its configuration", now)?;
+                let config = self.granted(mac, |a, order| a.node_config(order, kind, now))?;
+                let config = config.map_err(Refusal::Conflict)?.ok_or_else(|| {
+                    let profile = self.catalog.profiles().find(|own| own.name == self.wanted(mac).0);
+                    Refusal::NotFound(
+                        profile.map_or_else(String::new, |profile| self.no_config(mac, profile)),
+                    )
+                })?;
+                self.saw_config(mac, head, now, out);
+                Ok(plain(config.text))
+            }
+            Route::Api(_) | Route::Health | Route::Metrics | Route::Page => {
+                Err(Refusal::NotFound(format!("there is no such file over {via:?}")))
+            }
+        }
+    }
+
+    fn saw_config(&mut self, mac: Mac, head: bool, now: Time, out: &mut Outcome) {
+        if !head {
+            let update = self.nodes.saw(mac, Sign::Config, false, now);
+            self.note(update, out);
+        }
+    }
+
     fn file(
         &mut self,
-        node: Option<Mac>,
-        peer: Ipv4Addr,
+        asker: Asker,
         head: bool,
         path: &[String],
         now: Time,
         out: &mut Outcome,
     ) -> Result<Answer, Refusal> {
         let catalog = self.catalog.clone();
-        let name = path.join("/");
-        if let Some(loader) = catalog.loader(&name) {
-            let starts = boot::LOADERS.contains(&name.as_str());
-            let transfer =
-                node.filter(|_| starts && !head).map(|mac| self.begin_transfer(mac, Cargo::Loader));
-            return Ok(Answer::File { path: loader.to_owned(), transfer });
-        }
+        let grant = asker.node.and_then(|mac| self.nodes.get(mac)?.grant.clone());
         // Configurations have a gate of their own; the tree must not be a way around it.
-        let is_config = path.iter().any(|segment| segment.starts_with("cloud-config") || segment == "keys");
-        let located = if is_config { None } else { catalog.locate(path, &self.settings.install.profile) };
-        let (found, role) = located.ok_or_else(|| not_found(format!("there is no {name}")))?;
-        let cargo = match role {
-            Role::Kernel => Some(Cargo::Kernel),
-            Role::Initrd => Some(Cargo::Initrd),
-            Role::Image => Some(Cargo::Image),
-            Role::Other => None,
+        let is_private = path.iter().any(|segment| segment.starts_with("cloud-config") || segment == "keys");
+        let install = &self.settings.install;
+        let standard = match &grant {
+            Some(Grant { profile, version, arch, .. }) => Standard { profile, version, arch: Some(arch) },
+            None => Standard { profile: &install.profile, version: &install.version, arch: None },
         };
-        if role == Role::Image {
-            let mac = self.pass(node, peer, "an image", now)?;
+        let located = if is_private { None } else { catalog.locate(path, standard) };
+        let located = located.ok_or_else(|| Refusal::NotFound(format!("there is no {}", path.join("/"))))?;
+        let cargo = match located.role {
+            Some(FileRole::Loader) if boot::LOADERS.contains(&path.join("/").as_str()) => Some(Cargo::Loader),
+            Some(FileRole::Of(Role::Kernel)) => Some(Cargo::Kernel),
+            Some(FileRole::Of(Role::Initrd)) => Some(Cargo::Initrd),
+            Some(FileRole::Of(Role::Rootfs)) => Some(Cargo::Rootfs),
+            Some(FileRole::Of(Role::Image)) => Some(Cargo::Image),
+            Some(FileRole::Loader) | None => None,
+        };
+        if cargo == Some(Cargo::Image) {
+            let mac = self.pass(asker, "an image", now)?;
+            // What was verified and granted is this version; another one is another decision.
+            if let (Some(grant), Some(version)) = (&grant, located.version)
+                && (&version.profile.name, &version.name) != (&grant.profile, &grant.version)
+            {
+                return Err(Refusal::Forbidden(format!(
+                    "{} may install {} {}, not {} {}",
+                    self.label(mac),
+                    grant.profile,
+                    grant.version,
+                    version.profile.name,
+                    version.name
+                )));
+            }
             if !head {
-                let update = self.nodes.saw(mac, Sign::Image { total: found.len }, false, now);
+                let sign = Sign::Image { total: Some(located.found.len) };
+                let update = self.nodes.saw(mac, sign, false, now);
                 self.note(update, out);
             }
         }
-        let tracked = node.filter(|_| !head).zip(cargo);
+        let tracked = asker.node.filter(|_| !head).zip(cargo);
         let transfer = tracked.map(|(mac, cargo)| self.begin_transfer(mac, cargo));
-        Ok(Answer::File { path: found.path.clone(), transfer })
+        Ok(Answer::File { path: located.found.path.clone(), transfer })
     }
 
     /// The gate for what only an installing node may have.
-    fn pass(&self, node: Option<Mac>, peer: Ipv4Addr, what: &str, now: Time) -> Result<Mac, Refusal> {
+    fn pass(&self, asker: Asker, what: &str, now: Time) -> Result<Mac, Refusal> {
+        let Asker { peer, node } = asker;
         let forbidden = |why: &str| Err(Refusal::Forbidden(format!("{peer} may not have {what} now: {why}")));
         let Some(mac) = node else { return forbidden("no machine holds a lease of this address") };
         match self.nodes.get(mac).map(|node| node.may_fetch_install(self.arming.open(now))) {
@@ -104,93 +172,83 @@ impl Appliance {
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // One place for the order of gate, rendering and bookkeeping.
-    fn gated(
-        &mut self,
-        node: Option<Mac>,
-        peer: Ipv4Addr,
-        what: &str,
-        head: bool,
-        now: Time,
-        out: &mut Outcome,
-        make: impl FnOnce(&Self, &Node) -> Result<Answer, Refusal>,
-    ) -> Result<Answer, Refusal> {
-        let mac = self.pass(node, peer, what, now)?;
-        let node = self.nodes.get(mac).ok_or_else(|| not_found(format!("there is no node {mac}")))?;
-        let answer = make(self, node)?;
-        if !head {
-            let update = self.nodes.saw(mac, Sign::Config, false, now);
-            self.note(update, out);
-        }
-        Ok(answer)
+    /// What `make` makes of the node's grant.
+    fn granted<T>(&self, mac: Mac, make: impl FnOnce(&Self, &Order<'_>) -> T) -> Result<T, Refusal> {
+        let grant = self.nodes.get(mac).and_then(|node| node.grant.as_ref());
+        let grant = grant.ok_or_else(|| Refusal::Forbidden(format!("{} has no grant", self.label(mac))))?;
+        let order = self.order(mac, grant).map_err(Refusal::Conflict)?;
+        Ok(make(self, &order))
     }
 
     /// A node gets its own configuration, nobody else's.
-    fn only_own(&self, node: Option<Mac>, peer: Ipv4Addr, mac: Mac) -> Result<(), Refusal> {
-        if node == Some(self.nodes.primary(mac)) {
+    fn only_own(&self, asker: Asker, mac: Mac) -> Result<(), Refusal> {
+        if asker.node == Some(self.nodes.primary(mac)) {
             return Ok(());
         }
+        let peer = asker.peer;
         Err(Refusal::Forbidden(format!("{peer} is not {mac}: it holds no lease of that machine")))
     }
 
-    fn install_script(&self, node: &Node) -> Result<Answer, Refusal> {
+    fn script(&self, mac: Mac, now: Time) -> Result<Answer, Refusal> {
         if let Some(own) = self.catalog.file(&["cloud-configs", "install.sh"]) {
             return Ok(Answer::File { path: own.path.clone(), transfer: None });
         }
-        let version = node.grant.as_ref().map(|grant| grant.version.as_str()).unwrap_or_default();
-        let disk = self.node_settings(node.mac).and_then(|own| own.disk.as_deref());
-        let disk = disk.unwrap_or(&self.settings.install.disk);
-        let body = crate::profiles::install_script(&self.base_url(), disk, version);
+        let body = self.granted(mac, |a, order| a.install_script(order, now))?.map_err(Refusal::Conflict)?;
         Ok(Answer::Text { body, media: "text/x-shellscript; charset=utf-8", transfer: None })
     }
 
-    fn node_config(&self, node: &Node) -> Result<Answer, Refusal> {
-        let name = self.nodes.name(node.mac);
-        let found = self.catalog.node_config(node.mac, name).ok_or_else(|| {
-            let named = name.map(|name| format!(", cloud-configs/{name}.yml")).unwrap_or_default();
-            not_found(format!(
-                "no configuration for {}: put cloud-configs/{}.yml{named} or cloud-configs/default.yml into an asset folder",
-                self.label(node.mac),
-                node.mac
-            ))
-        })?;
-        Ok(Answer::File { path: found.path.clone(), transfer: None })
+    /// Where a node's configuration would be looked for.
+    pub(super) fn no_config(&self, mac: Mac, profile: &Profile) -> String {
+        let extension = profile.configs.first().map_or("yml", |kind| kind.extensions()[0]);
+        let name = self.nodes.name(mac).map(|name| format!(", {name}.{extension}")).unwrap_or_default();
+        format!(
+            "no configuration for {}: put {mac}.{extension}{name}, {}.{extension} or default.{extension} into \
+             cloud-configs/ of an asset folder",
+            self.label(mac),
+            profile.name,
+        )
     }
 
     /// pxelinux asks for its UUID's menu, then its address's, then others: the first question gets the answer.
     fn pxelinux_menu(&self, node: Option<Mac>, name: &str, now: Time) -> Result<Answer, Refusal> {
         if !menu_is_for(node, name) {
-            return Err(not_found(format!("pxelinux.cfg/{name} is another machine's")));
+            return Err(Refusal::NotFound(format!("pxelinux.cfg/{name} is another machine's")));
         }
         let plan = self.plan(node.and_then(|mac| self.nodes.get(mac)), now);
         let own = node.and_then(|mac| self.catalog.pxelinux_menu(mac));
         match (plan, own) {
             (Plan::Kernel(_), Some(own)) => Ok(Answer::File { path: own.path.clone(), transfer: None }),
-            (plan, _) => Ok(Answer::Text { body: plan.pxelinux(), media: PLAIN, transfer: None }),
+            (plan, _) => Ok(plain(plan.pxelinux())),
         }
     }
 
-    fn menu(&self, node: Option<Mac>, now: Time, render: fn(&Plan) -> String) -> Result<Answer, Refusal> {
-        let plan = self.plan(node.and_then(|mac| self.nodes.get(mac)), now);
-        Ok(Answer::Text { body: render(&plan), media: PLAIN, transfer: None })
+    fn menu(&self, node: Option<Mac>, now: Time, render: fn(&Plan) -> String) -> Answer {
+        plain(render(&self.plan(node.and_then(|mac| self.nodes.get(mac)), now)))
     }
 
-    /// Takes a node's report; only its own lease's address may speak for it.
+    /// Takes a node's report; only its own grant or its own lease's address may speak for it.
     pub(super) fn report(
         &mut self,
         peer: Ipv4Addr,
+        grant: Option<&str>,
         mac: Mac,
         report: Report,
         now: Time,
         out: &mut Outcome,
     ) -> Answer {
-        let node = self.node_at(peer, now);
-        if let Err(refusal) = self.only_own(node, peer, mac) {
+        let asker = Asker { peer, node: self.asking(peer, grant, now) };
+        // An installer without an image says that it begins, and must not begin if it may not.
+        let begins = report.ok && report.stage == Stage::Installing;
+        let leave = self
+            .only_own(asker, mac)
+            .and_then(|()| if begins { self.pass(asker, "its disk", now).map(drop) } else { Ok(()) });
+        if let Err(refusal) = leave {
             return Answer::Refused(refusal);
         }
         let sign = match (report.ok, report.stage) {
             (false, stage) => Sign::GaveUp { stage, reason: report.message.clone() },
             (true, Stage::Configuring) => Sign::Config,
+            (true, Stage::Installing) => Sign::Image { total: None },
             (true, Stage::Written) => Sign::Wrote,
             (true, Stage::Installed) => Sign::Up,
             (true, _) => Sign::Alive,
@@ -205,13 +263,20 @@ impl Appliance {
     }
 }
 
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+struct Asker {
+    peer: Ipv4Addr,
+    node: Option<Mac>,
+}
+
+fn plain(body: String) -> Answer {
+    Answer::Text { body, media: "text/plain; charset=utf-8", transfer: None }
+}
+
 /// Whether a menu's file name can mean this node: its own address, or a name that isn't one machine's
 /// address at all (a UUID, `default`, an IP address in hex, `grub.cfg`).
 fn menu_is_for(node: Option<Mac>, name: &str) -> bool {
     let name = name.strip_prefix("grub.cfg-").unwrap_or(name);
     Mac::from_bootif(name).map_or(true, |mac| node == Some(mac))
-}
-
-fn not_found(text: String) -> Refusal {
-    Refusal::NotFound(text)
 }

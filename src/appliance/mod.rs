@@ -6,6 +6,7 @@ mod event;
 mod fetch;
 mod outcome;
 mod show;
+mod texts;
 mod view;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::{
     appliance::{Answer, Appliance, NodeView, Refusal, StatusView, View},
+    assets::version::{NotReady, Version},
     config::Verify,
     ids::{Mac, Stage, Time},
     nodes::Node,
@@ -33,18 +34,40 @@ impl Appliance {
             Stage::ALL.into_iter().map(|stage| (stage, count(stage))).filter(|(_, n)| *n > 0).collect();
         let install = &self.settings.install;
         let ready = self.catalog.ready(&install.profile, &install.version);
+        let name = |version: &Version| format!("{} {}", version.profile.name, version.name);
         StatusView {
             version: env!("CARGO_PKG_VERSION").into(),
             armed_seconds: window.map(|window| window.until.since(now).as_secs()),
             live: window.is_some_and(|window| window.live),
             interface: self.settings.network.interface.clone().unwrap_or_default(),
             address: format!("{}/{}", self.settings.network.address, self.settings.network.prefix),
-            url: self.base_url(),
-            ready: ready.map(|v| format!("{} {}", v.profile.name, v.version)).map_err(|e| e.to_string()),
+            url: self.server_url(),
+            ready: ready.map(name).map_err(|reason| reason.to_string()),
             counts,
             leases: self.dhcp.leases_in_force(now),
             warnings: self.warnings(),
         }
+    }
+
+    /// What is wrong with operating systems and node configurations, a sentence each.
+    pub fn faults(&self) -> Vec<String> {
+        let install = &self.settings.install;
+        let default = self.catalog.ready(&install.profile, &install.version).err();
+        let listed =
+            self.settings.nodes.iter().filter_map(|node| self.wanted_files(*node.macs.first()?).err());
+        let versions = self.catalog.versions().iter().flat_map(|version| {
+            let sets = version.sets.iter().filter(|set| !set.missing.is_empty());
+            sets.map(|set| NotReady::incomplete(version, set))
+        });
+        let unready = default.into_iter().chain(listed).chain(versions).map(|reason| reason.to_string());
+        let configs = self.config_faults.iter().map(|(mac, fault)| format!("{}: {fault}", self.label(*mac)));
+        let mut faults: Vec<String> = Vec::new();
+        for fault in self.catalog.faults().iter().cloned().chain(unready).chain(configs) {
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+        faults
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -52,15 +75,9 @@ impl Appliance {
         if self.settings.assets.verify == Verify::UnsignedOk {
             warnings.push("unsigned operating systems are accepted (assets.verify = \"unsigned-ok\")".into());
         }
-        for node in &self.settings.nodes {
-            let Some(mac) = node.macs.first() else { continue };
-            if self.catalog.node_config(*mac, Some(&node.name)).is_none() {
-                warnings.push(format!(
-                    "{} has no configuration: put cloud-configs/{mac}.yml into an asset folder",
-                    node.name
-                ));
-            }
-        }
+        warnings.extend(self.catalog.faults().iter().cloned());
+        warnings
+            .extend(self.config_faults.iter().map(|(mac, fault)| format!("{}: {fault}", self.label(*mac))));
         warnings
     }
 

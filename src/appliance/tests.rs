@@ -10,7 +10,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    assets::catalog::{Catalog, Found},
+    assets::{
+        catalog::Catalog,
+        folder::{Folder, Found, Stamp},
+    },
     config,
     dhcp::{self, LeaseChange},
     http::route,
@@ -36,7 +39,7 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let appliance = Appliance::new(settings(), catalog(), Stored::default(), NOW);
+        let appliance = Appliance::new(settings(), catalog(), Stored::default(), [7; 32], NOW);
         World { appliance, nodes: BTreeMap::new(), leases: BTreeMap::new(), arming: 0, now: NOW }
     }
 
@@ -64,7 +67,7 @@ impl World {
             arming: self.arming,
             time: self.now,
         };
-        self.appliance = Appliance::new(settings(), catalog(), stored, self.now);
+        self.appliance = Appliance::new(settings(), catalog(), stored, [8; 32], self.now);
     }
 
     fn wait(&mut self, length: Duration) {
@@ -119,8 +122,12 @@ impl World {
     }
 
     fn get(&mut self, mac: Mac, path: &str) -> Answer {
-        let route = route::parse(path, None).unwrap();
-        self.ask(Ask::Fetch { peer: address(mac), via: Via::Http, head: false, route })
+        self.get_from(address(mac), path)
+    }
+
+    fn get_from(&mut self, peer: Ipv4Addr, path: &str) -> Answer {
+        let target = route::parse(path, None).unwrap();
+        self.ask(Ask::Fetch { peer, via: Via::Http, head: false, target })
     }
 
     /// Fetches a file to its end.
@@ -137,7 +144,7 @@ impl World {
 
     fn report(&mut self, mac: Mac, stage: Stage, ok: bool) -> Answer {
         let report = Report { stage, ok, message: "said so".into(), log: String::new() };
-        self.ask(Ask::Report { peer: address(mac), mac, report })
+        self.ask(Ask::Report { peer: address(mac), grant: None, mac, report })
     }
 
     fn menu_installs(&mut self, mac: Mac) -> bool {
@@ -190,20 +197,19 @@ fn settings() -> Arc<config::Settings> {
 }
 
 fn catalog() -> Arc<Catalog> {
-    let names = ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2", "image.bin.bz2.sig"];
-    let file = |name: &str| {
-        let name = vec!["coreos".to_owned(), "1010.5.0".into(), format!("coreos_production_{name}")];
-        Found { path: PathBuf::from(name.join("/")), name, len: 1000, text: None }
-    };
-    let loaders = [("pxelinux.0".to_owned(), PathBuf::from("pxelinux.0"))];
-    let files = names.map(file);
-    let config = Found {
-        name: vec!["cloud-configs".into(), "default.yml".into()],
-        path: "default.yml".into(),
-        len: 1,
-        text: None,
-    };
-    Arc::new(Catalog::new(vec!["assets".into()], files.into_iter().chain([config])).with_loaders(loaders))
+    let coreos = |name: &str| found(&format!("coreos/1010.5.0/coreos_production_{name}"), None);
+    let mut files =
+        ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2", "image.bin.bz2.sig"].map(coreos).to_vec();
+    files.push(found("cloud-configs/default.yml", Some("#cloud-config\nhostname: {{ node.name }}\n")));
+    files.push(found("cloud-configs/secret.txt", Some("for templates only")));
+    let loaders = Folder::new("loaders".into(), [found("pxelinux.0", None)]);
+    Arc::new(Catalog::new(vec![Folder::new("assets".into(), files)], loaders))
+}
+
+fn found(name: &str, text: Option<&str>) -> Found {
+    let (path, stamp) = (PathBuf::from(name), Stamp::default());
+    let name = name.split('/').map(str::to_owned).collect();
+    Found { name, path, len: 1000, stamp, text: text.map(Arc::from) }
 }
 
 #[test]
@@ -305,11 +311,72 @@ fn a_node_speaks_and_asks_for_itself_only() {
     assert!(forbidden(world.get(ONE, &format!("/cloud-configs/{TWO}.yml"))));
     assert!(is_given(&world.get(ONE, &format!("/cloud-configs/{ONE}.yml"))));
     let report = Report { stage: Stage::Installed, ok: true, message: String::new(), log: String::new() };
-    assert!(forbidden(world.ask(Ask::Report { peer: address(ONE), mac: TWO, report })));
+    assert!(forbidden(world.ask(Ask::Report { peer: address(ONE), grant: None, mac: TWO, report })));
     // Nobody holds this lease.
-    let route = route::parse(IMAGE, None).unwrap();
-    let peer = Ipv4Addr::new(10, 10, 10, 77);
-    assert!(forbidden(world.ask(Ask::Fetch { peer, via: Via::Http, head: false, route })));
+    assert!(forbidden(world.get_from(Ipv4Addr::new(10, 10, 10, 77), IMAGE)));
+}
+
+#[test]
+fn a_menu_names_the_grant_and_is_good_for_nothing_when_that_is_over() {
+    let mut world = World::new();
+    world.arm(false, &[]);
+    world.start(ONE, true);
+    let Answer::Text { body: menu, .. } = world.get(ONE, MENU) else { panic!("no menu") };
+    let (_, rest) = menu.split_once("http://10.10.10.1/g/").expect("a script's URL with the grant");
+    let token = rest.split('/').next().unwrap();
+    assert!(
+        menu.contains(&format!("KERNEL g/{token}/coreos/1010.5.0/coreos_production_pxe.vmlinuz")),
+        "{menu}"
+    );
+    // Through a proxy: the grant says who asks, not the address.
+    let proxy = Ipv4Addr::new(10, 10, 10, 99);
+    let Answer::Text { body: script, .. } = world.get_from(proxy, &format!("/g/{token}/profile/install.sh"))
+    else {
+        panic!("no script")
+    };
+    assert!(script.contains(&format!("server='http://10.10.10.1/g/{token}'")), "{script}");
+    let config = world.get_from(proxy, &format!("/g/{token}/cloud-config/{ONE}"));
+    assert!(
+        matches!(&config, Answer::Text { body, .. } if body == "#cloud-config\nhostname: one\n"),
+        "{config:?}"
+    );
+    // One node's grant opens nothing of another's.
+    world.start(TWO, true);
+    let others = world.get_from(address(TWO), &format!("/g/{token}/cloud-config/{TWO}"));
+    assert!(matches!(others, Answer::Refused(Refusal::Forbidden(_))));
+    world.order(Command::Disarm);
+    for path in ["profile/install.sh", "coreos/1010.5.0/coreos_production_pxe.vmlinuz", &IMAGE[1..]] {
+        let answer = world.get_from(address(ONE), &format!("/g/{token}/{path}"));
+        assert!(matches!(answer, Answer::Refused(Refusal::Forbidden(_))), "{path}: {answer:?}");
+    }
+    assert_eq!(world.node(ONE).writes, 0);
+}
+
+#[test]
+fn an_installer_that_has_its_image_already_asks_for_leave() {
+    let mut world = World::new();
+    let asks = |world: &mut World| world.report(ONE, Stage::Installing, true);
+    world.start(ONE, true);
+    assert!(matches!(asks(&mut world), Answer::Refused(Refusal::Forbidden(_))));
+    world.arm(false, &[]);
+    world.start(ONE, true);
+    assert!(matches!(asks(&mut world), Answer::Done(_)));
+    assert_eq!((world.node(ONE).stage, world.node(ONE).writes), (Stage::Installing, 1));
+    world.start(ONE, true);
+    assert!(!world.menu_installs(ONE), "its grant is spent");
+}
+
+#[test]
+fn templates_and_keys_are_no_files_of_the_tree() {
+    let mut world = World::new();
+    world.arm(false, &[]);
+    world.start(ONE, true);
+    for path in ["/cloud-configs/default.yml", "/cloud-configs/secret.txt", "/keys/demo.asc"] {
+        let target = route::parse(path, None);
+        let Ok(target) = target else { continue };
+        let ask = Ask::Fetch { peer: address(ONE), via: Via::Http, head: false, target };
+        assert!(matches!(world.ask(ask), Answer::Refused(Refusal::NotFound(_))), "{path}");
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -1,238 +1,343 @@
 //! What the asset folders hold, as the last scan found it.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use crate::{
+    assets::{
+        folder::{Folder, Found, Name, value_of},
+        version::{FileSet, NotReady, Version},
+    },
     ids::Mac,
-    profiles::{self, Profile, Role},
+    profiles::{self, ConfigKind, Profile, Role},
 };
 
-/// A file that a scan found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Path below its asset folder, as segments.
-    pub name: Vec<String>,
-    /// Where it lies.
-    pub path: PathBuf,
-    /// Its length in bytes.
-    pub len: u64,
-    /// Its text, of the small files that name a version.
-    pub text: Option<String>,
+/// What is meant where a path does not say it.
+#[derive(Debug, Clone, Copy)]
+pub struct Standard<'a> {
+    /// The profile.
+    pub profile: &'a str,
+    /// The version, or `current`.
+    pub version: &'a str,
+    /// The processor, if it matters.
+    pub arch: Option<&'a str>,
 }
 
-/// Everything that can be served from the asset folders and the loader folder.
+impl Standard<'_> {
+    /// A version's files, those for the processor that matters first.
+    fn sets<'v>(&self, version: &'v Version) -> impl Iterator<Item = &'v FileSet> {
+        let own = self.arch.and_then(|arch| version.set(arch));
+        own.into_iter()
+            .chain(version.sets.iter().filter(move |set| own.is_none_or(|own| own.arch != set.arch)))
+    }
+}
+
+/// A file that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Located<'c> {
+    /// The file.
+    pub found: &'c Found,
+    /// What it is for; none for what belongs to no version, or comes beside one.
+    pub role: Option<FileRole>,
+    /// The version that it is of.
+    pub version: Option<&'c Version>,
+}
+
+/// What a served file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileRole {
+    /// It lies with the boot loaders.
+    Loader,
+    /// It is a version's.
+    Of(Role),
+}
+
+/// Everything that can be served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
-    files: BTreeMap<Vec<String>, Found>,
-    loaders: BTreeMap<String, PathBuf>,
-    /// The folders that were looked at, for messages.
-    pub dirs: Vec<PathBuf>,
-}
-
-/// One version of one operating system.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
-    /// The profile.
-    pub profile: &'static Profile,
-    /// The version's name.
-    pub version: String,
-    /// The path of its files, as URLs name it.
-    pub base: Vec<String>,
-    /// Needed files that are not there.
-    pub missing: Vec<String>,
-}
-
-/// Why no version can be installed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotReady {
-    /// The configuration names a profile that is not known.
-    #[error("profile {0:?} is not known; known are: {known}", known = known())]
-    UnknownProfile(String),
-    /// Nothing of this profile is there.
-    #[error("no version of {profile} in {dirs}; put one there as {profile}/VERSION/")]
-    NoVersion {
-        /// The profile.
-        profile: String,
-        /// Where was looked.
-        dirs: String,
-    },
-    /// `current` names nothing, and several versions are there.
-    #[error("{profile} has versions {versions} and no file {profile}/current that names one of them")]
-    NoCurrent {
-        /// The profile.
-        profile: String,
-        /// What is there.
-        versions: String,
-    },
-    /// The version is not there.
-    #[error("{profile} {version} is not in {dirs}")]
-    Absent {
-        /// The profile.
-        profile: String,
-        /// The version.
-        version: String,
-        /// Where was looked.
-        dirs: String,
-    },
-    /// A file is missing.
-    #[error("{profile} {version} is incomplete: {missing} not there")]
-    Incomplete {
-        /// The profile.
-        profile: String,
-        /// The version.
-        version: String,
-        /// What is missing.
-        missing: String,
-    },
-}
-
-fn known() -> String {
-    profiles::BUILT_IN.iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ")
+    folders: Vec<Folder>,
+    loaders: Folder,
+    profiles: BTreeMap<String, Arc<Profile>>,
+    versions: Vec<Version>,
+    configs: Arc<BTreeMap<String, Arc<str>>>,
+    faults: Vec<String>,
 }
 
 impl Catalog {
-    /// A catalog of these files; of files of one name, the first counts.
-    pub fn new(dirs: Vec<PathBuf>, found: impl IntoIterator<Item = Found>) -> Catalog {
-        let mut files = BTreeMap::new();
-        for file in found {
-            files.entry(file.name.clone()).or_insert(file);
-        }
-        Catalog { files, loaders: BTreeMap::new(), dirs }
+    /// A catalog of these folders, the first of which counts most. Beside the built-in profiles it knows those in
+    /// `profiles/NAME/profile.toml`.
+    pub fn new(folders: Vec<Folder>, loaders: Folder) -> Catalog {
+        let built_in = profiles::built_in().into_iter();
+        let profiles = built_in.map(|profile| (profile.name.clone(), Arc::new(profile))).collect();
+        let mut catalog = Catalog { folders, loaders, profiles, ..Catalog::default() };
+        catalog.read_profiles();
+        catalog.configs = Arc::new(catalog.read_configs());
+        catalog.versions =
+            catalog.profiles.values().flat_map(|profile| catalog.versions_of(profile)).collect();
+        catalog
     }
 
-    /// Adds the boot loaders.
-    pub fn with_loaders(mut self, loaders: impl IntoIterator<Item = (String, PathBuf)>) -> Catalog {
-        self.loaders.extend(loaders);
-        self
+    /// Profiles of the user's own, which take a built-in one's place.
+    fn read_profiles(&mut self) {
+        let mut own: BTreeMap<String, Result<Profile, String>> = BTreeMap::new();
+        for folder in self.folders.iter().rev() {
+            for found in folder.files.values() {
+                let [top, name, file] = found.name.as_slice() else { continue };
+                if top != "profiles" || file != "profile.toml" {
+                    continue;
+                }
+                let read =
+                    found.text.as_deref().ok_or_else(|| "it is no text of a reasonable length".to_owned());
+                let read = read.and_then(|text| {
+                    profiles::parse(name, text, &folder.beside(&found.name))
+                        .map_err(|error| error.to_string())
+                });
+                own.insert(name.clone(), read.map_err(|error| format!("{}: {error}", found.path.display())));
+            }
+        }
+        for (name, read) in own {
+            match read {
+                Ok(profile) => drop(self.profiles.insert(name, Arc::new(profile))),
+                Err(fault) => self.faults.push(fault),
+            }
+        }
+    }
+
+    /// Every version of a profile of which at least one file is there.
+    fn versions_of(&self, profile: &Arc<Profile>) -> Vec<Version> {
+        let mut versions: BTreeMap<String, Version> = BTreeMap::new();
+        for folder in &self.folders {
+            for (name, base) in folder.versions_of(profile) {
+                let version = versions.entry(name.clone()).or_insert_with(|| Version {
+                    profile: profile.clone(),
+                    name: name.clone(),
+                    sets: Vec::new(),
+                });
+                let sets = profile
+                    .arches
+                    .iter()
+                    .filter_map(|arch| FileSet::gather(profile, arch, &name, &base, folder, &self.loaders));
+                sets.for_each(|set| version.offer(set));
+            }
+        }
+        versions.into_values().filter(|version| !version.sets.is_empty()).collect()
+    }
+
+    /// What was found in a folder, be it one of assets or that of the loaders.
+    pub fn folder(&self, path: &Path) -> Option<&Folder> {
+        self.folders.iter().chain([&self.loaders]).find(|folder| folder.path == path)
+    }
+
+    /// The folders that were looked at.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.folders.iter().map(|folder| folder.path.as_path())
+    }
+
+    /// Everything but loaders that a scan found.
+    pub fn files(&self) -> impl Iterator<Item = &Found> {
+        self.folders.iter().flat_map(|folder| folder.files.values())
     }
 
     /// A boot loader's file.
-    pub fn loader(&self, name: &str) -> Option<&Path> {
-        self.loaders.get(name).map(PathBuf::as_path)
+    pub fn loader(&self, name: &[String]) -> Option<&Found> {
+        self.loaders.files.get(name)
     }
 
     /// A file by its path below an asset folder.
     pub fn file(&self, name: &[&str]) -> Option<&Found> {
-        let name: Vec<String> = name.iter().map(|segment| (*segment).to_owned()).collect();
-        self.files.get(&name)
+        let name: Name = name.iter().map(|segment| (*segment).to_owned()).collect();
+        self.folders.iter().find_map(|folder| folder.files.get(&name))
     }
 
-    /// The file that a client means by `path`, and what it is for: as it lies in the folders; or with
-    /// `static/` before it; or `current` for the version that is current; or a bare name of the default
-    /// profile's current version.
-    pub fn locate(&self, path: &[String], default: &str) -> Option<(&Found, Role)> {
-        let path = match path {
-            [first, rest @ ..] if first == "static" && !rest.is_empty() => rest,
-            _ => path,
-        };
-        let profile = profiles::find(default);
-        let candidates = [Some(path.to_vec()), self.behind_current(path, default)];
-        for name in candidates.into_iter().flatten() {
-            if let Some(found) = self.files.get(&name) {
-                let file = name.last().map_or("", String::as_str);
-                let owner = name.first().and_then(|first| profiles::find(first)).or(profile);
-                return Some((found, owner.map_or(Role::Other, |owner| owner.role(file))));
+    /// Profiles that can't be read, a sentence each.
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
+    /// Every profile.
+    pub fn profiles(&self) -> impl Iterator<Item = &Arc<Profile>> {
+        self.profiles.values()
+    }
+
+    /// Every version of every profile.
+    pub fn versions(&self) -> &[Version] {
+        &self.versions
+    }
+
+    /// One version, complete or not.
+    pub fn version(&self, profile: &str, name: &str) -> Option<&Version> {
+        self.versions.iter().find(|version| version.profile.name == profile && version.name == name)
+    }
+
+    /// The version to install, complete on one processor at least, with `current` resolved.
+    ///
+    /// # Errors
+    /// [`NotReady`] says what is missing.
+    pub fn ready(&self, profile: &str, version: &str) -> Result<&Version, NotReady> {
+        let version = self.chosen(profile, version)?;
+        match version.sets.iter().find(|set| !set.missing.is_empty()) {
+            Some(set) if version.sets.iter().all(|set| !set.missing.is_empty()) => {
+                Err(NotReady::incomplete(version, set))
             }
+            _ => Ok(version),
         }
-        None
     }
 
-    fn behind_current(&self, path: &[String], default: &str) -> Option<Vec<String>> {
-        let (profile, file) = match path {
-            [file] => (default, file),
-            [current, file] if current == "current" => (default, file),
-            [profile, current, file] if current == "current" => (profile.as_str(), file),
-            // The 2016 flat tree's URLs also work for PROFILE/VERSION/ folders of the default profile.
-            [version, file] => {
-                return Some(vec![default.to_owned(), version.clone(), file.clone()]);
-            }
-            _ => return None,
-        };
-        let version = self.ready(profile, "current").ok()?;
-        Some([version.base, vec![file.clone()]].concat())
-    }
-
-    /// The version to install, complete, with `current` resolved.
-    pub fn ready(&self, profile: &str, version: &str) -> Result<Version, NotReady> {
-        let known = profiles::find(profile).ok_or_else(|| NotReady::UnknownProfile(profile.to_owned()))?;
-        let versions = self.versions(known);
-        let name = if version == "current" { self.current(known, &versions)? } else { version.to_owned() };
-        let chosen = versions.into_iter().find(|candidate| candidate.version == name).ok_or_else(|| {
-            NotReady::Absent { profile: profile.to_owned(), version: name, dirs: self.dirs_text() }
-        })?;
-        if chosen.missing.is_empty() {
-            return Ok(chosen);
-        }
-        Err(NotReady::Incomplete {
-            profile: profile.to_owned(),
-            version: chosen.version,
-            missing: chosen.missing.join(", "),
-        })
-    }
-
-    /// Every version of a profile that has at least one of its needed files.
-    pub fn versions(&self, profile: &'static Profile) -> Vec<Version> {
-        let mut bases: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for name in self.files.keys() {
-            let needed = |file: &String| profile.needed().contains(file);
-            match name.as_slice() {
-                [first, version, file] if first == profile.name && needed(file) => {
-                    bases.insert(version.clone(), vec![first.clone(), version.clone()]);
-                }
-                // The flat tree of 2016: VERSION/FILE, and nothing else is laid out so.
-                [version, file] if version != profile.name && needed(file) => {
-                    bases.entry(version.clone()).or_insert_with(|| vec![version.clone()]);
-                }
-                _ => {}
-            }
-        }
-        let version = |(version, base): (String, Vec<String>)| {
-            // An empty file is the first moment of a copy.
-            let present = |file: &String| {
-                self.files
-                    .get(&[base.as_slice(), std::slice::from_ref(file)].concat())
-                    .is_some_and(|found| found.len > 0)
-            };
-            let missing = profile.needed().into_iter().filter(|file| !present(file)).collect();
-            Version { profile, version, base: base.clone(), missing }
-        };
-        bases.into_iter().filter(|(name, _)| name != "current").map(version).collect()
-    }
-
-    fn current(&self, profile: &Profile, versions: &[Version]) -> Result<String, NotReady> {
-        let text = self.file(&[profile.name, "current"]).and_then(|found| found.text.as_deref());
-        if let Some(name) = text.map(str::trim).filter(|name| !name.is_empty()) {
-            return Ok(name.to_owned());
-        }
-        let key = format!("{}=", profile.version_key);
-        for place in [[profile.name, "current", "version.txt"].as_slice(), &["current", "version.txt"]] {
-            let text = self.file(place).and_then(|found| found.text.as_deref()).unwrap_or("");
-            if let Some(name) = text.lines().find_map(|line| line.strip_prefix(&key)) {
-                return Ok(name.trim().to_owned());
-            }
-        }
-        match versions {
-            [] => Err(NotReady::NoVersion { profile: profile.name.to_owned(), dirs: self.dirs_text() }),
-            [only] => Ok(only.version.clone()),
-            several => Err(NotReady::NoCurrent {
-                profile: profile.name.to_owned(),
-                versions: several.iter().map(|v| v.version.as_str()).collect::<Vec<_>>().join(", "),
+    /// The files to install on a machine with this processor, all of them.
+    ///
+    /// # Errors
+    /// [`NotReady`] says what is missing.
+    pub fn ready_for(
+        &self,
+        profile: &str,
+        version: &str,
+        arch: &str,
+    ) -> Result<(&Version, &FileSet), NotReady> {
+        let version = self.chosen(profile, version)?;
+        match version.set(arch) {
+            Some(set) if set.missing.is_empty() => Ok((version, set)),
+            Some(set) => Err(NotReady::incomplete(version, set)),
+            None => Err(NotReady::Arch {
+                profile: profile.to_owned(),
+                version: version.name.clone(),
+                arch: arch.to_owned(),
             }),
         }
     }
 
-    /// A node's own configuration file: by any spelling of its address, then by its name, then the default.
-    pub fn node_config(&self, mac: Mac, name: Option<&str>) -> Option<&Found> {
-        let stems =
-            [Some(mac.to_string()), Some(mac.dashed()), name.map(str::to_owned), Some("default".into())];
-        stems.into_iter().flatten().find_map(|stem| {
-            ["yml", "yaml", "ign", "json"]
-                .iter()
-                .find_map(|extension| self.file(&["cloud-configs", &format!("{stem}.{extension}")]))
+    fn chosen(&self, profile: &str, version: &str) -> Result<&Version, NotReady> {
+        let known = self.profiles.get(profile).ok_or_else(|| NotReady::UnknownProfile {
+            profile: profile.to_owned(),
+            known: self.profiles.keys().cloned().collect::<Vec<_>>().join(", "),
+        })?;
+        let name = if version == "current" { self.current(known)? } else { version.to_owned() };
+        self.version(profile, &name).ok_or_else(|| NotReady::Absent {
+            profile: profile.to_owned(),
+            version: name,
+            dirs: self.dirs(),
         })
+    }
+
+    /// What `current` means: as the text file or the link of that name says, or the only version that is there.
+    fn current(&self, profile: &Profile) -> Result<String, NotReady> {
+        let text = |name: &[&str]| self.file(name).and_then(|found| found.text.as_deref());
+        if let Some(name) = text(&[&profile.name, "current"]).map(str::trim).filter(|name| !name.is_empty()) {
+            return Ok(name.to_owned());
+        }
+        if let Some(key) = &profile.version_key {
+            let flat: &[&str] = &["current", "version.txt"];
+            for place in [[profile.name.as_str(), "current", "version.txt"].as_slice(), flat] {
+                if place.len() == 2 && !profile.flat {
+                    continue;
+                }
+                if let Some(name) = text(place).and_then(|text| value_of(text, key)) {
+                    return Ok(name);
+                }
+            }
+        }
+        let versions: Vec<&str> = self
+            .versions
+            .iter()
+            .filter(|version| version.profile.name == profile.name)
+            .map(|version| version.name.as_str())
+            .collect();
+        match versions.as_slice() {
+            [] => Err(NotReady::NoVersion { profile: profile.name.clone(), dirs: self.dirs() }),
+            [only] => Ok((*only).to_owned()),
+            several => {
+                Err(NotReady::NoCurrent { profile: profile.name.clone(), versions: several.join(", ") })
+            }
+        }
+    }
+
+    /// The file that a client means by `path`: a boot loader; a file of a version (`PROFILE/VERSION/FILE`,
+    /// `VERSION/FILE`, `PROFILE/current/FILE`, `current/FILE`, `FILE`, where `standard` says what is left out); or
+    /// anything else as it lies in the folders.
+    pub fn locate<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
+        let located = |found, role| Located { found, role, version: None };
+        self.with_loaders(path, standard)
+            .or_else(|| self.loader(path).map(|found| located(found, Some(FileRole::Loader))))
+            .or_else(|| self.of_version(path, standard))
+            .or_else(|| {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                self.file(&path).map(|found| located(found, None))
+            })
+    }
+
+    /// A file of the standard version that lies with the loaders.
+    fn with_loaders<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
+        let version = self.chosen(standard.profile, standard.version).ok()?;
+        let file = standard.sets(version).flat_map(|set| &set.files);
+        let file = file.filter(|file| file.with_loaders).find(|file| file.found.name == path)?;
+        Some(Located { found: &file.found, role: Some(FileRole::Of(file.role)), version: Some(version) })
+    }
+
+    fn of_version<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
+        let (profile, version, file) = match path {
+            [file] => (standard.profile, standard.version, std::slice::from_ref(file)),
+            [profile, version, file @ ..] if self.profiles.contains_key(profile) && !file.is_empty() => {
+                (profile.as_str(), version.as_str(), file)
+            }
+            [version, file @ ..] => (standard.profile, version.as_str(), file),
+            [] => return None,
+        };
+        let is_standard = profile == standard.profile && version == "current";
+        let version = self.chosen(profile, if is_standard { standard.version } else { version }).ok()?;
+        standard.sets(version).find_map(|set| {
+            let name = [set.base.as_slice(), file].concat();
+            // URLs name an architecture's folder, or leave it out.
+            let own = set.files.iter().find(|own| own.found.name == name || own.found.name == path);
+            let own = own.map(|own| (&own.found, Some(FileRole::Of(own.role))));
+            let beside = || self.folder_of(set)?.files.get(&name).map(|found| (found, None));
+            let (found, role) = own.or_else(beside)?;
+            Some(Located { found, role, version: Some(version) })
+        })
+    }
+
+    fn folder_of(&self, set: &FileSet) -> Option<&Folder> {
+        self.folders.iter().find(|folder| folder.path == set.folder)
+    }
+
+    /// A node's own configuration file of one of these kinds: by any spelling of its address, then by its name,
+    /// then its profile's, then everybody's.
+    pub fn node_config(
+        &self,
+        mac: Mac,
+        name: Option<&str>,
+        profile: &str,
+        kinds: &[ConfigKind],
+    ) -> Option<(&Found, ConfigKind)> {
+        let stems = [
+            Some(mac.to_string()),
+            Some(mac.dashed()),
+            name.map(str::to_owned),
+            Some(profile.to_owned()),
+            Some("default".into()),
+        ];
+        stems.into_iter().flatten().find_map(|stem| {
+            kinds.iter().find_map(|kind| {
+                let mut extensions = kind.extensions().iter();
+                let found = extensions
+                    .find_map(|extension| self.file(&["cloud-configs", &format!("{stem}.{extension}")]));
+                found.map(|found| (found, *kind))
+            })
+        })
+    }
+
+    /// The texts in cloud-configs/, by their names there: templates of configurations, and what those include.
+    pub fn configs(&self) -> &Arc<BTreeMap<String, Arc<str>>> {
+        &self.configs
+    }
+
+    fn read_configs(&self) -> BTreeMap<String, Arc<str>> {
+        let mut texts = BTreeMap::new();
+        for found in self.folders.iter().rev().flat_map(|folder| folder.files.values()) {
+            if let ([top, rest @ ..], Some(text)) = (found.name.as_slice(), &found.text)
+                && top == "cloud-configs"
+            {
+                texts.insert(rest.join("/"), text.clone());
+            }
+        }
+        texts
     }
 
     /// The user's own pxelinux menu for a node: its own, then the default.
@@ -240,8 +345,8 @@ impl Catalog {
         [mac.bootif().as_str(), "default"].iter().find_map(|name| self.file(&["pxelinux.cfg", name]))
     }
 
-    fn dirs_text(&self) -> String {
-        let dirs: Vec<String> = self.dirs.iter().map(|dir| dir.display().to_string()).collect();
+    fn dirs(&self) -> String {
+        let dirs: Vec<String> = self.folders.iter().map(|folder| folder.path.display().to_string()).collect();
         dirs.join(" or ")
     }
 }

@@ -2,29 +2,36 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use crate::assets::catalog::{Catalog, Found};
+use crate::assets::{
+    catalog::Catalog,
+    folder::{Folder, Found, Stamp},
+};
 
 /// Folders deeper than this below an asset folder hold nothing that is served.
-const DEEPEST: usize = 3;
-/// Longest file that is read as one that names a version.
-const TEXT_LIMIT: u64 = 4096;
+const DEEPEST: usize = 4;
+/// Longest file whose text counts.
+const TEXT_LIMIT: u64 = 256 * 1024;
 
-/// Reads the folders' structure. Folders that are not there are passed over: a USB disk may come later.
-pub fn scan(dirs: &[PathBuf], loaders: &Path) -> Catalog {
-    let mut found = Vec::new();
-    for dir in dirs {
-        walk(dir, &mut Vec::new(), &mut found);
-    }
-    let mut names = Vec::new();
-    walk(loaders, &mut Vec::new(), &mut names);
-    Catalog::new(dirs.to_vec(), found)
-        .with_loaders(names.into_iter().map(|file| (file.name.join("/"), file.path)))
+/// Reads the folders' structure, and the small files in it that say something, unless `last` has read them
+/// already. Folders that are not there are passed over: a USB disk may come later.
+pub fn scan(dirs: &[PathBuf], loaders: &Path, last: Option<&Catalog>) -> Catalog {
+    let folders = dirs.iter().map(|dir| folder(dir, last)).collect();
+    Catalog::new(folders, folder(loaders, last))
 }
 
-fn walk(dir: &Path, name: &mut Vec<String>, found: &mut Vec<Found>) {
+fn folder(dir: &Path, last: Option<&Catalog>) -> Folder {
+    let known = last.and_then(|last| last.folder(dir));
+    let mut found = Vec::new();
+    walk(dir, &mut Vec::new(), known, &mut found);
+    Folder::new(dir.to_owned(), found)
+}
+
+fn walk(dir: &Path, name: &mut Vec<String>, known: Option<&Folder>, found: &mut Vec<Found>) {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
@@ -43,13 +50,13 @@ fn walk(dir: &Path, name: &mut Vec<String>, found: &mut Vec<Found>) {
         name.push(segment);
         if name.last().is_some_and(|last| last == "current") && path.is_symlink() && path.is_dir() {
             let target = fs::read_link(&path).ok();
-            let version =
-                target.as_deref().and_then(Path::file_name).and_then(|v| v.to_str()).map(str::to_owned);
-            found.push(Found { name: name.clone(), path, len: 0, text: version });
+            let version = target.as_deref().and_then(Path::file_name).and_then(|version| version.to_str());
+            let (len, stamp) = (0, Stamp::default());
+            found.push(Found { name: name.clone(), path, len, stamp, text: version.map(Arc::from) });
         } else {
             match fs::metadata(&path) {
-                Ok(meta) if meta.is_dir() && name.len() < DEEPEST => walk(&path, name, found),
-                Ok(meta) if meta.is_file() => found.push(file(name, path, meta.len())),
+                Ok(meta) if meta.is_dir() && name.len() < DEEPEST => walk(&path, name, known, found),
+                Ok(meta) if meta.is_file() => found.push(file(name, path, &meta, known)),
                 _ => {}
             }
         }
@@ -57,9 +64,28 @@ fn walk(dir: &Path, name: &mut Vec<String>, found: &mut Vec<Found>) {
     }
 }
 
-fn file(name: &[String], path: PathBuf, len: u64) -> Found {
+fn file(name: &[String], path: PathBuf, meta: &fs::Metadata, known: Option<&Folder>) -> Found {
+    let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
+    let stamp = Stamp {
+        content: nanos(meta.mtime(), meta.mtime_nsec()),
+        entry: nanos(meta.ctime(), meta.ctime_nsec()),
+    };
+    let len = meta.len();
+    let text = if says_something(name) && len <= TEXT_LIMIT {
+        let unchanged = known.and_then(|known| known.files.get(name));
+        match unchanged.filter(|known| (known.len, known.stamp) == (len, stamp)) {
+            Some(known) => known.text.clone(),
+            None => fs::read_to_string(&path).ok().map(Arc::from),
+        }
+    } else {
+        None
+    };
+    Found { name: name.to_vec(), path, len, stamp, text }
+}
+
+/// Whether a file's own text counts: it names a version, is a configuration or belongs to a profile.
+fn says_something(name: &[String]) -> bool {
     let last = name.last().map_or("", String::as_str);
-    let names_version = matches!(last, "current" | "version.txt") && len <= TEXT_LIMIT;
-    let text = names_version.then(|| fs::read_to_string(&path).ok()).flatten();
-    Found { name: name.to_vec(), path, len, text }
+    matches!(last, "current" | "version.txt")
+        || name.first().is_some_and(|top| top == "cloud-configs" || top == "profiles")
 }

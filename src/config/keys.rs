@@ -136,6 +136,20 @@ pub(super) const SECTIONS: &[Section] = &[
                 "The console of the installer's kernel: a device, and the speed of a serial port.",
             )
             .unset("the kernel's default"),
+            key(
+                "ssh_keys",
+                "[]",
+                r#"["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA me@laptop"]"#,
+                "SSH public keys, for config templates (`ssh_keys`).",
+            )
+            .unset("none"),
+            key(
+                "vars",
+                "{}",
+                r#"{ discovery = "https://example.org/1" }"#,
+                "Values for every node's config template (`vars`).",
+            )
+            .unset("none"),
         ],
     },
     Section {

@@ -43,6 +43,7 @@ table!(Dhcp = "dhcp" {
 table!(Http = "http" { ports: List<i64>, token_file: String, });
 table!(Install = "install" {
     profile: String, version: String, disk: String, unknown_nodes: String, arm_for: String, console: String,
+    ssh_keys: List<String>, vars: toml::Table,
 });
 table!(Assets = "assets" { dirs: List<String>, verify: String, loaders: String, });
 table!(NodeKeys = "node" {

@@ -129,6 +129,10 @@ pub struct Install {
     pub arm_for: Duration,
     /// Value of the kernel's `console=`.
     pub console: Option<String>,
+    /// SSH public keys, for templates.
+    pub ssh_keys: Vec<String>,
+    /// Values that every node's config template may name.
+    pub vars: toml::Table,
 }
 
 /// What becomes of nodes that the configuration does not list.

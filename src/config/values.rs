@@ -251,6 +251,24 @@ fn whole_disk(name: &str) -> Option<&str> {
     lettered.then_some(stem)
 }
 
+/// A public key as in `authorized_keys`, without options: `ssh-ed25519 AAAA… me@laptop`.
+pub(super) fn ssh_key(text: &str) -> Checked<String> {
+    let help = "copy a line of ~/.ssh/id_ed25519.pub, as it is";
+    if text.contains("PRIVATE KEY") {
+        return Err(Wrong::new("is a private key; it must stay where it is", help));
+    }
+    let mut words = text.split_whitespace();
+    let (kind, key) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let is_kind = ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| kind.starts_with(start));
+    let is_base64 = key.starts_with("AAAA")
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
+    if !is_kind || !is_base64 || text.contains(['\n', '\r']) {
+        let start: String = text.chars().take(20).collect();
+        return Err(Wrong::new(format!("{start:?} is no SSH public key"), help));
+    }
+    Ok(text.trim().to_owned())
+}
+
 /// A value of the kernel's `console=`: `ttyS0,115200n8`, `tty0`.
 pub(super) fn console(text: &str) -> Checked<String> {
     let help = "a device without /dev/, and the speed of a serial port: ttyS0,115200 or tty0";

@@ -87,8 +87,8 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
     let mut journal = Journal::open(&options.state)?;
     let stored = journal.load()?;
     let clock = Clock::starting_after(stored.time);
-    let catalog = Arc::new(scan::scan(&settings.assets.dirs, &settings.assets.loaders));
-    let appliance = Appliance::new(settings.clone(), catalog, stored, clock.now());
+    let catalog = Arc::new(scan::scan(&settings.assets.dirs, &settings.assets.loaders, None));
+    let appliance = Appliance::new(settings.clone(), catalog.clone(), stored, secret()?, clock.now());
 
     let (handle, inbox) = Handle::channel(INBOX);
     let (dhcp_actions, actions) = mpsc::unbounded_channel();
@@ -137,7 +137,7 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
         pages.run().await;
         Ok(())
     });
-    tasks.spawn("the asset folders' watch", reload::watch_assets(handle.clone(), current));
+    tasks.spawn("the asset folders' watch", reload::watch_assets(handle.clone(), current, catalog));
     tokio::select! {
         () = dhcp_ready.notified() => {}
         ended = tasks.any_end() => return ended,
@@ -182,6 +182,14 @@ fn serve_tftp(address: Ipv4Addr) -> anyhow::Result<tokio_tftp_server::Server> {
 fn named_interface(mut settings: Settings) -> anyhow::Result<Settings> {
     settings.network.interface = Some(network::interface(settings.network.interface.as_deref())?);
     Ok(settings)
+}
+
+/// What nobody can guess.
+#[allow(clippy::disallowed_methods)] // The one place that draws randomness for the state.
+fn secret() -> anyhow::Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).context("the kernel gives no random numbers")?;
+    Ok(secret)
 }
 
 /// Tells systemd, where it listens, that the service serves.

@@ -5,8 +5,9 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use crate::{
+    assets::{catalog::Catalog, scan},
     config::{self, Settings},
-    handle::{self, Handle, Message},
+    handle::{Handle, Message},
     http::serve::Token,
 };
 
@@ -42,7 +43,6 @@ pub async fn reload(
     token_in_force.send_replace(token(&fresh));
     let fresh = Arc::new(fresh);
     in_force.send_replace(fresh.clone());
-    handle::restock(handle, fresh.assets.dirs.clone(), fresh.assets.loaders.clone()).await;
     handle.tell(Message::Reconfigured(fresh)).await;
     tracing::info!("the new configuration is in force");
 }
@@ -63,11 +63,21 @@ pub fn token(settings: &Settings) -> Option<Token> {
     token
 }
 
-/// Keeps the catalog current.
-pub async fn watch_assets(handle: Handle, settings: watch::Receiver<Arc<Settings>>) -> anyhow::Result<()> {
+/// Keeps the catalog current: looks at the folders from time to time, and at once when the configuration changes.
+pub async fn watch_assets(
+    handle: Handle,
+    mut settings: watch::Receiver<Arc<Settings>>,
+    mut catalog: Arc<Catalog>,
+) -> anyhow::Result<()> {
     loop {
-        tokio::time::sleep(LOOK).await;
-        let assets = settings.borrow().assets.clone();
-        handle::restock(&handle, assets.dirs, assets.loaders).await;
+        // The sender lives as long as the service.
+        let _ = tokio::time::timeout(LOOK, settings.changed()).await;
+        let (assets, last) = (settings.borrow_and_update().assets.clone(), catalog.clone());
+        let scanning = move || scan::scan(&assets.dirs, &assets.loaders, Some(&last));
+        let scanned = Arc::new(tokio::task::spawn_blocking(scanning).await?);
+        if scanned != catalog {
+            catalog = scanned.clone();
+            handle.tell(Message::Restocked(scanned)).await;
+        }
     }
 }

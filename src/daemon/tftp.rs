@@ -27,9 +27,9 @@ impl Handler for Files {
 
     async fn open(&self, request: &Request) -> Result<(Content, Tracked), TftpRefusal> {
         let peer = ipv4(request.peer).ok_or_else(|| refuse(ErrorCode::AccessViolation, "IPv4 only"))?;
-        let route = route::tree(&request.file)
+        let target = route::tree(&request.file)
             .map_err(|error| refuse(ErrorCode::FileNotFound, &format!("{}: {error}", request.file)))?;
-        let answer = self.0.ask(Ask::Fetch { peer, via: Via::Tftp, head: false, route }).await;
+        let answer = self.0.ask(Ask::Fetch { peer, via: Via::Tftp, head: false, target }).await;
         let (content, id) = match answer {
             Answer::File { path, transfer } => (Content::File(path), transfer),
             Answer::Text { body, transfer, .. } => (Content::Bytes(body.into_bytes()), transfer),

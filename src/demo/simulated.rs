@@ -145,12 +145,15 @@ impl Machine {
         }
         let url = menu.split("cloud-config-url=").nth(1).context("the menu names no script")?;
         let url = url.split_whitespace().next().unwrap_or_default();
-        let authority = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+        let (authority, path) = url.trim_start_matches("http://").split_once('/').unwrap_or_default();
+        // The grant, which every further path begins with.
+        let base = path.strip_suffix("/cloud-configs/install.sh").context("the script has another name")?;
         let port = authority.split(':').nth(1).map_or(Ok(80), str::parse)?;
         let server = SocketAddrV4::new(lease.server, port);
-        let script = self.http(lease, server, Method::GET, "/cloud-configs/install.sh", None).await?;
+        let script = self.http(lease, server, Method::GET, &format!("/{path}"), None).await?;
         ensure!(!script.is_empty(), "the install script is empty");
-        self.http(lease, server, Method::GET, &format!("/cloud-configs/{}.yml", self.mac), None).await?;
+        let config = format!("/{base}/cloud-config/{}", self.mac);
+        self.http(lease, server, Method::GET, &config, None).await?;
         let kernel = menu.lines().find_map(|line| line.trim().strip_prefix("KERNEL ")).unwrap_or_default();
         let folder = kernel.rsplit_once('/').map_or("", |(folder, _)| folder);
         let image = format!("/{folder}/coreos_production_image.bin.bz2");
@@ -158,7 +161,7 @@ impl Machine {
         self.http(lease, server, Method::GET, &format!("{image}.sig"), None).await?;
         self.http(lease, server, Method::GET, &image, None).await?;
         let report = r#"{"stage":"written","ok":true}"#;
-        let path = format!("/api/v1/nodes/{}/report", self.mac);
+        let path = format!("/{base}/api/v1/nodes/{}/report", self.mac);
         self.http(lease, server, Method::POST, &path, Some(report)).await?;
         Ok(())
     }

@@ -2,12 +2,22 @@
 
 mod path;
 
-use crate::ids::Mac;
+use crate::{ids::Mac, profiles::ConfigKind};
 
 /// Longest path or query that is looked at, in bytes, before decoding.
 pub const LONGEST_PATH: usize = 1024;
 /// Longest segment, in bytes, after decoding: what file systems allow for a name.
 pub const LONGEST_SEGMENT: usize = 255;
+
+/// What a path means, and by which grant: rendered menus and scripts name `/g/TOKEN/` before every path, so that
+/// an old one can't begin an install, and a proxy or NAT can't mix nodes up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The grant's token, where the path names one.
+    pub grant: Option<String>,
+    /// The rest.
+    pub route: Route,
+}
 
 /// What a path means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +32,13 @@ pub enum Route {
     /// `grub/grub.cfg` or `grub/grub.cfg-NAME`, rendered, in any folder (signed GRUBs have one built in);
     /// holds the file's name, `grub.cfg` or `grub.cfg-NAME`.
     GrubMenu(String),
-    /// `/cloud-configs/MAC.yml`, `/cloud-config/MAC`, `/static/cloud-configs/MAC.yml`.
-    NodeConfig(Mac),
-    /// `/cloud-configs/install.sh`, `/static/cloud-config/install.sh`.
+    /// A node's configuration: `/cloud-configs/MAC.yml`, `/static/cloud-configs/MAC.yml`, `/ignition?mac=MAC`; or of
+    /// whichever kind there is: `/cloud-config/MAC`.
+    NodeConfig(Mac, Option<ConfigKind>),
+    /// `/cloud-configs/install.sh`, `/static/cloud-config/install.sh`, `/profile/install.sh`.
     InstallScript,
-    /// `/ignition?mac=MAC`
-    Ignition(Mac),
+    /// `/profile/NAME`: another text that the node's profile makes for it.
+    ProfileText(String),
     /// `/boot.ipxe?mac=MAC`
     IpxeScript(Mac),
     /// `/api/v1/...`
@@ -97,12 +108,12 @@ pub enum RouteError {
 ///
 /// # Errors
 /// Each [`RouteError`] names its HTTP status.
-pub fn parse(path: &str, query: Option<&str>) -> Result<Route, RouteError> {
+pub fn parse(path: &str, query: Option<&str>) -> Result<Target, RouteError> {
     if path.len() > LONGEST_PATH || query.is_some_and(|query| query.len() > LONGEST_PATH) {
         return Err(RouteError::TooLong);
     }
     let segments = path::from_url(path)?;
-    meaning(segments, path.ends_with('/'), query)
+    granted(segments, path.ends_with('/'), query)
 }
 
 /// What a TFTP file name means. It is not percent-encoded. Leading and doubled slashes don't count, and a
@@ -111,7 +122,7 @@ pub fn parse(path: &str, query: Option<&str>) -> Result<Route, RouteError> {
 ///
 /// # Errors
 /// The errors of [`parse`]; also [`RouteError::NotFound`] for what exists over HTTP only.
-pub fn tree(name: &str) -> Result<Route, RouteError> {
+pub fn tree(name: &str) -> Result<Target, RouteError> {
     let (path, query) = match name.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (name, None),
@@ -120,11 +131,27 @@ pub fn tree(name: &str) -> Result<Route, RouteError> {
         return Err(RouteError::TooLong);
     }
     let segments = path::from_file_name(path)?;
-    match meaning(segments, path.ends_with(['/', '\\']), query)? {
-        Route::Api(_) | Route::Health | Route::Metrics | Route::Page => {
+    match granted(segments, path.ends_with(['/', '\\']), query)? {
+        Target { route: Route::Api(_) | Route::Health | Route::Metrics | Route::Page, .. } => {
             Err(RouteError::NotFound(format!("{name:?} over TFTP")))
         }
-        route => Ok(route),
+        target => Ok(target),
+    }
+}
+
+fn granted(mut segments: Vec<String>, folder: bool, query: Option<&str>) -> Result<Target, RouteError> {
+    if segments.first().is_none_or(|first| first != "g") || segments.len() < 3 {
+        return Ok(Target { grant: None, route: meaning(segments, folder, query)? });
+    }
+    let rest = segments.split_off(2);
+    let grant = segments.pop();
+    match meaning(rest, folder, query)? {
+        // People's part of the tree has no grant.
+        Route::Api(Api::Report(mac)) => Ok(Target { grant, route: Route::Api(Api::Report(mac)) }),
+        Route::Api(_) | Route::Health | Route::Metrics | Route::Page => {
+            Err(RouteError::NotFound("such path below a grant".into()))
+        }
+        route => Ok(Target { grant, route }),
     }
 }
 
@@ -143,15 +170,13 @@ fn meaning(mut segments: Vec<String>, folder: bool, query: Option<&str>) -> Resu
     match parts.as_slice() {
         ["healthz"] => Ok(Route::Health),
         ["metrics"] => Ok(Route::Metrics),
-        ["ignition"] => mac_of(query).map(Route::Ignition),
+        ["ignition"] => mac_of(query).map(|mac| Route::NodeConfig(mac, Some(ConfigKind::Ignition))),
         ["boot.ipxe"] => mac_of(query).map(Route::IpxeScript),
         ["api", "v1", rest @ ..] => api(rest).map(Route::Api),
         ["api", ..] => Err(not_found()),
-        ["cloud-config" | "cloud-configs", "install.sh"] => Ok(Route::InstallScript),
-        ["cloud-config" | "cloud-configs", name] => {
-            let stem = name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(name);
-            stem.parse().map(Route::NodeConfig).map_err(|_| not_found())
-        }
+        ["cloud-config" | "cloud-configs" | "profile", "install.sh"] => Ok(Route::InstallScript),
+        ["profile", name] => Ok(Route::ProfileText((*name).to_owned())),
+        ["cloud-config" | "cloud-configs", name] => node_config(name).ok_or_else(not_found),
         ["cloud-config" | "cloud-configs", ..] => Err(not_found()),
         [.., "pxelinux.cfg", name] => Ok(Route::PxelinuxMenu((*name).to_owned())),
         [.., "grub", name] if *name == "grub.cfg" || name.starts_with("grub.cfg-") => {
@@ -159,6 +184,17 @@ fn meaning(mut segments: Vec<String>, folder: bool, query: Option<&str>) -> Resu
         }
         _ => Ok(Route::File(segments)),
     }
+}
+
+/// `MAC`, or `MAC.EXTENSION` of a kind of configuration.
+fn node_config(name: &str) -> Option<Route> {
+    if let Ok(mac) = name.parse() {
+        return Some(Route::NodeConfig(mac, None));
+    }
+    let (stem, extension) = name.rsplit_once('.')?;
+    let kinds = [ConfigKind::CloudConfig, ConfigKind::Ignition, ConfigKind::Preseed];
+    let kind = kinds.into_iter().find(|kind| kind.extensions().contains(&extension))?;
+    Some(Route::NodeConfig(stem.parse().ok()?, Some(kind)))
 }
 
 fn api(rest: &[&str]) -> Result<Api, RouteError> {

@@ -37,6 +37,16 @@ impl From<u16> for Arch {
     }
 }
 
+impl Arch {
+    /// The processor, as Linux and profiles name it.
+    pub fn machine(self) -> &'static str {
+        match self {
+            Self::EfiArm64 | Self::EfiArm64Http | Self::UbootArm64 => "aarch64",
+            Self::Bios | Self::EfiIa32 | Self::EfiX64 | Self::EfiX64Http | Self::Other(_) => "x86_64",
+        }
+    }
+}
+
 impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

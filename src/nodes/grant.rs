@@ -1,6 +1,8 @@
 //! The gate. Whether a node may install is decided here and nowhere else; DHCP, TFTP, HTTP and the rendered
 //! menus all go by what these functions say.
 
+use std::time::Duration;
+
 use crate::{ids::Time, nodes::Node};
 
 /// One permission for one install of one node.
@@ -14,6 +16,12 @@ pub struct Grant {
     pub profile: String,
     /// Its version, resolved: never `current`.
     pub version: String,
+    /// For which processor.
+    pub arch: String,
+    /// What names this grant in URLs: only the node's own menu and scripts know it.
+    pub token: String,
+    /// The longest silence that is normal while the disk is written.
+    pub silence: Duration,
     /// When it was given.
     pub made: Time,
     /// The image transfer has begun: the disk is being overwritten, and a network boot from now on goes to

@@ -8,10 +8,12 @@ mod grant;
 pub mod journal;
 mod node;
 mod registry;
+mod tokens;
 
 pub use grant::{Grant, Verdict};
 pub use node::{Failure, ImageProgress, Installed, Node, Sign};
 pub use registry::{Moved, Registry, Update};
+pub use tokens::Tokens;
 
 #[cfg(test)]
 mod tests;

@@ -92,10 +92,10 @@ pub enum Sign {
     Initrd,
     /// It asked for its install script or configuration.
     Config,
-    /// It asks for the image. The grant is spent by this.
+    /// It asks for the image, or is about to write its disk without one. The grant is spent by this.
     Image {
-        /// The image's length in bytes.
-        total: u64,
+        /// The image's length in bytes, where there is an image.
+        total: Option<u64>,
     },
     /// So much of the image has been sent.
     ImageSent {
@@ -184,7 +184,8 @@ impl Node {
         match self.stage {
             Stage::Booting | Stage::Configuring if by_hand => None,
             Stage::Loading => minutes(5),
-            Stage::Booting | Stage::Configuring | Stage::Installing => minutes(10),
+            Stage::Installing => self.grant.as_ref().map(|grant| grant.silence),
+            Stage::Booting | Stage::Configuring => minutes(10),
             Stage::Written => minutes(30),
             Stage::Idle | Stage::Discovered | Stage::Installed | Stage::Failed => None,
         }
@@ -267,14 +268,16 @@ impl Node {
         }
     }
 
-    fn spend(&mut self, total: u64, now: Time) {
+    fn spend(&mut self, total: Option<u64>, now: Time) {
         let Some(grant) = &mut self.grant else { return };
         if !grant.spent {
             grant.spent = true;
             self.writes += 1;
             self.installed = None;
         }
-        self.image = Some(ImageProgress { sent: 0, total });
+        if let Some(total) = total {
+            self.image = Some(ImageProgress { sent: 0, total });
+        }
         if self.stage != Stage::Installing {
             self.enter(Stage::Installing, now);
         }

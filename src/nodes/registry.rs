@@ -88,6 +88,13 @@ impl Registry {
         named.map(|(mac, _)| *mac).or_else(|| text.parse().ok().map(|mac| self.primary(mac)))
     }
 
+    /// The node whose grant has this token.
+    pub fn by_token(&self, token: &str) -> Option<Mac> {
+        let mut nodes = self.nodes.values();
+        let has = |node: &&Node| node.grant.as_ref().is_some_and(|grant| grant.token == token);
+        nodes.find(has).map(|node| node.mac)
+    }
+
     /// Takes in what a machine was seen to do. `record` makes a node of a machine that had none yet.
     pub fn saw(&mut self, mac: Mac, sign: Sign, record: bool, now: Time) -> Update {
         let mac = self.primary(mac);

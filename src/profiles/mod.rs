@@ -1,85 +1,255 @@
-//! Operating systems, as data: which files each needs and how its kernel is started.
+//! Operating systems, as data: which files each needs, what vouches for them, how its kernel is started and its
+//! installer driven. A profile is a folder with a `profile.toml` and templates; `profiles/` has the built-in
+//! ones, and asset folders may have more.
+
+mod file;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+pub use file::{ProfileError, parse};
 
 /// One operating system family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     /// Its name in configuration, URLs and asset folders.
-    pub name: &'static str,
-    /// The kernel's file name.
-    pub kernel: &'static str,
-    /// The initrd's file name.
-    pub initrd: &'static str,
-    /// The disk image's file name. `NAME.sig` lies beside each file.
-    pub image: &'static str,
-    /// Kernel arguments of every start.
-    pub arguments: &'static str,
-    /// Kernel argument that names the script to run, with `{}` for its URL.
-    pub script_argument: &'static str,
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// The kinds of node configuration that its installer takes; the first that is there counts. Empty where it
+    /// takes none.
+    pub configs: Vec<ConfigKind>,
     /// The key of the version's name in `version.txt`.
-    pub version_key: &'static str,
+    pub version_key: Option<String>,
+    /// Whether a folder VERSION/ at the top of an asset folder that holds its files is one of its versions.
+    pub flat: bool,
+    /// Primary keys whose signatures count: fingerprints, 40 (or 64) upper-case hexadecimal digits.
+    pub fingerprints: Vec<String>,
+    /// The processors it runs on; at least one.
+    pub arches: Vec<Architecture>,
+    /// Its files.
+    pub files: Vec<FileSpec>,
+    /// Where its files come from.
+    pub mirror: Option<Mirror>,
+    /// Template of the kernel's arguments for an unattended install.
+    pub start_install: String,
+    /// Template of the kernel's arguments for a start that leaves the machine to a person.
+    pub start_live: String,
+    /// The template that is its install script.
+    pub script: Option<String>,
+    /// Template of the command in that script that writes the disk.
+    pub command: String,
+    /// The longest silence that is normal while its installer writes the disk.
+    pub silence: Duration,
+    /// Its other templates, by the name that URLs know them by.
+    pub templates: BTreeMap<String, Arc<str>>,
 }
 
-/// CoreOS Container Linux as of 2016, and the demo system in its layout.
-pub const COREOS: Profile = Profile {
-    name: "coreos",
-    kernel: "coreos_production_pxe.vmlinuz",
-    initrd: "coreos_production_pxe_image.cpio.gz",
-    image: "coreos_production_image.bin.bz2",
-    arguments: "coreos.autologin",
-    script_argument: "cloud-config-url={}",
-    version_key: "COREOS_VERSION",
-};
+/// What it runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Architecture {
+    /// `x86_64` or `aarch64`.
+    pub name: String,
+    /// The folder below a version's own where its files are, if not that itself.
+    pub folder: Option<String>,
+    /// URL of the mirror that has them.
+    pub mirror: Option<String>,
+}
 
-/// Every profile that is built in.
-pub const BUILT_IN: &[Profile] = &[COREOS];
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSpec {
+    /// What it is for.
+    pub role: Role,
+    /// The names it may have: the first that is there counts. `{version}` and `{arch}` stand for what they say,
+    /// `*` for anything.
+    pub names: Vec<String>,
+    /// The names that its signature may have.
+    pub signatures: Vec<String>,
+    /// Whether a version can do without it.
+    pub optional: bool,
+    /// Whether it comes with the boot loaders.
+    pub with_loaders: bool,
+}
+
+/// Where files come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// The folder of a version's files below the architecture's URL.
+    pub files: String,
+    /// The file that says which version is current, below the architecture's URL.
+    pub current: String,
+    /// How to find it there.
+    pub find: FindCurrent,
+}
+
+/// How a mirror's file says which version is current.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FindCurrent {
+    /// A line `KEY=VERSION`.
+    Key(String),
+    /// A JSON pointer (RFC 6901).
+    Pointer(String),
+}
 
 /// What a file is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// The kernel.
     Kernel,
     /// The initrd.
     Initrd,
+    /// The live system's root file system.
+    Rootfs,
     /// The image that goes onto the disk.
     Image,
-    /// Anything else: signatures, version files.
-    Other,
 }
 
-/// The profile of that name.
-pub fn find(name: &str) -> Option<&'static Profile> {
-    BUILT_IN.iter().find(|profile| profile.name == name)
+impl Role {
+    /// Its name in profiles and templates.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Initrd => "initrd",
+            Self::Rootfs => "rootfs",
+            Self::Image => "image",
+        }
+    }
 }
+
+/// A kind of node configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConfigKind {
+    /// `#cloud-config`, YAML.
+    CloudConfig,
+    /// Ignition, JSON.
+    Ignition,
+    /// Answers for Debian's installer.
+    Preseed,
+}
+
+impl ConfigKind {
+    /// Its name in profiles and templates.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CloudConfig => "cloud-config",
+            Self::Ignition => "ignition",
+            Self::Preseed => "preseed",
+        }
+    }
+
+    /// What its files' names end in.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::CloudConfig => &["yml", "yaml"],
+            Self::Ignition => &["ign", "json"],
+            Self::Preseed => &["preseed", "cfg"],
+        }
+    }
+}
+
+/// Every profile that is built in.
+///
+/// # Panics
+/// Never in a build that passed its tests: they read every one of them.
+#[allow(clippy::expect_used)] // Compiled in, and read by a test.
+pub fn built_in() -> Vec<Profile> {
+    BUILT_IN
+        .iter()
+        .map(|(name, text, templates)| {
+            let templates = templates.iter().map(|(name, text)| ((*name).to_owned(), Arc::from(*text)));
+            parse(name, text, &templates.collect()).expect("a built-in profile")
+        })
+        .collect()
+}
+
+/// The install script that profiles share.
+pub const SHARED_SCRIPT: (&str, &str) = ("install.sh", include_str!("../../profiles/install.sh"));
+
+type Source = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const BUILT_IN: &[Source] = &[
+    ("coreos", include_str!("../../profiles/coreos/profile.toml"), &[]),
+    (
+        "flatcar",
+        include_str!("../../profiles/flatcar/profile.toml"),
+        &[("live.ign", include_str!("../../profiles/flatcar/live.ign"))],
+    ),
+    (
+        "fedora-coreos",
+        include_str!("../../profiles/fedora-coreos/profile.toml"),
+        &[("live.ign", include_str!("../../profiles/fedora-coreos/live.ign"))],
+    ),
+    (
+        "debian",
+        include_str!("../../profiles/debian/profile.toml"),
+        &[
+            ("preseed.cfg", include_str!("../../profiles/debian/preseed.cfg")),
+            ("run.sh", include_str!("../../profiles/debian/run.sh")),
+        ],
+    ),
+    ("raw", include_str!("../../profiles/raw/profile.toml"), &[]),
+];
 
 impl Profile {
-    /// What the file called `name` is for.
-    pub fn role(&self, name: &str) -> Role {
-        match name {
-            _ if name == self.kernel => Role::Kernel,
-            _ if name == self.initrd => Role::Initrd,
-            _ if name == self.image => Role::Image,
-            _ => Role::Other,
-        }
-    }
-
-    /// The files that a complete version has.
-    pub fn needed(&self) -> [String; 4] {
-        [self.kernel.into(), self.initrd.into(), self.image.into(), format!("{}.sig", self.image)]
-    }
-
-    /// The kernel's arguments for a start that runs the script at `script`, or leaves the machine to a person.
-    pub fn kernel_arguments(&self, script: Option<&str>) -> String {
-        match script {
-            Some(url) => format!("{} {}", self.arguments, self.script_argument.replace("{}", url)),
-            None => self.arguments.to_owned(),
-        }
+    /// What it needs on this processor, if it runs there.
+    pub fn arch(&self, name: &str) -> Option<&Architecture> {
+        self.arches.iter().find(|arch| arch.name == name)
     }
 }
 
-/// The install script of the 2016 way, for one node.
-pub fn install_script(server: &str, disk: &str, version: &str) -> String {
-    include_str!("../../profiles/coreos/install.sh")
-        .replace("@SERVER@", server)
-        .replace("@DISK@", disk)
-        .replace("@VERSION@", version)
+impl FileSpec {
+    /// The names it may have in this version for this processor.
+    pub fn names(&self, version: &str, arch: &str) -> impl Iterator<Item = String> {
+        self.names.iter().map(move |name| fill(name, version, arch))
+    }
+
+    /// The names that the signature of its file called `name` may have.
+    pub fn signatures(&self, name: &str, version: &str, arch: &str) -> Vec<String> {
+        if self.signatures.is_empty() {
+            return ["sig", "asc", "gpg"].map(|extension| format!("{name}.{extension}")).to_vec();
+        }
+        self.signatures.iter().map(|name| fill(name, version, arch)).collect()
+    }
+}
+
+fn fill(name: &str, version: &str, arch: &str) -> String {
+    name.replace("{version}", version).replace("{arch}", arch)
+}
+
+/// Whether a name is what a pattern with `*` means. Every `*` takes any characters.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(name) = name.strip_prefix(start) else { return false };
+    let mut ends = (0..=name.len()).filter(|at| name.is_char_boundary(*at));
+    ends.any(|at| matches(rest, &name[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_profiles_are_read() {
+        let names: Vec<String> = built_in().into_iter().map(|profile| profile.name).collect();
+        assert_eq!(names, ["coreos", "flatcar", "fedora-coreos", "debian", "raw"]);
+    }
+
+    #[test]
+    fn stars_stand_for_anything() {
+        for (pattern, name, is) in [
+            ("a.img", "a.img", true),
+            ("a.img", "b.img", false),
+            ("*.img", "b.img", true),
+            ("*.img", "b.img.xz", false),
+            ("*.img*", "b.img.xz", true),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "aXc", false),
+            ("*", "", true),
+            ("*é*", "xéy", true),
+        ] {
+            assert_eq!(matches(pattern, name), is, "{pattern} {name}");
+        }
+    }
 }

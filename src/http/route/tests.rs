@@ -10,11 +10,23 @@ fn file(path: &str) -> Result<Route, RouteError> {
     Ok(Route::File(path.split('/').map(str::to_owned).collect()))
 }
 
+fn parse(path: &str, query: Option<&str>) -> Result<Route, RouteError> {
+    super::parse(path, query).map(|target| target.route)
+}
+
+fn tree(name: &str) -> Result<Route, RouteError> {
+    super::tree(name).map(|target| target.route)
+}
+
 fn url(target: &str) -> Result<Route, RouteError> {
     match target.split_once('?') {
         Some((path, query)) => parse(path, Some(query)),
         None => parse(target, None),
     }
+}
+
+fn config(kind: Option<ConfigKind>) -> Route {
+    Route::NodeConfig(MAC, kind)
 }
 
 #[test]
@@ -23,16 +35,21 @@ fn every_documented_url_means_what_it_should() {
         ("/", Route::Page),
         ("/healthz", Route::Health),
         ("/metrics", Route::Metrics),
-        ("/cloud-configs/00:25:90:c0:f7:86.yml", Route::NodeConfig(MAC)),
-        ("/cloud-configs/00%3a25%3A90:c0:f7:86.yml", Route::NodeConfig(MAC)),
-        ("/cloud-configs/002590C0F786.yaml", Route::NodeConfig(MAC)),
-        ("/cloud-config/00-25-90-C0-F7-86", Route::NodeConfig(MAC)),
-        ("/static/cloud-configs/0025.90c0.f786.yml", Route::NodeConfig(MAC)),
+        ("/cloud-configs/00:25:90:c0:f7:86.yml", config(Some(ConfigKind::CloudConfig))),
+        ("/cloud-configs/00%3a25%3A90:c0:f7:86.yml", config(Some(ConfigKind::CloudConfig))),
+        ("/cloud-configs/002590C0F786.yaml", config(Some(ConfigKind::CloudConfig))),
+        ("/cloud-configs/00:25:90:c0:f7:86.ign", config(Some(ConfigKind::Ignition))),
+        ("/cloud-config/00-25-90-C0-F7-86", config(None)),
+        ("/cloud-config/0025.90c0.f786", config(None)),
+        ("/cloud-configs/0025.90c0.f786.ign", config(Some(ConfigKind::Ignition))),
+        ("/static/cloud-configs/0025.90c0.f786.yml", config(Some(ConfigKind::CloudConfig))),
+        ("/profile/install.sh", Route::InstallScript),
+        ("/profile/live.ign", Route::ProfileText("live.ign".into())),
         ("/cloud-configs/install.sh", Route::InstallScript),
         ("/static/cloud-config/install.sh", Route::InstallScript),
         ("/static/cloud-configs/install.sh", Route::InstallScript),
-        ("/ignition?mac=00:25:90:c0:f7:86", Route::Ignition(MAC)),
-        ("/ignition?uuid=4c4c4544&mac=00%3A25%3A90%3Ac0%3Af7%3A86", Route::Ignition(MAC)),
+        ("/ignition?mac=00:25:90:c0:f7:86", config(Some(ConfigKind::Ignition))),
+        ("/ignition?uuid=4c4c4544&mac=00%3A25%3A90%3Ac0%3Af7%3A86", config(Some(ConfigKind::Ignition))),
         ("/boot.ipxe?mac=00-25-90-c0-f7-86&arch=x86_64", Route::IpxeScript(MAC)),
         ("/pxelinux.cfg/01-00-25-90-c0-f7-86", Route::PxelinuxMenu("01-00-25-90-c0-f7-86".into())),
         ("/bios/pxelinux.cfg/default", Route::PxelinuxMenu("default".into())),
@@ -54,6 +71,26 @@ fn every_documented_url_means_what_it_should() {
 }
 
 #[test]
+fn a_grant_stands_before_what_it_is_for() {
+    for (target, route) in [
+        ("/g/12ab/1010.5.0/a.bz2", file("1010.5.0/a.bz2").unwrap()),
+        ("//g//12ab//static/cloud-configs/install.sh", Route::InstallScript),
+        ("/g/12ab/cloud-config/002590C0F786", config(None)),
+        ("/g/12ab/api/v1/nodes/00:25:90:c0:f7:86/report", Route::Api(Api::Report(MAC))),
+    ] {
+        let grant = Some("12ab".to_owned());
+        assert_eq!(super::parse(target, None), Ok(Target { grant, route }), "{target}");
+    }
+    let kernel = Target { grant: Some("12ab".into()), route: file("coreos/1/k").unwrap() };
+    assert_eq!(super::tree("g/12ab/coreos/1/k"), Ok(kernel));
+    for target in ["/g/12ab/", "/g/12ab/api/v1/arm", "/g/12ab/metrics", "/g/12ab/healthz"] {
+        assert!(matches!(url(target), Err(RouteError::NotFound(_))), "{target}: {:?}", url(target));
+    }
+    assert_eq!(url("/g"), file("g"));
+    assert_eq!(url("/g/12ab"), file("g/12ab"));
+}
+
+#[test]
 fn files_lose_static_and_superfluous_slashes() {
     let image = "1010.5.0/coreos_production_image.bin.bz2";
     for target in ["/1010.5.0/", "//1010.5.0//", "/static/1010.5.0/", "/./1010.5.0/%2e/", "1010.5.0/"] {
@@ -72,7 +109,7 @@ fn what_can_not_be_there_is_not_found() {
         "/1010.5.0/",
         "/1010.5.0/file/",
         "/cloud-configs/banana.yml",
-        "/cloud-configs/00:25:90:c0:f7:86.ign",
+        "/cloud-configs/00:25:90:c0:f7:86.exe",
         "/cloud-configs/00:25:90:c0:f7:86/x",
         "/api",
         "/api/v2/status",

@@ -26,7 +26,7 @@ use crate::{
     appliance::{Answer, Ask, Via},
     http::{
         range::{self, Conditions},
-        route::Route,
+        route::Target,
     },
 };
 
@@ -34,11 +34,11 @@ use crate::{
 pub(super) async fn fetch(
     shared: &Arc<Shared>,
     peer: Ipv4Addr,
-    route: Route,
+    target: Target,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, No> {
     let head = request.method() == Method::HEAD;
-    let ask = Ask::Fetch { peer, via: Via::Http, head, route };
+    let ask = Ask::Fetch { peer, via: Via::Http, head, target };
     let (handle, alive) = (shared.handle.clone(), shared.alive.clone());
     // A task of its own: when the client goes away while the owner thinks, the answer must not be lost with the
     // number of a transfer in it.

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     appliance::{Answer, Ask, View},
-    http::route::{self, Api, Route},
+    http::route::{self, Api, Route, Target},
     ids::Source,
 };
 
@@ -59,7 +59,7 @@ async fn dispatch(
     peer: Peer,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, No> {
-    let route = route::parse(request.uri().path(), request.uri().query())?;
+    let Target { grant, route } = route::parse(request.uri().path(), request.uri().query())?;
     let allow = match route {
         Route::Api(Api::Arm | Api::Disarm | Api::Report(_) | Api::Reinstall(_) | Api::Forget(_)) => "POST",
         _ => "GET, HEAD",
@@ -82,7 +82,7 @@ async fn dispatch(
             };
             let report = api::report(&body(shared, request.into_body()).await?)
                 .map_err(|e| no(StatusCode::BAD_REQUEST, e))?;
-            done(shared, Ask::Report { peer, mac, report }).await
+            done(shared, Ask::Report { peer, grant, mac, report }).await
         }
         Route::Api(api) => order(shared, peer, &api, request).await,
         Route::Health => {
@@ -110,7 +110,7 @@ async fn dispatch(
             let Peer::Network(peer) = peer else {
                 return Err(no(StatusCode::NOT_FOUND, "files are not given over the control socket"));
             };
-            fetch(shared, peer, route, &request).await
+            fetch(shared, peer, Target { grant, route }, &request).await
         }
     }
 }

@@ -1,19 +1,25 @@
 #!/bin/sh
-# Runs in the live system (CoreOS of 2016, or the demo), which fetched it by cloud-config-url. It gets this
-# machine's own configuration, has coreos-install write the disk, and tells the appliance how it goes.
-# The disk stays untouched unless the configuration is there and the target is a whole disk.
-# Bash and busybox both run this, with curl or with wget. Words between at signs are filled in per machine.
+# Runs in the live system of {{ profile }}, made for {{ node.name }}. It gets this machine's own configuration, has
+# the system's installer write the disk, and tells the appliance how it goes.
+# The disk stays untouched unless the configuration is there, the target is a whole disk, and the appliance
+# gives leave. Bash and busybox both run this, with curl or with wget.
 set -u
 
-server='@SERVER@'
-target='@DISK@'
-version='@VERSION@'
+server='{{ base_url }}'
+target='{{ disk | quoted }}'
+version='{{ version | quoted }}'
+# The kind of configuration that this machine has; empty where its system takes none.
+kind='{{ config_kind or "" }}'
+# Whether the image comes from the appliance, which lets it go to machines that may install only.
+has_image='{{ "yes" if files.image else "" }}'
+# What writes the disk.
+command='{{ command | quoted }}'
 
 stage=configuring
 mac=''
 finished=''
 log=/tmp/rackberry-install.log
-config=/tmp/rackberry-config.yml
+config=/tmp/rackberry-config
 : >"$log"
 
 say() {
@@ -27,22 +33,31 @@ json_text() {
     sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e "s/$(printf '\t')/\\\\t/g" | awk '{ printf "%s%s", sep, $0; sep = "\\n" }'
 }
 
-# report STAGE OK MESSAGE: what the appliance does not hear is no reason to stop.
+# report STAGE OK MESSAGE: fails where the appliance does not hear it, or does not allow it.
 report() {
-  [ -n "$mac" ] || return 0
+  [ -n "$mac" ] || return 1
   last=''
   [ "$2" = true ] || last=$(tail -n 30 "$log" | tail -c 4000 | json_text)
   body="{\"stage\":\"$1\",\"ok\":$2,\"message\":\"$(printf '%s' "$3" | json_text)\",\"log\":\"$last\"}"
   url=$server/api/v1/nodes/$mac/report
-  for pause in 1 3 0; do
-    if command -v curl >/dev/null 2>&1; then
-      curl -sS -f -m 20 -o /dev/null -H 'Content-Type: application/json' --data-binary "$body" "$url" && return 0
-    else
-      timeout 20 wget -q -O /dev/null --header 'Content-Type: application/json' --post-data "$body" "$url" && return 0
-    fi
+  for pause in 1 3 6 0; do
+    post "$url" "$body" && return 0
+    case $pause$reason in
+      0* | *40[0-9]*) break ;;
+    esac
     sleep "$pause"
-  done 2>>"$log"
-  say "could not report to $url"
+  done
+  say "could not report to $url: $reason"
+  return 1
+}
+
+# post URL BODY; the reason of a failure is in $reason.
+post() {
+  if command -v curl >/dev/null 2>&1; then
+    reason=$(curl -sS -f -m 20 -o /dev/null -H 'Content-Type: application/json' --data-binary "$2" "$1" 2>&1)
+  else
+    reason=$(timeout 20 wget -q -O /dev/null --header 'Content-Type: application/json' --post-data "$2" "$1" 2>&1)
+  fi
 }
 
 restart() {
@@ -61,7 +76,7 @@ fail() {
   finished=yes
   say "failed while $stage: $*"
   report "$stage" false "$*"
-  # Restarting is safe: the grant is spent, so the next start is from the disk, not a second install.
+  # Restarting is safe: either the grant is spent, and the next start is from the disk, or the disk is untouched.
   say 'restarting in 10 s'
   sleep 10
   restart
@@ -156,34 +171,40 @@ names_of_disks() {
   echo "${found:- no disk}" | sed 's/^ //'
 }
 
+# A switch port that waits for spanning tree, or an appliance that restarts, is worth some patience; a
+# refusal is not, but wget does not tell the two apart.
+fetch_config() {
+  url=$server/cloud-config/$mac
+  for pause in 2 4 8 0; do
+    fetch "$url" "$config" && break
+    case $pause$reason in
+      0* | *40[0-9]*) fail "no configuration at $url: $reason" ;;
+    esac
+    say "no configuration yet: $reason"
+    sleep "$pause"
+  done
+  [ -s "$config" ] || fail "the configuration at $url is empty"
+}
+
 find_mac
 [ -n "$mac" ] || fail "no BOOTIF= among the kernel's arguments and no route to $server, so this machine's address is unknown"
 say "installing $version from $server"
 find_disk
 report configuring true "target $disk"
-
-# A switch port that waits for spanning tree, or an appliance that restarts, is worth some patience; a
-# refusal is not, but wget does not tell the two apart.
-for pause in 2 4 8 0; do
-  fetch "$server/cloud-configs/$mac.yml" "$config" && break
-  case $pause$reason in
-    0* | *40[0-9]*) fail "no configuration at $server/cloud-configs/$mac.yml: $reason" ;;
-  esac
-  say "no configuration yet: $reason"
-  sleep "$pause"
-done
-[ -s "$config" ] || fail "the configuration at $server/cloud-configs/$mac.yml is empty"
+[ -z "$kind" ] || fetch_config
 
 stage=installing
-report installing true "writing $version to $disk"
+# An installer that has its image already must ask for leave.
+[ -n "$has_image" ] || report installing true "writing $version to $disk" ||
+  fail "the appliance does not give leave to write $disk"
 # A transfer that broke off, because the appliance restarted say, is begun again from the start: until the
 # install is over, the grant stays good for this machine.
 for pause in 5 15 0; do
-  say "coreos-install -d $disk -V $version -c $config -b $server"
+  say "$command"
   # Without the pipe's own exit status (this shell may have no pipefail) the outcome goes through a file.
   rm -f "$log.status"
   {
-    coreos-install -d "$disk" -V "$version" -c "$config" -b "$server" 2>&1
+    eval "$command" 2>&1
     echo $? >"$log.status"
   } | tee -a "$log"
   status=$(cat "$log.status" 2>/dev/null)
@@ -196,7 +217,8 @@ for pause in 5 15 0; do
 done
 if [ "$status" != 0 ]; then
   reason=$(grep -v '^ *$' "$log" | tail -n 1 | cut -c 1-300)
-  fail "${reason#coreos-install: } (coreos-install ended with ${status:-no status})"
+  installer=${command%% *}
+  fail "${reason#"$installer: "} ($installer ended with ${status:-no status})"
 fi
 
 stage=written

@@ -1,0 +1,211 @@
+//! Texts that are made for one node: kernel arguments, scripts, its configuration.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    appliance::Appliance,
+    assets::version::{FileSet, Version},
+    boot::{Kernel, Plan},
+    ids::{Arch, Mac, Time},
+    nodes::{Grant, Node, Verdict},
+    profiles::{ConfigKind, Profile, Role},
+    templates::{self, Context, FileFacts, NodeFacts},
+};
+
+/// What a node is installed with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order<'a> {
+    pub mac: Mac,
+    pub version: &'a Version,
+    pub set: &'a FileSet,
+    /// Of the grant; empty for a look at what would be.
+    pub token: &'a str,
+}
+
+/// A node's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NodeConfig {
+    pub kind: ConfigKind,
+    pub text: String,
+}
+
+impl Appliance {
+    /// What a grant allows, as long as its files are there.
+    pub(super) fn order<'a>(&'a self, mac: Mac, grant: &'a Grant) -> Result<Order<'a>, String> {
+        let ready = self.catalog.ready_for(&grant.profile, &grant.version, &grant.arch);
+        let (version, set) = ready.map_err(|reason| reason.to_string())?;
+        Ok(Order { mac, version, set, token: &grant.token })
+    }
+
+    /// What a node boots when its loader asks for a menu.
+    pub(super) fn plan(&self, node: Option<&Node>, now: Time) -> Plan {
+        let disk = |why: &str| Plan::Disk { why: why.to_owned() };
+        let Some(node) = node else { return disk("this machine is not known") };
+        let verdict = node.may_boot_installer(self.arming.open(now));
+        let grant = match (verdict, &node.grant) {
+            (Verdict::Yes, Some(grant)) => grant,
+            (Verdict::No(why), _) => return disk(why),
+            (Verdict::Yes, None) => return disk("it has no grant"),
+        };
+        let kernel = self.order(node.mac, grant).and_then(|order| self.kernel(&order, grant.live, now));
+        kernel.map_or_else(|why| disk(&why), Plan::Kernel)
+    }
+
+    fn kernel(&self, order: &Order<'_>, live: bool, now: Time) -> Result<Kernel, String> {
+        let profile = &order.version.profile;
+        let context = self.context(order, now);
+        let (name, line) = if live {
+            ("start.live", &profile.start_live)
+        } else {
+            ("start.install", &profile.start_install)
+        };
+        let arguments = templates::render_line(name, line, &context)
+            .map_err(|error| format!("profile {}: {error}", profile.name))?;
+        let console = context.console.map(|console| format!(" console=tty0 console={console}"));
+        let path = |role: Role| {
+            let file = order.set.file(role).ok_or_else(|| format!("no {}", role.name()))?;
+            Ok::<_, String>(format!("{}{}", below_grant(order.token), file.url_path()))
+        };
+        Ok(Kernel {
+            title: format!(
+                "{} {} {} on {}",
+                if live { "starting" } else { "installing" },
+                profile.name,
+                order.version.name,
+                self.label(order.mac)
+            ),
+            server: self.server(),
+            kernel: path(Role::Kernel)?,
+            initrd: path(Role::Initrd)?,
+            bootif: order.mac.bootif(),
+            arguments: format!("{arguments}{}", console.unwrap_or_default()),
+        })
+    }
+
+    /// The install script.
+    pub(super) fn install_script(&self, order: &Order<'_>, now: Time) -> Result<String, String> {
+        let profile = &order.version.profile;
+        let script = profile
+            .script
+            .as_deref()
+            .ok_or_else(|| format!("profile {} has no install script", profile.name))?;
+        let mut context = self.context(order, now);
+        context.config_kind = self.config_kind(order.mac, profile).map(ConfigKind::name);
+        let failed = |error: templates::TemplateError| format!("profile {}: {error}", profile.name);
+        context.command =
+            templates::render_line("install.command", &profile.command, &context).map_err(failed)?;
+        templates::render_line("install.sh", script, &context).map_err(failed)
+    }
+
+    /// Another text of the profile's; none where it has none of that name.
+    pub(super) fn profile_text(
+        &self,
+        order: &Order<'_>,
+        name: &str,
+        now: Time,
+    ) -> Option<Result<String, String>> {
+        let profile = &order.version.profile;
+        let text = profile.templates.get(name)?;
+        let config = self.node_config(order, None, now);
+        Some(config.and_then(|config| {
+            let mut context = self.context(order, now);
+            context.config_kind = config.as_ref().map(|config| config.kind.name());
+            context.config = config.map(|config| config.text).unwrap_or_default();
+            templates::render_line(name, text, &context)
+                .map_err(|error| format!("profile {}: {error}", profile.name))
+        }))
+    }
+
+    /// A node's own configuration, of this kind or of whichever its profile takes first; none where no file is
+    /// meant for it.
+    pub(super) fn node_config(
+        &self,
+        order: &Order<'_>,
+        kind: Option<ConfigKind>,
+        now: Time,
+    ) -> Result<Option<NodeConfig>, String> {
+        let profile = &order.version.profile;
+        let wanted: Vec<ConfigKind> =
+            profile.configs.iter().copied().filter(|own| kind.is_none_or(|kind| kind == *own)).collect();
+        let found = self.catalog.node_config(order.mac, self.nodes.name(order.mac), &profile.name, &wanted);
+        let Some((found, kind)) = found else { return Ok(None) };
+        let name = found.name[1..].join("/");
+        let fault = |reason: String| format!("cloud-configs/{reason}");
+        if found.text.is_none() {
+            return Err(fault(format!("{name}: it is no text of a reasonable length")));
+        }
+        let mut context = self.context(order, now);
+        context.config_kind = Some(kind.name());
+        let text = templates::render(self.catalog.configs(), &name, &context)
+            .map_err(|error| fault(error.to_string()))?;
+        templates::check(kind, &text).map_err(|error| fault(format!("{name}: {error}")))?;
+        Ok(Some(NodeConfig { kind, text }))
+    }
+
+    fn config_kind(&self, mac: Mac, profile: &Profile) -> Option<ConfigKind> {
+        let found = self.catalog.node_config(mac, self.nodes.name(mac), &profile.name, &profile.configs);
+        found.map(|(_, kind)| kind)
+    }
+
+    fn context(&self, order: &Order<'_>, now: Time) -> Context {
+        let (install, profile) = (&self.settings.install, &order.version.profile);
+        let server_url = self.server_url();
+        let base_url = format!("{server_url}/{}", below_grant(order.token)).trim_end_matches('/').to_owned();
+        let own = self.node_settings(order.mac);
+        let files = [Role::Kernel, Role::Initrd, Role::Rootfs, Role::Image].map(|role| {
+            let file = order.set.file(role).map(|file| FileFacts {
+                name: file.found.name.last().cloned().unwrap_or_default(),
+                url: format!("{base_url}/{}", file.url_path()),
+                sha256: None,
+            });
+            (role.name(), file)
+        });
+        Context {
+            node: self.node_facts(order.mac, now),
+            nodes: self
+                .settings
+                .nodes
+                .iter()
+                .filter_map(|node| node.macs.first())
+                .map(|mac| self.node_facts(*mac, now))
+                .collect(),
+            vars: install.vars.clone(),
+            ssh_keys: install.ssh_keys.clone(),
+            server_url,
+            base_url,
+            profile: profile.name.clone(),
+            version: order.version.name.clone(),
+            disk: own.and_then(|own| own.disk.as_ref()).unwrap_or(&install.disk).clone(),
+            console: install.console.clone(),
+            files: BTreeMap::from(files),
+            verified: true,
+            config_kind: None,
+            config: String::new(),
+            command: String::new(),
+        }
+    }
+
+    fn node_facts(&self, mac: Mac, now: Time) -> NodeFacts {
+        let own = self.node_settings(mac);
+        let address = own.and_then(|own| own.address).or_else(|| self.dhcp.address_of(mac, now));
+        NodeFacts {
+            name: self.label(mac),
+            mac: mac.to_string(),
+            macs: own
+                .map_or_else(|| vec![mac.to_string()], |own| own.macs.iter().map(Mac::to_string).collect()),
+            address: address.map(|address| address.to_string()),
+            arch: self.machine(mac).to_owned(),
+            vars: own.map(|own| own.vars.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// A node's processor, as far as it is known.
+    pub(super) fn machine(&self, mac: Mac) -> &'static str {
+        self.nodes.get(mac).and_then(|node| node.arch).map_or("x86_64", Arch::machine)
+    }
+}
+
+/// What stands before a path so that it is asked for by a grant.
+fn below_grant(token: &str) -> String {
+    if token.is_empty() { String::new() } else { format!("g/{token}/") }
+}

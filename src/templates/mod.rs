@@ -1,0 +1,95 @@
+//! Texts made for one node from templates: configurations, install scripts, kernel arguments.
+//!
+//! Templates are minijinja's, and strict: a name that is not there is an error with its line, because a machine
+//! with half a configuration is worse than one that was not installed.
+
+mod check;
+mod context;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, syntax::SyntaxConfig, value::Serde};
+
+pub use check::{ConfigError, check};
+pub use context::{Context, FileFacts, NodeFacts};
+
+/// Texts by name; templates may include each other.
+pub type Library = Arc<BTreeMap<String, Arc<str>>>;
+
+/// Why a text can't be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}{place}: {reason}", place = line.map(|line| format!(":{line}")).unwrap_or_default())]
+pub struct TemplateError {
+    /// The template.
+    pub name: String,
+    /// The line in it, from 1.
+    pub line: Option<usize>,
+    /// What is wrong there.
+    pub reason: String,
+}
+
+/// Makes a text from the template called `name`.
+///
+/// # Errors
+/// [`TemplateError`] says where and why.
+pub fn render(library: &Library, name: &str, context: &Context) -> Result<String, TemplateError> {
+    let mut environment = environment();
+    let texts = library.clone();
+    environment.set_loader(move |name| Ok(texts.get(name).map(ToString::to_string)));
+    let rendered = environment.get_template(name).and_then(|template| template.render(Serde(context)));
+    rendered.map_err(|error| explain(name, &error))
+}
+
+/// Makes a text from a template that is one line of a profile, called `name` in errors.
+///
+/// # Errors
+/// [`TemplateError`] says why.
+pub fn render_line(name: &str, line: &str, context: &Context) -> Result<String, TemplateError> {
+    let rendered = environment().render_named_str(name, line, Serde(context));
+    rendered.map_err(|error| explain(name, &error))
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    // Line ends stay as they are, those behind blocks too: without them, a line that ends in `{% endfor %}` would
+    // swallow the next one.
+    let mut syntax = SyntaxConfig::builder();
+    syntax.keep_trailing_newline(true);
+    if let Ok(syntax) = syntax.build() {
+        environment.set_syntax(syntax);
+    }
+    environment.add_filter("quoted", quoted);
+    environment
+}
+
+/// Text that fits between a shell's single quotes.
+fn quoted(text: &str) -> String {
+    text.replace('\'', r"'\''")
+}
+
+fn explain(name: &str, error: &minijinja::Error) -> TemplateError {
+    // The innermost error is in the text that a template includes.
+    let mut innermost = error;
+    while let Some(source) = std::error::Error::source(innermost).and_then(|source| source.downcast_ref()) {
+        innermost = source;
+    }
+    let reason = match (innermost.kind(), innermost.detail()) {
+        (ErrorKind::UndefinedError, _) => undefined(innermost),
+        (_, Some(detail)) => detail.to_owned(),
+        (kind, None) => kind.to_string(),
+    };
+    TemplateError { name: innermost.name().unwrap_or(name).to_owned(), line: innermost.line(), reason }
+}
+
+fn undefined(error: &minijinja::Error) -> String {
+    let what = error.template_source().zip(error.range()).and_then(|(text, range)| text.get(range));
+    match what {
+        Some(what) => format!("{what:?} is not defined"),
+        None => "something that it names is not defined".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
