@@ -104,6 +104,8 @@ pub enum View {
     Nodes,
     /// One node, by name or MAC.
     Node(String),
+    /// What a node would be given.
+    Render(String),
 }
 
 /// The reply to an [`Ask`].

@@ -21,6 +21,10 @@ impl Appliance {
                 },
                 Err(refusal) => return Answer::Refused(refusal),
             },
+            View::Render(text) => match self.find(text).and_then(|mac| self.render(mac, now)) {
+                Ok(view) => serde_json::to_value(view),
+                Err(refusal) => return Answer::Refused(refusal),
+            },
         };
         json.map_or_else(|error| Answer::Refused(Refusal::Unavailable(error.to_string())), Answer::Json)
     }

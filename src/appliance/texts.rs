@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    appliance::Appliance,
+    appliance::{Appliance, Refusal, RenderView},
     assets::version::{FileSet, Version},
     boot::{Kernel, Plan},
     ids::{Arch, Mac, Time},
@@ -49,6 +49,27 @@ impl Appliance {
         };
         let kernel = self.order(node.mac, grant).and_then(|order| self.kernel(&order, grant.live, now));
         kernel.map_or_else(|why| disk(&why), Plan::Kernel)
+    }
+
+    /// What a node would be given, with an empty grant.
+    pub(super) fn render(&self, mac: Mac, now: Time) -> Result<RenderView, Refusal> {
+        let conflict = |reason: String| Refusal::Conflict(format!("{}: {reason}", self.label(mac)));
+        let (version, set) = self.wanted_files(mac).map_err(|reason| conflict(reason.to_string()))?;
+        let order = Order { mac, version, set, token: "" };
+        let profile = &version.profile;
+        let config = self.node_config(&order, None, now).map_err(conflict)?;
+        let script = profile.script.is_some().then(|| self.install_script(&order, now)).transpose();
+        let texts = profile.templates.keys().filter_map(|name| {
+            let text = self.profile_text(&order, name, now)?;
+            Some(text.map(|text| (name.clone(), text)))
+        });
+        Ok(RenderView {
+            system: format!("{} {}", profile.name, version.name),
+            arguments: self.kernel(&order, false, now).map_err(conflict)?.arguments,
+            script: script.map_err(conflict)?,
+            texts: texts.collect::<Result<_, _>>().map_err(conflict)?,
+            config: config.map(|config| (config.kind.name().to_owned(), config.text)),
+        })
     }
 
     fn kernel(&self, order: &Order<'_>, live: bool, now: Time) -> Result<Kernel, String> {

@@ -34,6 +34,21 @@ pub struct StatusView {
     pub warnings: Vec<String>,
 }
 
+/// `rackberry node show --render`: what a node would be given if it were armed now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderView {
+    /// Operating system and version.
+    pub system: String,
+    /// The kernel's arguments.
+    pub arguments: String,
+    /// The install script, where its system has one.
+    pub script: Option<String>,
+    /// The profile's other texts, by their names.
+    pub texts: Vec<(String, String)>,
+    /// Kind and text of its configuration, if it has one.
+    pub config: Option<(String, String)>,
+}
+
 /// `rackberry nodes`, `GET /api/v1/nodes`: one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeView {

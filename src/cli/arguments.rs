@@ -153,6 +153,9 @@ pub enum NodeCommand {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// Show what it would be given if it were armed now: kernel arguments, script, configuration.
+        #[arg(long)]
+        render: bool,
     },
     /// Drop what is known of it.
     Forget {

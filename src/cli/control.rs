@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{arguments::Arm, paint::Paint, view};
 use crate::{
-    appliance::{NodeView, StatusView},
+    appliance::{NodeView, RenderView, StatusView},
     http::client,
 };
 
@@ -42,6 +42,17 @@ pub async fn node(socket: &Path, node: &str, json: bool) -> anyhow::Result<()> {
     }
     let node: NodeView = serde_json::from_value(value)?;
     print!("{}", view::node(&node, Paint::on(&io::stdout())));
+    Ok(())
+}
+
+/// `rackberry node show --render`
+pub async fn render(socket: &Path, node: &str, json: bool) -> anyhow::Result<()> {
+    let value = get(socket, &format!("/api/v1/nodes/{node}/render")).await?;
+    if json {
+        return print_json(&value);
+    }
+    let render: RenderView = serde_json::from_value(value)?;
+    print!("{}", view::render(&render, Paint::on(&io::stdout())));
     Ok(())
 }
 

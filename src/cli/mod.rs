@@ -56,7 +56,10 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Arm(arm) => runtime()?.block_on(control::arm(&socket, &arm)),
         Command::Disarm => runtime()?.block_on(control::order(&socket, "/api/v1/disarm")),
         Command::Nodes { json } => runtime()?.block_on(control::nodes(&socket, json)),
-        Command::Node(NodeCommand::Show { node, json }) => {
+        Command::Node(NodeCommand::Show { node, json, render: true }) => {
+            runtime()?.block_on(control::render(&socket, &node, json))
+        }
+        Command::Node(NodeCommand::Show { node, json, .. }) => {
             runtime()?.block_on(control::node(&socket, &node, json))
         }
         Command::Node(NodeCommand::Forget { node }) => {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::paint::{Paint, bar, seconds};
 use crate::{
-    appliance::{NodeView, StatusView},
+    appliance::{NodeView, RenderView, StatusView},
     ids::Stage,
 };
 
@@ -125,6 +125,27 @@ pub fn node(node: &NodeView, paint: Paint) -> String {
         for line in node.log.lines() {
             let _ = writeln!(text, "  {line}");
         }
+    }
+    text
+}
+
+/// `rackberry node show --render`
+pub fn render(view: &RenderView, paint: Paint) -> String {
+    let mut text = String::new();
+    let mut part = |title: &str, body: &str| {
+        let end = if body.is_empty() || body.ends_with('\n') { "" } else { "\n" };
+        let _ = writeln!(text, "{}\n{body}{end}", paint.strong(&format!("--- {title}")));
+    };
+    part(&format!("kernel arguments of {}", view.system), &view.arguments);
+    for (name, body) in &view.texts {
+        part(name, body);
+    }
+    if let Some(script) = &view.script {
+        part("install script", script);
+    }
+    match &view.config {
+        Some((kind, body)) => part(&format!("its configuration ({kind})"), body),
+        None => part("its configuration: none", ""),
     }
     text
 }

@@ -60,6 +60,8 @@ pub enum Api {
     Nodes,
     /// GET nodes/NODE
     Node(String),
+    /// GET nodes/NODE/render: what it would be given; on the control socket only, since secrets may be in it
+    Render(String),
     /// GET events (server-sent)
     Events,
     /// POST arm
@@ -205,6 +207,7 @@ fn api(rest: &[&str]) -> Result<Api, RouteError> {
         ["arm"] => Ok(Api::Arm),
         ["disarm"] => Ok(Api::Disarm),
         ["nodes", node] => Ok(Api::Node((*node).to_owned())),
+        ["nodes", node, "render"] => Ok(Api::Render((*node).to_owned())),
         ["nodes", mac, "report"] => mac
             .parse()
             .map(Api::Report)

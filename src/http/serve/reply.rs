@@ -72,6 +72,13 @@ async fn dispatch(
         Route::Api(Api::Status) => view(shared, View::Status).await,
         Route::Api(Api::Nodes) => view(shared, View::Nodes).await,
         Route::Api(Api::Node(node)) => view(shared, View::Node(node)).await,
+        Route::Api(Api::Render(node)) => match peer {
+            Peer::Socket => view(shared, View::Render(node)).await,
+            Peer::Network(_) => Err(no(
+                StatusCode::FORBIDDEN,
+                "what a node would be given is shown on the machine itself only: `rackberry node show --render`",
+            )),
+        },
         Route::Api(Api::Events) => follow(shared, peer),
         Route::Api(Api::Report(mac)) => {
             let Peer::Network(peer) = peer else {
