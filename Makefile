@@ -19,7 +19,7 @@ lint: setup ## formatting, clippy, licences and sources of dependencies, shell s
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	cargo-deny check bans licenses sources
-	shellcheck .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' image profiles)
+	shellcheck -x .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' image profiles)
 
 cross: assets ## the Raspberry Pi's static binary, and a look at it under emulation
 	image/setup cross
@@ -30,6 +30,7 @@ cross: assets ## the Raspberry Pi's static binary, and a look at it under emulat
 
 assets: setup ## the demo's operating system and the boot loaders, in target/
 	image/loaders/build target/loaders
+	image/installer/build target/loaders
 	image/demo-os/build target/demo
 
 setup:

@@ -176,7 +176,7 @@ impl Appliance {
         let files = [Role::Kernel, Role::Initrd, Role::Rootfs, Role::Image].map(|role| {
             let file = order.set.file(role).map(|file| FileFacts {
                 name: file.found.name.last().cloned().unwrap_or_default(),
-                url: format!("{base_url}/{}", file.url_path()),
+                url: format!("{base_url}/{}", escaped(&file.url_path())),
                 sha256: None,
             });
             (role.name(), file)
@@ -224,6 +224,16 @@ impl Appliance {
     pub(super) fn machine(&self, mac: Mac) -> &'static str {
         self.nodes.get(mac).and_then(|node| node.arch).map_or("x86_64", Arch::machine)
     }
+}
+
+/// A path as it stands in a URL (RFC 3986 section 3.3): names of images are the user's.
+fn escaped(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    let parts = path.bytes().map(|byte| match plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    parts.collect()
 }
 
 /// What stands before a path so that it is asked for by a grant.

@@ -39,6 +39,9 @@ pub struct Machine {
     pub mac: Mac,
     /// Its firmware.
     pub firmware: Firmware,
+    /// Its memory in MiB; at first what the firmware, the demo's kernel and the unpacking of its image take, and
+    /// little more.
+    pub memory: u32,
     /// The folder for its disk, sockets and console log.
     pub dir: PathBuf,
 }
@@ -51,7 +54,11 @@ impl Machine {
     pub fn new(parent: &Path, name: &str, mac: Mac, firmware: Firmware) -> anyhow::Result<Machine> {
         let dir = parent.join(name);
         fs::create_dir_all(&dir).with_context(|| format!("can't make {}", dir.display()))?;
-        let machine = Machine { name: name.to_owned(), mac, firmware, dir };
+        let memory = match firmware {
+            Firmware::Bios => 192,
+            Firmware::Uefi => 384,
+        };
+        let machine = Machine { name: name.to_owned(), mac, firmware, memory, dir };
         File::create(machine.disk()).and_then(|disk| disk.set_len(DISK)).context("can't make a disk")?;
         if firmware == Firmware::Uefi {
             fs::copy(OVMF_VARS, machine.variables())
@@ -103,14 +110,14 @@ impl Machine {
         );
         qemu.args(["-netdev", &netdev]);
         let nic = format!("virtio-net-pci,netdev=net,mac={},bootindex=1", self.mac);
-        // Memory: what firmware, kernel and the image's decompression take, and little more.
+        qemu.args(["-m", &self.memory.to_string()]);
         match self.firmware {
             Firmware::Bios => {
-                qemu.args(["-machine", "pc,graphics=off", "-m", "192", "-device", &nic]);
+                qemu.args(["-machine", "pc,graphics=off", "-device", &nic]);
             }
             Firmware::Uefi => {
                 // The card's own ROM is an iPXE; without it, EDK2's PXE client is what boots.
-                qemu.args(["-machine", "q35", "-m", "384", "-device", &(nic + ",romfile=")]);
+                qemu.args(["-machine", "q35", "-device", &(nic + ",romfile=")]);
                 let code = format!("if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}");
                 let variables = format!("if=pflash,unit=1,format=raw,file={}", self.variables().display());
                 qemu.args(["-drive", &code, "-drive", &variables]);

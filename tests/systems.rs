@@ -1,0 +1,178 @@
+//! Operating systems: what each profile gives a node, and its own installer against this server.
+
+mod support;
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use rackberry::demo::machine::Firmware;
+use serde_json::Value;
+use support::{
+    Net,
+    machine::{INSTALL, Node},
+    root,
+    service::{Service, small_system},
+};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// A complete set of every profile, of a few bytes each, and a configuration for each kind.
+fn small_systems(net: &Net) {
+    small_system(net);
+    for file in ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2", "image.bin.bz2.sig"] {
+        net.write(&format!("assets/flatcar/4230.2.0/flatcar_production_{file}"), file);
+    }
+    for file in
+        ["live-kernel.x86_64", "live-initramfs.x86_64.img", "live-rootfs.x86_64.img", "metal.x86_64.raw.xz"]
+    {
+        net.write(&format!("assets/fedora-coreos/44.1/fedora-coreos-44.1-{file}"), file);
+    }
+    for file in ["linux", "initrd.gz"] {
+        net.write(&format!("assets/debian/12/{file}"), file);
+    }
+    net.write("assets/raw/1/it's a disk.img.xz", "image");
+    net.write("assets/cloud-configs/default.yml", "#cloud-config\nhostname: {{ node.name }}\n");
+    net.write(
+        "assets/cloud-configs/default.ign",
+        "{\"ignition\": {\"version\": \"3.4.0\"}, \"passwd\": {\"users\": [{\"name\": \"core\", \"sshAuthorizedKeys\": {{ ssh_keys | tojson }}}]}}\n",
+    );
+    net.write("assets/cloud-configs/default.preseed", "d-i mirror/http/hostname string {{ vars.mirror }}\n");
+}
+
+const NODES: &str = "[install]\nvars = { mirror = 'deb.rack.lan' }\nssh_keys = ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA me']\n\
+    [[node]]\nname = 'a'\nmac = '52:54:00:00:00:01'\nprofile = 'coreos'\n\
+    [[node]]\nname = 'b'\nmac = '52:54:00:00:00:02'\nprofile = 'flatcar'\n\
+    [[node]]\nname = 'c'\nmac = '52:54:00:00:00:03'\nprofile = 'fedora-coreos'\n\
+    [[node]]\nname = 'd'\nmac = '52:54:00:00:00:04'\nprofile = 'debian'\ndisk = '/dev/vda'\n\
+    [[node]]\nname = 'e'\nmac = '52:54:00:00:00:05'\nprofile = 'raw'\ndisk = 'smallest'\n";
+
+/// What a node would be given, as JSON.
+fn render(service: &Service, node: &str) -> Value {
+    serde_json::from_str(&service.cli(&["node", "show", "--render", "--json", node])).unwrap()
+}
+
+/// Runs shellcheck on a script, and returns its text.
+fn checked(net: &Net, name: &str, script: &str) -> String {
+    let file = net.write(name, script);
+    let output = Command::new("shellcheck").args(["-S", "warning"]).arg(&file).output().expect("shellcheck");
+    assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stdout));
+    script.to_owned()
+}
+
+#[test]
+fn each_profile_makes_what_its_installer_takes() {
+    let net = Net::new();
+    small_systems(&net);
+    let service = Service::start(&net, NODES);
+    let given = ["a", "b", "c", "d", "e"].map(|node| render(&service, node));
+    let [coreos, flatcar, fedora, debian, raw] = &given;
+    for (view, words) in [
+        (coreos, "coreos.autologin cloud-config-url=http://10.10.10.1/cloud-configs/install.sh"),
+        (flatcar, "flatcar.first_boot=1 ignition.config.url=http://10.10.10.1/profile/live.ign"),
+        (
+            fedora,
+            "coreos.live.rootfs_url=http://10.10.10.1/fedora-coreos/44.1/fedora-coreos-44.1-live-rootfs.x86_64.img \
+             ignition.config.url=http://10.10.10.1/profile/live.ign",
+        ),
+        (debian, "auto=true priority=critical url=http://10.10.10.1/profile/preseed.cfg"),
+        (raw, "rackberry.script=http://10.10.10.1/profile/install.sh"),
+    ] {
+        assert!(view["arguments"].as_str().unwrap().contains(words), "{view:#}");
+    }
+    for (view, command) in [
+        (coreos, r#"coreos-install -d "$disk" -V "$version" -c "$config" -b "$server""#),
+        (flatcar, r#"flatcar-install -d "$disk" -V "$version" -i "$config" -b "$server""#),
+        (
+            fedora,
+            r#"coreos-installer install "$disk" --image-url http://10.10.10.1/fedora-coreos/44.1/fedora-coreos-44.1-metal.x86_64.raw.xz"#,
+        ),
+        (raw, r"write-image"),
+    ] {
+        let script = checked(&net, "install.sh", view["script"].as_str().unwrap());
+        assert!(script.contains(command), "{script}");
+    }
+    assert!(raw["script"].as_str().unwrap().contains("http://10.10.10.1/raw/1/it%27s%20a%20disk.img.xz"));
+    for view in [flatcar, fedora] {
+        let live: Value =
+            serde_json::from_str(view["texts"][0][1].as_str().unwrap()).expect("Ignition is JSON");
+        assert_eq!(live["storage"]["files"][0]["contents"]["source"], "http://10.10.10.1/profile/install.sh");
+        let config: Value = serde_json::from_str(view["config"][1].as_str().unwrap()).unwrap();
+        assert_eq!(
+            config["passwd"]["users"][0]["sshAuthorizedKeys"][0],
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA me"
+        );
+    }
+    let texts = debian["texts"].as_array().unwrap();
+    let text = |name: &str| {
+        texts.iter().find(|text| text[0] == name).and_then(|text| text[1].as_str()).unwrap().to_owned()
+    };
+    let preseed = text("preseed.cfg");
+    for line in [
+        "d-i mirror/http/hostname string deb.rack.lan",
+        "d-i preseed/run string http://10.10.10.1/profile/run.sh",
+        "d-i partman-auto/disk string /dev/vda",
+    ] {
+        assert!(preseed.lines().any(|own| own == line), "no {line} in:\n{preseed}");
+    }
+    checked(&net, "run.sh", &text("run.sh"));
+    assert_eq!(coreos["config"][1], "#cloud-config\nhostname: a\n");
+    assert_eq!(raw["config"], Value::Null);
+}
+
+#[test]
+fn a_faulty_configuration_is_named_with_its_line_and_nobody_is_armed() {
+    let net = Net::new();
+    small_systems(&net);
+    net.write(
+        "assets/cloud-configs/b.ign",
+        "{\n  \"ignition\": { \"version\": \"3.4.0\" },\n  \"x\": {{ node.vars.role }}\n}\n",
+    );
+    let service = Service::start(&net, NODES);
+    let refused = service.try_cli(&["arm"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("b: cloud-configs/b.ign:3: \"node.vars.role\" is not defined"), "{said}");
+    assert!(service.status()["warnings"].to_string().contains("cloud-configs/b.ign:3"));
+    service.cli(&["arm", "a"]);
+    service.cli(&["disarm"]);
+    // What people know from the cloud: the header is missing, or it is Butane.
+    net.write("assets/cloud-configs/b.ign", "variant: flatcar\nversion: 1.0.0\n");
+    net.write("assets/cloud-configs/a.yml", "hostname: a\n");
+    support::wait_until("the folder is looked at again", SOON, || {
+        let said = String::from_utf8_lossy(&service.try_cli(&["arm"]).stderr).into_owned();
+        said.contains("a: cloud-configs/a.yml: its first line must be `#cloud-config`")
+            && said.contains("b: cloud-configs/b.ign: it is Butane, not Ignition")
+    });
+    // Over the network nobody sees what a node would be given.
+    let status = net.run("curl -s -o /dev/null -w '%{http_code}' http://10.10.10.1/api/v1/nodes/a/render");
+    assert_eq!(status, "403");
+}
+
+/// The demo's disk image, which says on the console that it is up from its disk.
+fn demo_image() -> std::path::PathBuf {
+    root().join("target/demo/assets/coreos/1010.5.0/coreos_production_image.bin.bz2")
+}
+
+fn link(from: &Path, to: &Path) {
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+}
+
+#[test]
+fn the_projects_own_installer_writes_a_disk_image() {
+    let net = Net::new();
+    link(&demo_image(), &net.path("assets/raw/7/demo.img.bz2"));
+    let service = Service::start(
+        &net,
+        "[install]\nprofile = 'raw'\ndisk = 'smallest'\nconsole = 'ttyS0,115200'\n\
+         [[node]]\nname = 'bios'\nmac = '52:54:00:00:00:01'\n",
+    );
+    service.cli(&["arm"]);
+    let mut node = Node::plug(&net, "bios", "52:54:00:00:00:01", Firmware::Bios);
+    // It holds the drivers of every card there is.
+    node.machine.memory = 512;
+    node.switch_on();
+    node.wait_up(1);
+    service.wait_for("stage=installed", SOON);
+    let known = service.node("bios");
+    assert_eq!((&known["writes"], &known["installed"]["version"]), (&1.into(), &"7".into()), "{known}");
+    node.wait_console("write-image: demo.img.bz2 is on /dev/vda", 1, INSTALL);
+}
