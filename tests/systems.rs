@@ -176,3 +176,36 @@ fn the_projects_own_installer_writes_a_disk_image() {
     assert_eq!((&known["writes"], &known["installed"]["version"]), (&1.into(), &"7".into()), "{known}");
     node.wait_console("write-image: demo.img.bz2 is on /dev/vda", 1, INSTALL);
 }
+
+#[test]
+fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
+    let net = Net::new();
+    let images = Path::new("/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64");
+    for file in ["linux", "initrd.gz"] {
+        link(&images.join(file), &net.path("assets/debian/12").join(file));
+    }
+    // There is no mirror in this network: what the installer's later steps would run is run at the first one.
+    net.write(
+        "assets/cloud-configs/default.preseed",
+        "d-i debian-installer/locale string C\nd-i keyboard-configuration/xkb-keymap select us\n\
+         d-i netcfg/get_hostname string {{ node.name }}\n\
+         d-i preseed/early_command string \
+           /lib/partman/init.d/01rackberry && /usr/lib/finish-install.d/94rackberry\n",
+    );
+    let service = Service::start(
+        &net,
+        "[install]\nprofile = 'debian'\ndisk = '/dev/vda'\nconsole = 'ttyS0,115200'\n\
+         [[node]]\nname = 'bios'\nmac = '52:54:00:00:00:01'\n",
+    );
+    service.cli(&["arm"]);
+    let mut node = Node::plug(&net, "bios", "52:54:00:00:00:01", Firmware::Bios);
+    // With less, the installer stops and says so.
+    node.machine.memory = 1024;
+    node.mark_disk();
+    node.switch_on();
+    service.wait_for("node=\"bios\" stage=installing", INSTALL);
+    service.wait_for("node=\"bios\" stage=written", SOON);
+    let known = service.node("bios");
+    assert_eq!((&known["writes"], &known["granted"]), (&1.into(), &false.into()), "{known}");
+    assert!(node.is_disk_untouched(), "the installer has not come that far");
+}

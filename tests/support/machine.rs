@@ -12,7 +12,7 @@ use rackberry::demo::machine::{Firmware, Machine};
 use super::{Net, Watched, service::BINARY, wait_until};
 
 /// An install takes 40 s here when the machine has a core for itself; a crowded one gets time.
-pub const INSTALL: Duration = Duration::from_secs(300);
+pub const INSTALL: Duration = Duration::from_secs(900);
 /// What the demo system says when it runs from its disk.
 const UP: &str = "is up from its own disk";
 /// What a disk holds that must not be touched.
