@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sha2::{Digest as _, Sha224, Sha256, Sha384, Sha512};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 /// A digest that can stand for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -132,7 +132,6 @@ impl Digester {
 /// One running hash.
 #[derive(Debug, Clone)]
 pub(super) enum Hasher {
-    Sha224(Sha224),
     Sha256(Sha256),
     Sha384(Sha384),
     Sha512(Sha512),
@@ -146,17 +145,12 @@ impl Hasher {
         }
     }
 
-    pub(super) fn sha224() -> Hasher {
-        Hasher::Sha224(Sha224::new())
-    }
-
     pub(super) fn sha384() -> Hasher {
         Hasher::Sha384(Sha384::new())
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {
         match self {
-            Hasher::Sha224(state) => state.update(bytes),
             Hasher::Sha256(state) => state.update(bytes),
             Hasher::Sha384(state) => state.update(bytes),
             Hasher::Sha512(state) => state.update(bytes),
@@ -165,7 +159,6 @@ impl Hasher {
 
     pub(super) fn finish(self) -> Vec<u8> {
         match self {
-            Hasher::Sha224(state) => state.finalize().to_vec(),
             Hasher::Sha256(state) => state.finalize().to_vec(),
             Hasher::Sha384(state) => state.finalize().to_vec(),
             Hasher::Sha512(state) => state.finalize().to_vec(),
@@ -177,7 +170,7 @@ impl Hasher {
         let algorithm = match self {
             Hasher::Sha256(_) => Algorithm::Sha256,
             Hasher::Sha512(_) => Algorithm::Sha512,
-            Hasher::Sha224(_) | Hasher::Sha384(_) => return None,
+            Hasher::Sha384(_) => return None,
         };
         Some(Digest { algorithm, value: self.clone().finish() })
     }

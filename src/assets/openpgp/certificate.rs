@@ -148,14 +148,14 @@ impl<K: KeyDetails> Key<K> {
     fn new(packet: K, body: &[u8]) -> Key<K> {
         let strength = match packet.public_params() {
             _ if !matches!(packet.version(), KeyVersion::V4 | KeyVersion::V6) => {
-                Strength::Unsupported(format!("a key of version {}", u8::from(packet.version())))
+                Strength::Unsupported(format!("of version {}", u8::from(packet.version())))
             }
             PublicParams::RSA(_) => rsa_strength(body),
             PublicParams::ECDSA(EcdsaPublicParams::Unsupported { curve, .. }) => {
-                Strength::Unsupported(format!("the curve {}", curve.name()))
+                Strength::Unsupported(format!("of the curve {}", curve.name()))
             }
             PublicParams::EdDSALegacy(EddsaLegacyPublicParams::Unsupported { curve, .. }) => {
-                Strength::Unsupported(format!("the curve {}", curve.name()))
+                Strength::Unsupported(format!("of the curve {}", curve.name()))
             }
             PublicParams::ECDSA(_)
             | PublicParams::EdDSALegacy(_)
@@ -163,7 +163,7 @@ impl<K: KeyDetails> Key<K> {
             | PublicParams::Ed448(_) => Strength::Enough,
             // Section 12.5: DSA is out of use, and most of its keys have 1024 bits.
             PublicParams::DSA(_) => Strength::Weak("DSA".into()),
-            _ => Strength::Unsupported(format!("public-key algorithm {}", u8::from(packet.algorithm()))),
+            _ => Strength::Unsupported(format!("of public-key algorithm {}", u8::from(packet.algorithm()))),
         };
         Key { fingerprint: Fingerprint::of(&packet), packet, strength }
     }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     armor,
-    certificate::Certificate,
+    certificate::{Certificate, Strength},
     names::{Fingerprint, Issuer, Timestamp},
     packets::{self, Unreadable},
-    self_signatures::{Binding, Bound, Primary},
+    self_signatures::{Binding, Bound, Primary, Revocation},
 };
 
 /// Certificates by their primary keys. To be in a keyring is not to be trusted; see [`Trust`].
@@ -35,7 +35,8 @@ pub struct KeyInfo {
     pub made: Timestamp,
     /// When the primary key expires.
     pub expires: Option<Timestamp>,
-    /// The keys that sign files, the primary key among them if it does, with the ends of their times.
+    /// The keys that sign files, the primary key among them if it does, with the ends of their times. Compromised ones are
+    /// left out.
     pub signing: Vec<(Fingerprint, Option<Timestamp>)>,
 }
 
@@ -55,6 +56,14 @@ pub enum KeyFileFault {
     /// It holds no certificate.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    /// A key of an algorithm that this program has not.
+    #[error("key {key} is {what}, which is not supported here")]
+    Unsupported {
+        /// The key.
+        key: Fingerprint,
+        /// What it is.
+        what: String,
+    },
     /// A key without its owner's word: anyone could have put it together.
     #[error("key {0} is signed by nobody, not even by itself; export it anew")]
     NotSelfSigned(Fingerprint),
@@ -77,6 +86,9 @@ impl Keyring {
         for block in armor::contents(file, "PUBLIC KEY BLOCK")? {
             for certificate in Certificate::parse(&packets::split(&block)?)? {
                 let fingerprint = certificate.primary.fingerprint.clone();
+                if let Strength::Unsupported(what) = certificate.primary.strength {
+                    return Err(KeyFileFault::Unsupported { key: fingerprint, what });
+                }
                 let known = entries.remove(&fingerprint).or_else(|| self.entries.get(&fingerprint).cloned());
                 let merged = match known {
                     Some(Entry { certificate: mut known, .. }) => {
@@ -142,11 +154,16 @@ impl Entry {
         let fingerprint = self.certificate.primary.fingerprint.clone();
         let stated = self.primary.stated;
         let mut signing = Vec::new();
-        if let Some(stated) = stated.filter(|stated| stated.signs) {
+        let usable = |revocations: &[Revocation]| !revocations.iter().any(|revocation| revocation.hard);
+        let is_usable = usable(&self.primary.revocations);
+        if let Some(stated) = stated.filter(|stated| stated.signs && is_usable) {
             signing.push((fingerprint.clone(), stated.expires));
         }
         for (subkey, bound) in self.certificate.subkeys.iter().zip(&self.bound) {
-            if let Binding::Signing { expires } = bound.binding {
+            if let Binding::Signing { expires } = bound.binding
+                && is_usable
+                && usable(&bound.revocations)
+            {
                 signing.push((subkey.key.fingerprint.clone(), expires));
             }
         }

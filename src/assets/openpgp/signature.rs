@@ -13,7 +13,7 @@ use super::{
     certificate::Strength,
     keyring::{Entry, Keyring, Trust},
     names::{Fingerprint, Issuer, Timestamp, printable},
-    packets::{Packet, Unreadable, big_endian, types},
+    packets::{Packet, Unreadable, big_endian},
     self_signatures::{Binding, Revocation, time, unknown_demand},
     verdict::{Bad, Good},
 };
@@ -49,15 +49,6 @@ pub(super) struct Prospect {
 impl FileSignature {
     pub(super) fn parse(packet: &Packet<'_>) -> Result<FileSignature, Bad> {
         let damaged = || Bad::Malformed(Unreadable::NotPackets.to_string());
-        match packet.kind {
-            types::SIGNATURE => {}
-            types::PUBLIC_KEY => return Err(Bad::Malformed("it is a public key".into())),
-            types::SECRET_KEY => return Err(Bad::Malformed(Unreadable::SecretKey.to_string())),
-            types::ONE_PASS | types::COMPRESSED => {
-                return Err(Bad::Malformed("it is a signed message, not a signature beside a file".into()));
-            }
-            _ => return Err(Bad::Malformed(Unreadable::Misplaced("a signature").to_string())),
-        }
         let signature =
             Signature::try_from_reader(packet.header(), packet.body).map_err(|_| damaged())?;
         let version = packet.body.first().copied().unwrap_or_default();
@@ -235,15 +226,14 @@ fn strong(key: &Fingerprint, strength: &Strength) -> Result<(), Bad> {
     match strength {
         Strength::Enough => Ok(()),
         Strength::Weak(what) => Err(Bad::WeakKey { key: key.clone(), what: what.clone() }),
-        Strength::Unsupported(what) => Err(Bad::Unsupported(what.clone())),
+        Strength::Unsupported(what) => Err(Bad::Unsupported(format!("a key {what}"))),
     }
 }
 
-/// The digests that files may be signed over: SHA-2. MD5, SHA-1 and RIPEMD-160 can be forged (section 9.5), and nobody
-/// signs images over SHA-3.
+/// The digests that files may be signed over: SHA-2 of 256 bits or more. MD5, SHA-1 and RIPEMD-160 can be forged (section
+/// 9.5), and nobody signs images over SHA-224 or SHA-3.
 pub(super) fn hasher(algorithm: HashAlgorithm) -> Result<Hasher, Bad> {
     match algorithm {
-        HashAlgorithm::Sha224 => Ok(Hasher::sha224()),
         HashAlgorithm::Sha256 => Ok(Hasher::of(Algorithm::Sha256)),
         HashAlgorithm::Sha384 => Ok(Hasher::sha384()),
         HashAlgorithm::Sha512 => Ok(Hasher::of(Algorithm::Sha512)),

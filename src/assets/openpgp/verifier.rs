@@ -121,9 +121,18 @@ impl Verifier {
     fn read(&mut self, file: &[u8], keyring: &Keyring, trust: &Trust) -> Result<(), Bad> {
         let unreadable = |fault: packets::Unreadable| Bad::Malformed(fault.to_string());
         for block in armor::contents(file, "SIGNATURE").map_err(unreadable)? {
-            for packet in packets::split(&block).map_err(unreadable)? {
-                if matches!(packet.kind, types::MARKER | types::PADDING) {
-                    continue;
+            let packets = match packets::split(&block) {
+                // Data follows in pieces, as it does in messages and in nothing else.
+                Err(_) if matches!(block.first(), Some(0xa0..=0xa3 | 0xc8)) => {
+                    return Err(not_a_signature(types::COMPRESSED));
+                }
+                packets => packets.map_err(unreadable)?,
+            };
+            for packet in packets {
+                match packet.kind {
+                    types::SIGNATURE => {}
+                    types::MARKER | types::PADDING => continue,
+                    other => return Err(not_a_signature(other)),
                 }
                 if self.signatures.len() == MOST_SIGNATURES {
                     return Err(Bad::Malformed(format!("it holds more than {MOST_SIGNATURES} signatures")));
@@ -165,6 +174,16 @@ impl Verifier {
         }
         self.digester = Digester::new(own);
     }
+}
+
+/// A detached signature is nothing but signature packets (RFC 9580 section 10.4).
+fn not_a_signature(kind: u8) -> Bad {
+    Bad::Malformed(match kind {
+        types::PUBLIC_KEY => "it is a public key".into(),
+        types::SECRET_KEY => packets::Unreadable::SecretKey.to_string(),
+        types::ONE_PASS | types::COMPRESSED => "it is a signed message, not a signature beside a file".into(),
+        _ => packets::Unreadable::Misplaced("a signature").to_string(),
+    })
 }
 
 fn no_signature() -> Bad {

@@ -1,0 +1,1 @@
+//! Documents that carry their signature, and the lists of digests in them.

@@ -1,0 +1,1 @@
+//! Keys and signatures that GnuPG does not make.

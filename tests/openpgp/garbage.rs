@@ -1,0 +1,1 @@
+//! Whatever bytes come in, the answer is a reason.

@@ -1,0 +1,1 @@
+//! The keys that come with the profiles.
