@@ -99,7 +99,9 @@ impl Sums {
         };
         let digest = Digest::from_hex(algorithm, &hex).ok_or(SumsFault::Line { line: number })?;
         match listed.digests.iter().find(|known| known.algorithm() == algorithm) {
-            Some(known) if *known != digest => Err(SumsFault::Contradiction { line: number, name, algorithm }),
+            Some(known) if *known != digest => {
+                Err(SumsFault::Contradiction { line: number, name, algorithm })
+            }
             Some(_) => Ok(()),
             None => {
                 listed.digests.push(digest);
@@ -162,7 +164,8 @@ pub struct Checker {
 impl Checker {
     /// For the file of this name; nothing is computed if the list can't say anything of it.
     pub fn new(sums: &Sums, name: &str) -> Checker {
-        let files = sums.files.get_key_value(plain(name)).map(|(name, listed)| (name.clone(), listed.clone()));
+        let files =
+            sums.files.get_key_value(plain(name)).map(|(name, listed)| (name.clone(), listed.clone()));
         Checker {
             sums: Sums { files: files.into_iter().collect() },
             name: name.to_owned(),
@@ -194,7 +197,12 @@ impl fmt::Display for SumVerdict {
             SumVerdict::Matches(digest) => write!(f, "its {} is the listed one", digest.algorithm()),
             SumVerdict::Differs { listed, found } => {
                 let kind = listed.algorithm();
-                write!(f, "its {kind} is {}, listed is {}: it is damaged or another file", found.hex(), listed.hex())
+                write!(
+                    f,
+                    "its {kind} is {}, listed is {}: it is damaged or another file",
+                    found.hex(),
+                    listed.hex()
+                )
             }
             SumVerdict::NotListed { name } => write!(f, "the list of digests does not name {name}"),
             SumVerdict::TooWeak { name, listed } if listed.iter().any(|kind| known(kind).is_some()) => {
@@ -389,11 +397,8 @@ mod tests {
     /// Two digests are listed and the file was made to fit one of them.
     #[test]
     fn every_digest_that_is_known_must_match() {
-        let text = format!(
-            "{}  file\n{}  file\n",
-            hex(Algorithm::Sha256, "one"),
-            hex(Algorithm::Sha512, "two")
-        );
+        let text =
+            format!("{}  file\n{}  file\n", hex(Algorithm::Sha256, "one"), hex(Algorithm::Sha512, "two"));
         let sums = Sums::parse(&text).unwrap();
         assert_eq!(sums.algorithm("file"), Some(Algorithm::Sha512));
         let found = [digest(Algorithm::Sha256, "one"), digest(Algorithm::Sha512, "one")];

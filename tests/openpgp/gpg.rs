@@ -17,6 +17,10 @@ impl Gpg {
         Gpg { home }
     }
 
+    pub fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
     /// Its output; `day` is its date, as 20160516.
     pub fn run(&self, day: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
         let output = self.output(day, arguments, input);
@@ -79,7 +83,8 @@ impl Gpg {
     }
 
     pub fn edit(&self, day: &str, key: &str, commands: &str) {
-        let arguments = ["--no-batch", "--expert", "--command-fd", "0", "--status-fd", "2", "--edit-key", key];
+        let arguments =
+            ["--no-batch", "--expert", "--command-fd", "0", "--status-fd", "2", "--edit-key", key];
         self.run(day, &arguments, commands.as_bytes());
     }
 
@@ -93,6 +98,7 @@ impl Gpg {
 
 impl Drop for Gpg {
     fn drop(&mut self) {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
+        let _ =
+            Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
     }
 }

@@ -96,7 +96,9 @@ fn a_primary_key_whose_time_was_over() {
     assert_eq!(good(&within, FILE, &[&old]).key_expires.unwrap().to_string(), "2016-01-01");
     gpg.run("20151201", &["--quick-set-expire", &primary, "0"], b"");
     let after = gpg.sign("20160601", &key, &[], FILE);
-    assert!(matches!(bad(&after, FILE, &[&old]), Bad::AfterExpiry { key, .. } if key == fingerprint(&primary)));
+    assert!(
+        matches!(bad(&after, FILE, &[&old]), Bad::AfterExpiry { key, .. } if key == fingerprint(&primary))
+    );
     good(&after, FILE, &[&gpg.export(&primary)]);
 }
 
@@ -205,7 +207,10 @@ fn key_files_that_are_none_say_so() {
     };
     assert_eq!(fault(b""), "it is empty");
     assert_eq!(fault(b"<html>Not Found</html>"), "it holds no PGP PUBLIC KEY BLOCK");
-    assert_eq!(fault(&secret), "it holds a secret key; export the public key, and keep this one off the server");
+    assert_eq!(
+        fault(&secret),
+        "it holds a secret key; export the public key, and keep this one off the server"
+    );
     assert_eq!(fault(&armored_secret), "it holds a PGP PRIVATE KEY BLOCK, not a PGP PUBLIC KEY BLOCK");
     let exotic = gpg.key("20150101", "exotic", "brainpoolP256r1", "sign", "0");
     assert_eq!(
@@ -219,6 +224,9 @@ fn key_files_that_are_none_say_so() {
     assert_eq!(fault(&armored[..armored.len() - 20]), "its PGP PUBLIC KEY BLOCK is cut off");
     // The primary key packet alone: its owner has said nothing.
     let bare = 2 + usize::from(public[1]);
-    assert_eq!(fault(&public[..bare]), format!("key {key} is signed by nobody, not even by itself; export it anew"));
+    assert_eq!(
+        fault(&public[..bare]),
+        format!("key {key} is signed by nobody, not even by itself; export it anew")
+    );
     assert_eq!(keyring(&[&public]).keys().next().unwrap().user_ids, ["maker <maker@example.org>"]);
 }

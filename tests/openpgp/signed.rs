@@ -49,7 +49,10 @@ fn by_a_subkey_that_has_expired_since_which_is_said() {
     let signature = gpg.sign("20160530", &key, &[], FILE);
     let good = good(&signature, FILE, &[&gpg.export(&primary)]);
     assert_eq!(good.key_expires.unwrap().to_string(), "2017-05-16");
-    assert!(good.to_string().ends_with(&format!("with key {key}, which was valid until 2017-05-16")), "{good}");
+    assert!(
+        good.to_string().ends_with(&format!("with key {key}, which was valid until 2017-05-16")),
+        "{good}"
+    );
     let end = good.key_expires.unwrap();
     assert!(good.key_expired_by(end));
     assert!(!good.key_expired_by(Timestamp(end.0 - 1)));
@@ -93,7 +96,8 @@ fn copies_of_a_key_are_merged() {
     let first = gpg.subkey("20150101", &primary, "ed25519", "sign", "1y");
     let old = gpg.export(&primary);
     let second = gpg.subkey("20160101", &primary, "ed25519", "sign", "1y");
-    let only_second = gpg.run("20160101", &["--export-filter", &format!("drop-subkey=fpr={first}"), "--export"], b"");
+    let only_second =
+        gpg.run("20160101", &["--export-filter", &format!("drop-subkey=fpr={first}"), "--export"], b"");
     let by_first = gpg.sign("20150601", &first, &[], FILE);
     let by_second = gpg.sign("20160601", &second, &[], FILE);
     assert!(matches!(bad(&by_second, FILE, &[&old]), Bad::UnknownKey { .. }));
@@ -168,7 +172,11 @@ fn digests_come_along_and_the_same_hash_runs_once() {
         }
     }
     let outcome = outcome_by(b"no signature", FILE, &keyring, &trust);
-    assert_eq!(outcome.digests, [Digest::from_hex(Algorithm::Sha256, &sum(FILE)).unwrap()], "even without one");
+    assert_eq!(
+        outcome.digests,
+        [Digest::from_hex(Algorithm::Sha256, &sum(FILE)).unwrap()],
+        "even without one"
+    );
 }
 
 #[test]
@@ -177,7 +185,9 @@ fn verdicts_can_be_kept() {
     let key = gpg.key("20150101", "maker", "ed25519", "sign", "0");
     let signature = gpg.sign("20160101", &key, &["--default-sig-expire", "1y"], FILE);
     let public = gpg.export(&key);
-    for verdict in [outcome(&signature, FILE, &[&public]).verdict, outcome(&signature, b"", &[&public]).verdict] {
+    for verdict in
+        [outcome(&signature, FILE, &[&public]).verdict, outcome(&signature, b"", &[&public]).verdict]
+    {
         let kept = serde_json::to_string(&verdict).unwrap();
         assert_eq!(serde_json::from_str::<Verdict>(&kept).unwrap(), verdict, "{kept}");
     }

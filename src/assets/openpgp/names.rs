@@ -31,9 +31,7 @@ pub enum Issuer {
 
 /// A moment as OpenPGP writes it: seconds since 1970. Unlike [`ids::Time`](crate::ids::Time) it belongs to the
 /// signer's clock.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Timestamp(pub u32);
 
 /// A text names no key.

@@ -1,9 +1,6 @@
 //! The frames around packets (RFC 9580 section 4.2).
 
-use pgp::{
-    packet::PacketHeader,
-    types::Tag,
-};
+use pgp::{packet::PacketHeader, types::Tag};
 
 /// Packet types (RFC 9580 section 5) that certificates and signature files have.
 pub(super) mod types {

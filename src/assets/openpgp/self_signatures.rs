@@ -148,8 +148,7 @@ fn has_back_signature(binding: &Signature, primary: &PublicKey, subkey: &Subkey)
 impl Revocation {
     fn of(signature: &Signature) -> Revocation {
         let code = signature.revocation_reason_code();
-        let hard =
-            !matches!(code, Some(RevocationCode::KeySuperseded | RevocationCode::KeyRetired));
+        let hard = !matches!(code, Some(RevocationCode::KeySuperseded | RevocationCode::KeyRetired));
         let stated = signature.revocation_reason_string().map(|text| printable(text)).unwrap_or_default();
         let reason = match code {
             _ if !stated.is_empty() => stated,
@@ -176,14 +175,14 @@ fn is_sound(signature: &Signature) -> bool {
 /// A subpacket that is critical, so must be understood, and isn't (RFC 9580 section 5.2.3.7).
 pub(super) fn unknown_demand(signature: &Signature) -> Option<u8> {
     let config = signature.config()?;
-    config.hashed_subpackets().filter(|subpacket| subpacket.is_critical).find_map(|subpacket| {
-        match &subpacket.data {
+    config.hashed_subpackets().filter(|subpacket| subpacket.is_critical).find_map(
+        |subpacket| match &subpacket.data {
             SubpacketData::Notation(_) | SubpacketData::Experimental(..) | SubpacketData::Other(..) => {
                 Some(subpacket.typ().as_u8(false))
             }
             _ => None,
-        }
-    })
+        },
+    )
 }
 
 fn has_type(signature: &Signature, wanted: SignatureType) -> bool {

@@ -49,8 +49,7 @@ pub(super) struct Prospect {
 impl FileSignature {
     pub(super) fn parse(packet: &Packet<'_>) -> Result<FileSignature, Bad> {
         let damaged = || Bad::Malformed(Unreadable::NotPackets.to_string());
-        let signature =
-            Signature::try_from_reader(packet.header(), packet.body).map_err(|_| damaged())?;
+        let signature = Signature::try_from_reader(packet.header(), packet.body).map_err(|_| damaged())?;
         let version = packet.body.first().copied().unwrap_or_default();
         let (Some(config), Some(value), Some(left)) =
             (signature.config(), signature.signature(), signature.signed_hash_value())
@@ -128,7 +127,8 @@ impl FileSignature {
         }
         strong(&primary, &certificate.primary.strength)?;
         let stated = entry.primary.stated.ok_or_else(|| Bad::NoUserId { primary: primary.clone() })?;
-        let primary_retired = self.within(&primary, entry.primary.made, stated.expires, &entry.primary.revocations)?;
+        let primary_retired =
+            self.within(&primary, entry.primary.made, stated.expires, &entry.primary.revocations)?;
 
         let mut good = Good {
             key: primary.clone(),
