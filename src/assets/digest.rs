@@ -15,8 +15,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Its length in bytes.
-    pub fn len(self) -> usize {
+    /// Its size in bytes.
+    fn size(self) -> usize {
         match self {
             Algorithm::Sha256 => 32,
             Algorithm::Sha512 => 64,
@@ -45,7 +45,7 @@ impl Digest {
     /// The digest of that algorithm with that value in hexadecimal digits; none if that isn't one.
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Option<Digest> {
         let value = bytes_of_hex(hex)?;
-        (value.len() == algorithm.len()).then_some(Digest { algorithm, value })
+        (value.len() == algorithm.size()).then_some(Digest { algorithm, value })
     }
 
     /// How it was computed.
@@ -179,8 +179,8 @@ impl Hasher {
 /// The bytes that these hexadecimal digits name.
 pub(super) fn bytes_of_hex(hex: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = hex.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
+    Some(digits.chunks(2).map(|pair| (pair[0] << 4) | pair[1]).collect())
 }
 
 #[cfg(test)]

@@ -92,12 +92,14 @@ impl Certificate {
             types::SIGNATURE => {
                 let Ok(signature) = Signature::try_from_reader(packet.header(), packet.body) else { return };
                 let signatures = match place {
-                    Place::Primary => &mut self.signatures,
-                    Place::LastUser => &mut self.users.last_mut().expect("the last one").signatures,
-                    Place::LastSubkey => &mut self.subkeys.last_mut().expect("the last one").signatures,
-                    Place::Nowhere => return,
+                    Place::Primary => Some(&mut self.signatures),
+                    Place::LastUser => self.users.last_mut().map(|user| &mut user.signatures),
+                    Place::LastSubkey => self.subkeys.last_mut().map(|subkey| &mut subkey.signatures),
+                    Place::Nowhere => None,
                 };
-                add(signatures, signature);
+                if let Some(signatures) = signatures {
+                    add(signatures, signature);
+                }
             }
             types::USER_ID => match UserId::try_from_reader(packet.header(), packet.body) {
                 Ok(id) => {

@@ -162,7 +162,8 @@ impl From<pgp::types::Timestamp> for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut year, mut day) = (1970, self.0 / 86_400);
-        let is_leap = |year: u32| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let is_leap =
+            |year: u32| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         while day >= 365 + u32::from(is_leap(year)) {
             day -= 365 + u32::from(is_leap(year));
             year += 1;

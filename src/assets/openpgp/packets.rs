@@ -85,7 +85,7 @@ pub(super) fn split(mut bytes: &[u8]) -> Result<Vec<Packet<'_>>, Unreadable> {
                 size => 1 << size,
             };
             let (len, rest) = rest.split_at_checked(octets).ok_or(Unreadable::CutOff)?;
-            (first >> 2 & 0xf, big_endian(len), rest)
+            ((first >> 2) & 0xf, big_endian(len), rest)
         };
         let (body, rest) = rest.split_at_checked(len).ok_or(Unreadable::CutOff)?;
         packets.push(Packet { kind, body });
@@ -101,7 +101,7 @@ fn new_length(bytes: &[u8]) -> Result<(usize, &[u8]), Unreadable> {
         0..192 => Ok((first.into(), rest)),
         192..224 => {
             let (&second, rest) = rest.split_first().ok_or(Unreadable::CutOff)?;
-            Ok(((usize::from(first) - 192 << 8) + usize::from(second) + 192, rest))
+            Ok((((usize::from(first) - 192) << 8) + usize::from(second) + 192, rest))
         }
         255 => {
             let (len, rest) = rest.split_at_checked(4).ok_or(Unreadable::CutOff)?;
@@ -112,7 +112,7 @@ fn new_length(bytes: &[u8]) -> Result<(usize, &[u8]), Unreadable> {
 }
 
 pub(super) fn big_endian(bytes: &[u8]) -> usize {
-    bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
+    bytes.iter().fold(0, |number, byte| (number << 8) | usize::from(*byte))
 }
 
 #[cfg(test)]
