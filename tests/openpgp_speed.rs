@@ -1,5 +1,5 @@
-//! Verifying goes at the speed of one core's digest, in memory that does not grow with the file. A program of its own, so
-//! that no other test is measured with it.
+//! Verifying goes at the speed of one core's digest, in memory that does not grow with the file. A program of
+//! its own, so that no other test is measured with it.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "it measures time, and a test may panic")]
 
 use std::{

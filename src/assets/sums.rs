@@ -1,5 +1,5 @@
-//! Lists of digests: `SHA256SUMS` as GNU's tools write it, `CHECKSUM` in BSD's style, CoreOS' `DIGESTS`. Who wrote such
-//! a list is another question, that its signature answers.
+//! Lists of digests: `SHA256SUMS` as GNU's tools write it, `CHECKSUM` in BSD's style, CoreOS' `DIGESTS`. Who
+//! wrote such a list is another question, that its signature answers.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -238,8 +238,8 @@ fn bsd(line: &str) -> Option<Line> {
     (is_kind && is_hex(hex)).then(|| Line { kind: kind.into(), hex: hex.into(), name: plain(name).into() })
 }
 
-/// `digest  file`, with a star before the file's name if it was read as binary; a backslash before it all if the
-/// name has backslashes or line feeds, written `\\` and `\n`.
+/// `digest  file`, with a star before the file's name if it was read as binary; a backslash before it all if
+/// the name has backslashes or line feeds, written `\\` and `\n`.
 fn gnu(line: &str, section: Option<&str>) -> Option<Line> {
     let (is_escaped, line) = match line.strip_prefix('\\') {
         Some(line) => (true, line),

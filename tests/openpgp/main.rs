@@ -1,5 +1,5 @@
-//! OpenPGP verification, with keys and signatures that GnuPG makes, with ones that GnuPG refuses to make, and with the
-//! keys that operating systems' publishers gave out.
+//! OpenPGP verification, with keys and signatures that GnuPG makes, with ones that GnuPG refuses to make, and
+//! with the keys that operating systems' publishers gave out.
 #![allow(clippy::unwrap_used, reason = "tests may, their helpers too")]
 
 mod documents;

@@ -5,7 +5,7 @@ use base64::{Engine as _, alphabet, engine::GeneralPurposeConfig, engine::genera
 use super::packets::Unreadable;
 
 /// Longer than any certificate or signature file.
-const LONGEST: usize = 4 << 20;
+const LONGEST: usize = 1 << 20;
 
 /// Padding is often lost in copies, and carries nothing.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

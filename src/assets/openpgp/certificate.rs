@@ -85,8 +85,8 @@ impl Certificate {
         if found.is_empty() { Err(Unreadable::Empty) } else { Ok(found) }
     }
 
-    /// Signatures and keys that can't be read are passed over: certificates gather strange things over the years, and
-    /// what can't be read can't make a signature good.
+    /// Signatures and keys that can't be read are passed over: certificates gather strange things over the
+    /// years, and what can't be read can't make a signature good.
     fn take(&mut self, packet: &Packet<'_>, place: &mut Place) {
         match packet.kind {
             types::SIGNATURE => {
@@ -171,8 +171,8 @@ impl<K: KeyDetails> Key<K> {
     }
 }
 
-/// Section 5.5.2: version, four octets of time, algorithm, (version 6: four octets of length,) then the modulus as a
-/// multiprecision integer, that is with its number of bits before it (section 3.2).
+/// Section 5.5.2: version, four octets of time, algorithm, (version 6: four octets of length,) then the
+/// modulus as a multiprecision integer, that is with its number of bits before it (section 3.2).
 fn rsa_strength(body: &[u8]) -> Strength {
     let at = if body.first() == Some(&6) { 10 } else { 6 };
     match body.get(at..at + 2).map(big_endian) {

@@ -1,4 +1,5 @@
-//! Documents with their signature around them (RFC 9580 section 7), as Fedora's CHECKSUM and CoreOS' DIGESTS.asc are.
+//! Documents with their signature around them (RFC 9580 section 7), as Fedora's CHECKSUM and CoreOS'
+//! DIGESTS.asc are.
 
 use super::{
     keyring::{Keyring, Trust},
@@ -37,8 +38,8 @@ pub fn verify_cleartext(document: &[u8], keyring: &Keyring, trust: &Trust) -> Re
     }
 }
 
-/// The lines as they were signed, without trailing blanks and dashes before dashes (section 7.2), and the armored
-/// signature.
+/// The lines as they were signed, without trailing blanks and dashes before dashes (section 7.2), and the
+/// armored signature.
 fn split(document: &[u8]) -> Result<(Vec<&str>, String), &'static str> {
     let document = str::from_utf8(document).map_err(|_| "the document is not UTF-8")?;
     let mut lines = document.lines();

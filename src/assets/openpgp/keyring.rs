@@ -35,8 +35,8 @@ pub struct KeyInfo {
     pub made: Timestamp,
     /// When the primary key expires.
     pub expires: Option<Timestamp>,
-    /// The keys that sign files, the primary key among them if it does, with the ends of their times. Compromised ones are
-    /// left out.
+    /// The keys that sign files, the primary key among them if it does, with the ends of their times.
+    /// Compromised ones are left out.
     pub signing: Vec<(Fingerprint, Option<Timestamp>)>,
 }
 
@@ -75,8 +75,9 @@ impl Keyring {
         Keyring::default()
     }
 
-    /// Adds the certificates of a file, armored or binary, and says whose they are. Another copy of a known one adds
-    /// what it has more: newer subkeys, revocations. A file with a fault adds nothing. `label` is what messages call it.
+    /// Adds the certificates of a file, armored or binary, and says whose they are. Another copy of a known
+    /// one adds what it has more: newer subkeys, revocations. A file with a fault adds nothing. `label` is
+    /// what messages call it.
     pub fn add(&mut self, label: &str, file: &[u8]) -> Result<Vec<Fingerprint>, KeyFault> {
         self.add_all(file).map_err(|fault| KeyFault { label: label.to_owned(), fault })
     }
@@ -119,8 +120,8 @@ impl Keyring {
         self.entries.contains_key(primary)
     }
 
-    /// Who could be meant: the certificate, and which of its keys (none: the primary one). Key IDs can be forged, so
-    /// there may be several.
+    /// Who could be meant: the certificate, and which of its keys (none: the primary one). Key IDs can be
+    /// forged, so there may be several.
     pub(super) fn named(&self, issuer: &Issuer) -> Vec<(&Entry, Option<usize>)> {
         let is_meant = |fingerprint: &Fingerprint| match issuer {
             Issuer::Fingerprint(wanted) => fingerprint == wanted,

@@ -11,8 +11,8 @@ use crate::assets::digest::bytes_of_hex;
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint(Vec<u8>);
 
-/// The last (version 6: first) eight bytes of a fingerprint. Short enough to be forged: a name to find a key by, never a
-/// reason to trust it.
+/// The last (version 6: first) eight bytes of a fingerprint. Short enough to be forged: a name to find a key
+/// by, never a reason to trust it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KeyId([u8; 8]);

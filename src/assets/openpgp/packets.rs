@@ -69,7 +69,8 @@ impl Packet<'_> {
     }
 }
 
-/// The packets, one after the other. Lengths must be definite: partial ones are for data only (section 4.2.1.4).
+/// The packets, one after the other. Lengths must be definite: partial ones are for data only (section
+/// 4.2.1.4).
 pub(super) fn split(mut bytes: &[u8]) -> Result<Vec<Packet<'_>>, Unreadable> {
     let mut packets = Vec::new();
     while let Some((&first, rest)) = bytes.split_first() {

@@ -1,13 +1,13 @@
-//! What the owner of a certificate has signed about its keys: which are bound, since when, until when, for what, and
-//! which are revoked.
+//! What the owner of a certificate has signed about its keys: which are bound, since when, until when, for
+//! what, and which are revoked.
 //!
 //! Everything here is checked with the primary key; what others have signed is passed over, revocations by a
 //! designated revoker too (deprecated by RFC 9580 section 5.2.3.23).
 //!
-//! SHA-1 will do for these signatures and for no others: CoreOS bound its keys of 2013 to 2015 with it, and stated the
-//! user ID with it as late as 2017. What its weakness allows is to make two texts of one digest, both of the
-//! attacker's choice; but here the owner alone chooses what is signed. Digests that such an attack made are
-//! recognized besides, and refused (the `sha1-checked` crate).
+//! SHA-1 will do for these signatures and for no others: CoreOS bound its keys of 2013 to 2015 with it, and
+//! stated the user ID with it as late as 2017. What its weakness allows is to make two texts of one digest,
+//! both of the attacker's choice; but here the owner alone chooses what is signed. Digests that such an
+//! attack made are recognized besides, and refused (the `sha1-checked` crate).
 
 use pgp::{
     crypto::hash::HashAlgorithm,
@@ -118,8 +118,8 @@ impl Bound {
             .collect();
         let made = key.created_at().into();
         let bindings = || own.iter().copied().filter(|s| has_type(s, SignatureType::SubkeyBinding));
-        // The most recent one counts (RFC 9580 section 5.2.3.10): it may prolong the key's time or cut it short.
-        // Copies of it can differ in what is not signed.
+        // The most recent one counts (RFC 9580 section 5.2.3.10): it may prolong the key's time or cut it
+        // short. Copies of it can differ in what is not signed.
         let newest = bindings().filter_map(Signature::created).max();
         let newest: Vec<&Signature> = bindings().filter(|s| s.created() == newest).collect();
         let answered = newest.iter().any(|s| has_back_signature(s, primary, subkey));
@@ -161,8 +161,8 @@ impl Revocation {
     }
 }
 
-/// Whether a self-signature may be looked at: of a version and by a digest that count, with its time, and without
-/// demands that this program doesn't understand.
+/// Whether a self-signature may be looked at: of a version and by a digest that count, with its time, and
+/// without demands that this program doesn't understand.
 fn is_sound(signature: &Signature) -> bool {
     let version = matches!(signature.version(), SignatureVersion::V4 | SignatureVersion::V6);
     let digest = !matches!(
@@ -202,8 +202,8 @@ fn signs(signature: &Signature) -> Option<bool> {
     })
 }
 
-/// The end of the key's time (RFC 9580 section 5.2.3.13), or of what is said about it (section 5.2.3.18), whichever
-/// comes first. Zero is never.
+/// The end of the key's time (RFC 9580 section 5.2.3.13), or of what is said about it (section 5.2.3.18),
+/// whichever comes first. Zero is never.
 fn expiry(signature: &Signature, key_made: Timestamp) -> Option<Timestamp> {
     let end = |from: Timestamp, length: Option<pgp::types::Duration>| {
         length.map(|length| length.as_secs()).filter(|seconds| *seconds != 0).and_then(|s| from.after(s))

@@ -1,5 +1,5 @@
-//! Signatures of files (RFC 9580 section 5.2): what they say, and what the keyring says to that, before the file is
-//! read.
+//! Signatures of files (RFC 9580 section 5.2): what they say, and what the keyring says to that, before the
+//! file is read.
 
 use std::sync::Arc;
 
@@ -164,7 +164,8 @@ impl FileSignature {
         Ok(Prospect { key: Arc::new(subkey.packet.clone()), good })
     }
 
-    /// Whether the key's time and its revocations let it sign when this was signed. Says when it was retired after.
+    /// Whether the key's time and its revocations let it sign when this was signed. Says when it was retired
+    /// after.
     fn within(
         &self,
         key: &Fingerprint,
@@ -230,8 +231,8 @@ fn strong(key: &Fingerprint, strength: &Strength) -> Result<(), Bad> {
     }
 }
 
-/// The digests that files may be signed over: SHA-2 of 256 bits or more. MD5, SHA-1 and RIPEMD-160 can be forged (section
-/// 9.5), and nobody signs images over SHA-224 or SHA-3.
+/// The digests that files may be signed over: SHA-2 of 256 bits or more. MD5, SHA-1 and RIPEMD-160 can be
+/// forged (section 9.5), and nobody signs images over SHA-224 or SHA-3.
 pub(super) fn hasher(algorithm: HashAlgorithm) -> Result<Hasher, Bad> {
     match algorithm {
         HashAlgorithm::Sha256 => Ok(Hasher::of(Algorithm::Sha256)),

@@ -21,8 +21,9 @@ impl Verdict {
     }
 }
 
-/// A good signature: made by a trusted key in its time. Whether that time is over by now is no reason against it, and
-/// not known here, since a Raspberry Pi may not know the date; [`Good::key_expired_by`] tells who does.
+/// A good signature: made by a trusted key in its time. Whether that time is over by now is no reason against
+/// it, and not known here, since a Raspberry Pi may not know the date; [`Good::key_expired_by`] tells who
+/// does.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Good {
     /// The fingerprint that the trust rests on.

@@ -1,5 +1,5 @@
-//! Checking a file against its detached signature while its bytes pass by: read from a disk, received from a mirror,
-//! or copied.
+//! Checking a file against its detached signature while its bytes pass by: read from a disk, received from a
+//! mirror, or copied.
 
 use super::{
     armor,
@@ -13,7 +13,8 @@ use crate::assets::digest::{Algorithm, Digest, Digester, Hasher};
 /// No release is signed by more keys than this.
 const MOST_SIGNATURES: usize = 16;
 
-/// Checks one file. It holds everything that it needs: keys may change meanwhile. Its size does not grow with the file's.
+/// Checks one file. It holds everything that it needs: keys may change meanwhile. Its size does not grow with
+/// the file's.
 #[derive(Debug, Clone)]
 pub struct Verifier {
     signatures: Vec<Judged>,
