@@ -50,6 +50,7 @@ fn blocks(text: &str, kind: &'static str) -> Result<Vec<Vec<u8>>, Unreadable> {
         match name {
             _ if name == kind && !closed => return Err(Unreadable::Unclosed(kind)),
             _ if name == kind => found.push(BASE64.decode(body).map_err(|_| Unreadable::NotBase64(kind))?),
+            "PRIVATE KEY BLOCK" => return Err(Unreadable::SecretKey),
             _ => others.push(name.to_owned()),
         }
     }
