@@ -1,6 +1,9 @@
-//! Operating systems on disk: what is there (pure), and the scan that finds it (adapter).
+//! Operating systems on disk: what is there and what vouches for it (pure), and the scan that finds it (adapter).
 
 pub mod catalog;
+pub mod digest;
 pub mod folder;
+pub mod openpgp;
 pub mod scan;
+pub mod sums;
 pub mod version;

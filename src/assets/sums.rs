@@ -1,0 +1,415 @@
+//! Lists of digests: `SHA256SUMS` as GNU's tools write it, `CHECKSUM` in BSD's style, CoreOS' `DIGESTS`. Who
+//! wrote such a list is another question, that its signature answers.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::digest::{Algorithm, Digest, Digester};
+
+/// A list of digests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sums {
+    files: BTreeMap<String, Listed>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Listed {
+    digests: Vec<Digest>,
+    /// Digests of these kinds are listed, too; they prove nothing, or are not known here.
+    others: Vec<String>,
+}
+
+/// A list can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SumsFault {
+    /// A line is none of the forms.
+    #[error("line {line} is not a digest and a file name")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+    },
+    /// Two digests of one kind for one file.
+    #[error("line {line} lists {name} once more, with another {algorithm}")]
+    Contradiction {
+        /// Its number, from 1.
+        line: usize,
+        /// The file.
+        name: String,
+        /// The kind of digest.
+        algorithm: Algorithm,
+    },
+    /// No line lists anything.
+    #[error("it lists no file")]
+    Empty,
+}
+
+/// What a list says of a file.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SumVerdict {
+    /// Its digest is the listed one.
+    Matches(Digest),
+    /// It is another one.
+    Differs {
+        /// What is listed.
+        listed: Digest,
+        /// What the file has.
+        found: Digest,
+    },
+    /// The file is not listed.
+    NotListed {
+        /// The file.
+        name: String,
+    },
+    /// The file is listed, but with no digest that proves anything (or none that was computed).
+    TooWeak {
+        /// The file.
+        name: String,
+        /// The kinds that are listed.
+        listed: Vec<String>,
+    },
+}
+
+impl Sums {
+    /// Reads a list. In `# SHA512 HASH` sections the heading says what the lines are, else their form does: the
+    /// name before the parenthesis, or the length of the digest.
+    pub fn parse(text: &str) -> Result<Sums, SumsFault> {
+        let mut sums = Sums::default();
+        let mut section = None;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim_end();
+            if let Some(comment) = line.strip_prefix('#') {
+                section = heading(comment).or(section);
+                continue;
+            }
+            if line.trim().is_empty() {
+                continue;
+            }
+            let read = bsd(line).or_else(|| gnu(line, section.as_deref()));
+            sums.add(read.ok_or(SumsFault::Line { line: number + 1 })?, number + 1)?;
+        }
+        if sums.files.is_empty() { Err(SumsFault::Empty) } else { Ok(sums) }
+    }
+
+    fn add(&mut self, line: Line, number: usize) -> Result<(), SumsFault> {
+        let Line { kind, hex, name } = line;
+        let listed = self.files.entry(name.clone()).or_default();
+        let Some(algorithm) = known(&kind) else {
+            listed.others.push(kind);
+            return Ok(());
+        };
+        let digest = Digest::from_hex(algorithm, &hex).ok_or(SumsFault::Line { line: number })?;
+        match listed.digests.iter().find(|known| known.algorithm() == algorithm) {
+            Some(known) if *known != digest => {
+                Err(SumsFault::Contradiction { line: number, name, algorithm })
+            }
+            Some(_) => Ok(()),
+            None => {
+                listed.digests.push(digest);
+                Ok(())
+            }
+        }
+    }
+
+    /// The files that are listed, by their names as listed, without a leading `./`.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// The digests of a file that prove something.
+    pub fn of(&self, name: &str) -> &[Digest] {
+        self.files.get(plain(name)).map_or(&[], |listed| &listed.digests)
+    }
+
+    /// What to compute for [`compare`](Sums::compare): the longest digest that is listed.
+    pub fn algorithm(&self, name: &str) -> Option<Algorithm> {
+        self.of(name).iter().map(Digest::algorithm).max()
+    }
+
+    /// What the list says of a file with these digests. It matches when every kind of digest that both know is
+    /// the same, and at least one is.
+    pub fn compare(&self, name: &str, found: &[Digest]) -> SumVerdict {
+        let name = plain(name);
+        let Some(listed) = self.files.get(name) else {
+            return SumVerdict::NotListed { name: name.to_owned() };
+        };
+        let mut verdict = SumVerdict::TooWeak { name: name.to_owned(), listed: listed.kinds() };
+        for digest in &listed.digests {
+            match found.iter().find(|found| found.algorithm() == digest.algorithm()) {
+                Some(found) if found == digest => verdict = SumVerdict::Matches(digest.clone()),
+                Some(found) => {
+                    return SumVerdict::Differs { listed: digest.clone(), found: found.clone() };
+                }
+                None => {}
+            }
+        }
+        verdict
+    }
+}
+
+impl Listed {
+    fn kinds(&self) -> Vec<String> {
+        let strong = self.digests.iter().map(|digest| digest.algorithm().to_string());
+        strong.chain(self.others.iter().cloned()).collect()
+    }
+}
+
+/// Compares a file with its entry in a list while its bytes pass by.
+#[derive(Debug, Clone)]
+pub struct Checker {
+    sums: Sums,
+    name: String,
+    digester: Digester,
+}
+
+impl Checker {
+    /// For the file of this name; nothing is computed if the list can't say anything of it.
+    pub fn new(sums: &Sums, name: &str) -> Checker {
+        let files =
+            sums.files.get_key_value(plain(name)).map(|(name, listed)| (name.clone(), listed.clone()));
+        Checker {
+            sums: Sums { files: files.into_iter().collect() },
+            name: name.to_owned(),
+            digester: Digester::new(sums.algorithm(name)),
+        }
+    }
+
+    /// The file's next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.digester.update(bytes);
+    }
+
+    /// The file is at its end.
+    pub fn finish(self) -> SumVerdict {
+        self.sums.compare(&self.name, &self.digester.finish())
+    }
+}
+
+impl SumVerdict {
+    /// Whether it matches.
+    pub fn is_good(&self) -> bool {
+        matches!(self, SumVerdict::Matches(_))
+    }
+}
+
+impl fmt::Display for SumVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SumVerdict::Matches(digest) => write!(f, "its {} is the listed one", digest.algorithm()),
+            SumVerdict::Differs { listed, found } => {
+                let kind = listed.algorithm();
+                write!(
+                    f,
+                    "its {kind} is {}, listed is {}: it is damaged or another file",
+                    found.hex(),
+                    listed.hex()
+                )
+            }
+            SumVerdict::NotListed { name } => write!(f, "the list of digests does not name {name}"),
+            SumVerdict::TooWeak { name, listed } if listed.iter().any(|kind| known(kind).is_some()) => {
+                write!(f, "the list names {name} with {}, and that was not computed", listed.join(", "))
+            }
+            SumVerdict::TooWeak { name, listed } => {
+                write!(f, "the list names {name} only with {}, which proves nothing", listed.join(", "))
+            }
+        }
+    }
+}
+
+/// What a line says.
+struct Line {
+    kind: String,
+    hex: String,
+    name: String,
+}
+
+/// ` SHA512 HASH` of CoreOS and Gentoo; other comments say nothing.
+fn heading(comment: &str) -> Option<String> {
+    match comment.split_whitespace().collect::<Vec<_>>().as_slice() {
+        [kind, "HASH"] => Some((*kind).to_owned()),
+        _ => None,
+    }
+}
+
+/// `SHA256 (file) = digest`
+fn bsd(line: &str) -> Option<Line> {
+    let (kind, rest) = line.split_once(" (")?;
+    let (name, hex) = rest.rsplit_once(") = ")?;
+    let is_kind = !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphanumeric() || "-/_".contains(c));
+    (is_kind && is_hex(hex)).then(|| Line { kind: kind.into(), hex: hex.into(), name: plain(name).into() })
+}
+
+/// `digest  file`, with a star before the file's name if it was read as binary; a backslash before it all if
+/// the name has backslashes or line feeds, written `\\` and `\n`.
+fn gnu(line: &str, section: Option<&str>) -> Option<Line> {
+    let (is_escaped, line) = match line.strip_prefix('\\') {
+        Some(line) => (true, line),
+        None => (false, line),
+    };
+    let (hex, rest) = line.split_once([' ', '\t'])?;
+    let name = rest.trim_start_matches([' ', '\t']);
+    let name = name.strip_prefix('*').unwrap_or(name);
+    let name = if is_escaped { name.replace("\\n", "\n").replace("\\\\", "\\") } else { name.to_owned() };
+    if !is_hex(hex) || name.is_empty() {
+        return None;
+    }
+    let by_length = match hex.len() {
+        32 => "MD5",
+        40 => "SHA1",
+        56 => "SHA224",
+        64 => "SHA256",
+        96 => "SHA384",
+        128 => "SHA512",
+        _ => return None,
+    };
+    let kind = section.unwrap_or(by_length).to_owned();
+    Some(Line { kind, hex: hex.into(), name: plain(&name).into() })
+}
+
+fn is_hex(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+fn known(kind: &str) -> Option<Algorithm> {
+    match kind.to_ascii_uppercase().as_str() {
+        "SHA256" | "SHA-256" => Some(Algorithm::Sha256),
+        "SHA512" | "SHA-512" => Some(Algorithm::Sha512),
+        _ => None,
+    }
+}
+
+fn plain(name: &str) -> &str {
+    name.strip_prefix("./").unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn digest(algorithm: Algorithm, content: &str) -> Digest {
+        let mut digester = Digester::new([algorithm]);
+        digester.update(content.as_bytes());
+        digester.finish().remove(0)
+    }
+
+    fn hex(algorithm: Algorithm, content: &str) -> String {
+        digest(algorithm, content).hex()
+    }
+
+    fn check(sums: &Sums, name: &str, content: &str) -> SumVerdict {
+        let mut checker = Checker::new(sums, name);
+        content.as_bytes().chunks(3).for_each(|piece| checker.update(piece));
+        checker.finish()
+    }
+
+    #[test]
+    fn the_style_of_gnu() {
+        let (one, two) = (hex(Algorithm::Sha256, "one"), hex(Algorithm::Sha512, "two"));
+        let text = format!(
+            "{one}  ./netboot/linux\n{one} *initrd.gz\r\n\n{two}  with two  spaces\n\\{one}  a\\\\b\n{}  F\n",
+            one.to_uppercase()
+        );
+        let sums = Sums::parse(&text).unwrap();
+        let names: Vec<&str> = sums.names().collect();
+        assert_eq!(names, ["F", "a\\b", "initrd.gz", "netboot/linux", "with two  spaces"]);
+        for name in ["netboot/linux", "./netboot/linux", "initrd.gz", "a\\b", "F"] {
+            assert!(check(&sums, name, "one").is_good(), "{name}");
+        }
+        assert!(check(&sums, "with two  spaces", "two").is_good());
+        assert_eq!(
+            check(&sums, "initrd.gz", "One"),
+            SumVerdict::Differs {
+                listed: digest(Algorithm::Sha256, "one"),
+                found: digest(Algorithm::Sha256, "One")
+            }
+        );
+        assert_eq!(check(&sums, "linux", "one"), SumVerdict::NotListed { name: "linux".into() });
+    }
+
+    /// As Fedora's CHECKSUM.
+    #[test]
+    fn the_style_of_bsd() {
+        let text = format!(
+            "# fedora-coreos-44.raw.xz: 3 bytes\nSHA256 (fedora-coreos-44.raw.xz) = {}\nSHA512 (b (1)) = {}\n",
+            hex(Algorithm::Sha256, "one"),
+            hex(Algorithm::Sha512, "two")
+        );
+        let sums = Sums::parse(&text).unwrap();
+        assert!(check(&sums, "fedora-coreos-44.raw.xz", "one").is_good());
+        assert!(check(&sums, "b (1)", "two").is_good());
+        assert!(!check(&sums, "b (1)", "").is_good());
+    }
+
+    /// As CoreOS' DIGESTS, and Gentoo's, whose WHIRLPOOL digests are as long as SHA-512's.
+    #[test]
+    fn the_sections_of_coreos() {
+        let name = "coreos_production_image.bin.bz2";
+        let text = format!(
+            "# MD5 HASH\n{}  {name}\n# SHA1 HASH\n{}  {name}\n# SHA512 HASH\n{}  {name}\n# WHIRLPOOL HASH\n{}  {name}\n\
+             {}  other\n",
+            "0".repeat(32),
+            "1".repeat(40),
+            hex(Algorithm::Sha512, "image"),
+            "2".repeat(128),
+            "3".repeat(128),
+        );
+        let sums = Sums::parse(&text).unwrap();
+        assert_eq!(sums.of(name), [digest(Algorithm::Sha512, "image")]);
+        assert!(check(&sums, name, "image").is_good());
+        let weak = check(&sums, "other", "");
+        assert_eq!(weak, SumVerdict::TooWeak { name: "other".into(), listed: vec!["WHIRLPOOL".into()] });
+        assert_eq!(weak.to_string(), "the list names other only with WHIRLPOOL, which proves nothing");
+    }
+
+    #[test]
+    fn digests_that_can_be_forged_prove_nothing() {
+        let sums = Sums::parse("900150983cd24fb0d6963f7d28e17f72  abc.iso").unwrap();
+        assert_eq!(
+            check(&sums, "abc.iso", "abc"),
+            SumVerdict::TooWeak { name: "abc.iso".into(), listed: vec!["MD5".into()] }
+        );
+    }
+
+    #[test]
+    fn a_list_that_is_none_says_where() {
+        let good = hex(Algorithm::Sha256, "one");
+        for (text, fault) in [
+            (String::new(), SumsFault::Empty),
+            ("# only a comment\n".into(), SumsFault::Empty),
+            (format!("{good}  file\n<html>\n"), SumsFault::Line { line: 2 }),
+            (good.clone(), SumsFault::Line { line: 1 }),
+            (format!("{}  file", &good[1..]), SumsFault::Line { line: 1 }),
+            (format!("SHA256 (file) = {}", &good[2..]), SumsFault::Line { line: 1 }),
+            (format!("# SHA512 HASH\n{good}  file"), SumsFault::Line { line: 2 }),
+        ] {
+            assert_eq!(Sums::parse(&text), Err(fault), "{text}");
+        }
+        let twice = format!("{good}  file\n{good}  ./file\n");
+        assert!(Sums::parse(&twice).is_ok(), "the same once more");
+        let other = format!("{good}  file\n{}  file\n", hex(Algorithm::Sha256, "two"));
+        assert_eq!(
+            Sums::parse(&other),
+            Err(SumsFault::Contradiction { line: 2, name: "file".into(), algorithm: Algorithm::Sha256 })
+        );
+    }
+
+    /// Two digests are listed and the file was made to fit one of them.
+    #[test]
+    fn every_digest_that_is_known_must_match() {
+        let text =
+            format!("{}  file\n{}  file\n", hex(Algorithm::Sha256, "one"), hex(Algorithm::Sha512, "two"));
+        let sums = Sums::parse(&text).unwrap();
+        assert_eq!(sums.algorithm("file"), Some(Algorithm::Sha512));
+        let found = [digest(Algorithm::Sha256, "one"), digest(Algorithm::Sha512, "one")];
+        assert!(matches!(sums.compare("file", &found), SumVerdict::Differs { .. }));
+        assert!(matches!(sums.compare("file", &[]), SumVerdict::TooWeak { .. }), "nothing was computed");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_fault_of_this_program(text in "(?s).{0,200}") {
+            let _ = Sums::parse(&text);
+        }
+    }
+}
