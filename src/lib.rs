@@ -20,4 +20,5 @@ pub mod ids;
 pub mod nodes;
 pub mod panel;
 pub mod profiles;
+pub mod progress;
 pub mod templates;

@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["config"],
     &["dhcp", "nodes", "arm", "boot", "panel", "http", "assets", "templates"],
     &["appliance"],
-    &["handle", "clock"],
+    &["handle", "clock", "progress"],
     &["daemon", "demo"],
     &["cli"],
 ];
@@ -21,6 +21,7 @@ const SIBLINGS: usize = 2;
 /// Adapters: files of lower modules that do what the pure ones must not, and stand above the appliance.
 const ADAPTERS: &[&str] = &[
     "assets/scan.rs",
+    "assets/verify.rs",
     "config/load.rs",
     "dhcp/raw.rs",
     "dhcp/serve.rs",

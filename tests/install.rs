@@ -13,6 +13,7 @@ use support::{
     machine::{INSTALL, Node},
     root,
     service::Service,
+    wait_until,
 };
 
 const BIOS: &str = "52:54:00:00:00:01";
@@ -34,13 +35,15 @@ fn service(net: &Net) -> Service<'_> {
         &format!("assets/cloud-configs/{}.yml", BIOS.replace(':', "-")),
         "#cloud-config\nhostname: chosen-for-bios\n",
     );
-    Service::start(
+    let service = Service::start_strict(
         net,
         &format!(
             "[install]\ndisk = '/dev/vda'\nconsole = 'ttyS0,115200'\n\
              [[node]]\nname = 'bios'\nmac = '{BIOS}'\n[[node]]\nname = 'uefi'\nmac = '{UEFI}'\n"
         ),
-    )
+    );
+    wait_until("the system is verified", SOON, || service.status()["ready"]["Ok"].is_string());
+    service
 }
 
 fn both(net: &Net) -> [Node; 2] {

@@ -1,5 +1,11 @@
 //! Operating systems: what each profile gives a node, and its own installer against this server.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that measures, and ends where something is not as it should be"
+)]
+
 mod support;
 
 use std::{fs, path::Path, process::Command, time::Duration};

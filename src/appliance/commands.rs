@@ -107,11 +107,9 @@ impl Appliance {
     /// Arming without a complete operating system would only strand the nodes, as would a configuration that
     /// can't be made.
     fn refuse_unless_ready(&self, named: &BTreeSet<Mac>, all: bool) -> Result<(), Refusal> {
-        let install = &self.settings.install;
         let mut faults = BTreeSet::new();
         if named.is_empty() {
-            faults
-                .extend(self.catalog.ready(&install.profile, &install.version).err().map(|e| e.to_string()));
+            faults.extend(self.default_version().err().map(|e| e.to_string()));
         }
         let listed = self.nodes.all().filter(|(mac, node)| {
             let installed = node.is_some_and(|node| node.installed.is_some());

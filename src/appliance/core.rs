@@ -12,7 +12,7 @@ use crate::{
         version::{FileSet, NotReady, Version},
     },
     boot,
-    config::{NodeSettings, Settings, UnknownNodes},
+    config::{NodeSettings, Settings, UnknownNodes, Verify},
     dhcp,
     ids::{Arch, Mac, Stage, Time},
     nodes::{Grant, Node, Registry, Sign, Tokens, Update},
@@ -252,7 +252,35 @@ impl Appliance {
     /// The same, complete and resolved.
     pub(super) fn wanted_files(&self, mac: Mac) -> Result<(&Version, &FileSet), NotReady> {
         let (profile, version) = self.wanted(mac);
-        self.catalog.ready_for(profile, version, self.machine(mac))
+        self.files_of(profile, version, self.machine(mac))
+    }
+
+    /// A version's files for a processor: all there and, unless the configuration lets everything pass, authentic.
+    pub(super) fn files_of(
+        &self,
+        profile: &str,
+        version: &str,
+        arch: &str,
+    ) -> Result<(&Version, &FileSet), NotReady> {
+        match self.settings.assets.verify {
+            Verify::Required => self.catalog.verified_for(profile, version, arch),
+            Verify::UnsignedOk => self.catalog.ready_for(profile, version, arch),
+        }
+    }
+
+    /// What is installed by default, on one kind of processor at least.
+    pub(super) fn default_version(&self) -> Result<&Version, NotReady> {
+        let install = &self.settings.install;
+        let version = self.catalog.ready(&install.profile, &install.version)?;
+        let tried = version.sets.iter().map(|set| self.files_of(&install.profile, &version.name, &set.arch));
+        let mut refused = None;
+        for tried in tried {
+            match tried {
+                Ok((version, _)) => return Ok(version),
+                Err(reason) => refused = refused.or(Some(reason)),
+            }
+        }
+        refused.map_or(Ok(version), Err)
     }
 
     /// `ADDRESS[:PORT]` of the HTTP server.

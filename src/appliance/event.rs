@@ -3,6 +3,7 @@
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use crate::{
+    assets::folder::Stamp,
     http::route::Target,
     ids::{Mac, Source, Stage},
 };
@@ -115,6 +116,8 @@ pub enum Answer {
     File {
         /// Where it lies.
         path: PathBuf,
+        /// The length and the times that it must still have, so that what is sent is what was looked at.
+        state: Option<(u64, Stamp)>,
         /// Count its bytes under this number, where they count.
         transfer: Option<TransferId>,
     },

@@ -3,8 +3,13 @@
 use std::net::Ipv4Addr;
 
 use crate::{
-    appliance::{Answer, Appliance, Note, Outcome, Refusal, Report, Via, core::Cargo, texts::Order},
-    assets::catalog::{FileRole, Standard},
+    appliance::{
+        Answer, Appliance, Note, Outcome, Refusal, Report, TransferId, Via, core::Cargo, texts::Order,
+    },
+    assets::{
+        catalog::{FileRole, Standard},
+        folder::Found,
+    },
     boot::{self, Plan},
     http::route::{Route, Target},
     ids::{Mac, Stage, Time},
@@ -157,7 +162,7 @@ impl Appliance {
         }
         let tracked = asker.node.filter(|_| !head).zip(cargo);
         let transfer = tracked.map(|(mac, cargo)| self.begin_transfer(mac, cargo));
-        Ok(Answer::File { path: located.found.path.clone(), transfer })
+        Ok(file(located.found, transfer))
     }
 
     /// The gate for what only an installing node may have.
@@ -191,7 +196,7 @@ impl Appliance {
 
     fn script(&self, mac: Mac, now: Time) -> Result<Answer, Refusal> {
         if let Some(own) = self.catalog.file(&["cloud-configs", "install.sh"]) {
-            return Ok(Answer::File { path: own.path.clone(), transfer: None });
+            return Ok(file(own, None));
         }
         let body = self.granted(mac, |a, order| a.install_script(order, now))?.map_err(Refusal::Conflict)?;
         Ok(Answer::Text { body, media: "text/x-shellscript; charset=utf-8", transfer: None })
@@ -217,7 +222,7 @@ impl Appliance {
         let plan = self.plan(node.and_then(|mac| self.nodes.get(mac)), now);
         let own = node.and_then(|mac| self.catalog.pxelinux_menu(mac));
         match (plan, own) {
-            (Plan::Kernel(_), Some(own)) => Ok(Answer::File { path: own.path.clone(), transfer: None }),
+            (Plan::Kernel(_), Some(own)) => Ok(file(own, None)),
             (plan, _) => Ok(plain(plan.pxelinux())),
         }
     }
@@ -268,6 +273,10 @@ impl Appliance {
 struct Asker {
     peer: Ipv4Addr,
     node: Option<Mac>,
+}
+
+fn file(found: &Found, transfer: Option<TransferId>) -> Answer {
+    Answer::File { path: found.path.clone(), state: Some((found.len, found.stamp)), transfer }
 }
 
 fn plain(body: String) -> Answer {

@@ -36,8 +36,7 @@ impl Appliance {
         let count = |stage| nodes.iter().filter(|node| node.stage == stage).count();
         let counts =
             Stage::ALL.into_iter().map(|stage| (stage, count(stage))).filter(|(_, n)| *n > 0).collect();
-        let install = &self.settings.install;
-        let ready = self.catalog.ready(&install.profile, &install.version);
+        let ready = self.default_version();
         let name = |version: &Version| format!("{} {}", version.profile.name, version.name);
         StatusView {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -55,18 +54,20 @@ impl Appliance {
 
     /// What is wrong with operating systems and node configurations, a sentence each.
     pub fn faults(&self) -> Vec<String> {
-        let install = &self.settings.install;
-        let default = self.catalog.ready(&install.profile, &install.version).err();
+        let default = self.default_version().err();
         let listed =
             self.settings.nodes.iter().filter_map(|node| self.wanted_files(*node.macs.first()?).err());
         let versions = self.catalog.versions().iter().flat_map(|version| {
-            let sets = version.sets.iter().filter(|set| !set.missing.is_empty());
-            sets.map(|set| NotReady::incomplete(version, set))
+            version.sets.iter().filter_map(|set| match set.missing.is_empty() {
+                true if self.settings.assets.verify == Verify::UnsignedOk => None,
+                true => self.catalog.authenticity(version, set).into_result(version).err(),
+                false => Some(NotReady::incomplete(version, set)),
+            })
         });
         let unready = default.into_iter().chain(listed).chain(versions).map(|reason| reason.to_string());
         let configs = self.config_faults.iter().map(|(mac, fault)| format!("{}: {fault}", self.label(*mac)));
         let mut faults: Vec<String> = Vec::new();
-        for fault in self.catalog.faults().iter().cloned().chain(unready).chain(configs) {
+        for fault in self.catalog.faults().cloned().chain(unready).chain(configs) {
             if !faults.contains(&fault) {
                 faults.push(fault);
             }
@@ -79,7 +80,7 @@ impl Appliance {
         if self.settings.assets.verify == Verify::UnsignedOk {
             warnings.push("unsigned operating systems are accepted (assets.verify = \"unsigned-ok\")".into());
         }
-        warnings.extend(self.catalog.faults().iter().cloned());
+        warnings.extend(self.catalog.faults().cloned());
         warnings
             .extend(self.config_faults.iter().map(|(mac, fault)| format!("{}: {fault}", self.label(*mac))));
         warnings

@@ -1,6 +1,12 @@
 //! Whole installs as events at stated times, and what no order of events may lead to.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use dhcproto::{
     Encodable, Encoder,
@@ -193,17 +199,29 @@ fn settings() -> Arc<config::Settings> {
             format!("[[node]]\nname = '{name}'\nmac = '{mac}'\naddress = '{}'\n", address(mac))
         })
         .concat();
-    Arc::new(config::parse(&[("test".into(), format!("[dhcp]\nprobe = false\n{nodes}"))]).unwrap())
+    Arc::new(
+        config::parse(&[(
+            "test".into(),
+            format!("[dhcp]\nprobe = false\n[assets]\nverify = 'unsigned-ok'\n{nodes}"),
+        )])
+        .unwrap(),
+    )
 }
 
+/// Made once: it reads every signing key.
 fn catalog() -> Arc<Catalog> {
+    static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(make_catalog);
+    CATALOG.clone()
+}
+
+fn make_catalog() -> Arc<Catalog> {
     let coreos = |name: &str| found(&format!("coreos/1010.5.0/coreos_production_{name}"), None);
     let mut files =
         ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2", "image.bin.bz2.sig"].map(coreos).to_vec();
     files.push(found("cloud-configs/default.yml", Some("#cloud-config\nhostname: {{ node.name }}\n")));
     files.push(found("cloud-configs/secret.txt", Some("for templates only")));
     let loaders = Folder::new("loaders".into(), [found("pxelinux.0", None)]);
-    Arc::new(Catalog::new(vec![Folder::new("assets".into(), files)], loaders))
+    Arc::new(Catalog::new(vec![Folder::new("assets".into(), files)], loaders, None))
 }
 
 fn found(name: &str, text: Option<&str>) -> Found {

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     appliance::{Appliance, Refusal, RenderView},
-    assets::version::{FileSet, Version},
+    assets::{
+        authentic::Authenticity,
+        digest::Digest,
+        version::{FileSet, Version},
+    },
     boot::{Kernel, Plan},
     ids::{Arch, Mac, Time},
     nodes::{Grant, Node, Verdict},
@@ -32,7 +36,7 @@ pub(super) struct NodeConfig {
 impl Appliance {
     /// What a grant allows, as long as its files are there.
     pub(super) fn order<'a>(&'a self, mac: Mac, grant: &'a Grant) -> Result<Order<'a>, String> {
-        let ready = self.catalog.ready_for(&grant.profile, &grant.version, &grant.arch);
+        let ready = self.files_of(&grant.profile, &grant.version, &grant.arch);
         let (version, set) = ready.map_err(|reason| reason.to_string())?;
         Ok(Order { mac, version, set, token: &grant.token })
     }
@@ -177,7 +181,10 @@ impl Appliance {
             let file = order.set.file(role).map(|file| FileFacts {
                 name: file.found.name.last().cloned().unwrap_or_default(),
                 url: format!("{base_url}/{}", escaped(&file.url_path())),
-                sha256: None,
+                sha256: self
+                    .catalog
+                    .finding(order.version, file)
+                    .and_then(|finding| finding.sha256.as_ref().map(Digest::hex)),
             });
             (role.name(), file)
         });
@@ -199,7 +206,7 @@ impl Appliance {
             disk: own.and_then(|own| own.disk.as_ref()).unwrap_or(&install.disk).clone(),
             console: install.console.clone(),
             files: BTreeMap::from(files),
-            verified: true,
+            verified: self.catalog.authenticity(order.version, order.set) == Authenticity::Good,
             config_kind: None,
             config: String::new(),
             command: String::new(),

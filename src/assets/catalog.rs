@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use crate::{
     assets::{
+        authentic::{Authenticity, Finding, Findings, Job, authenticity},
         folder::{Folder, Found, Name, value_of},
-        version::{FileSet, NotReady, Version},
+        keys::Keys,
+        version::{File, FileSet, NotReady, Version},
     },
     ids::Mac,
     profiles::{self, ConfigKind, Profile, Role},
@@ -52,25 +54,31 @@ pub enum FileRole {
 }
 
 /// Everything that can be served.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalog {
     folders: Vec<Folder>,
     loaders: Folder,
     profiles: BTreeMap<String, Arc<Profile>>,
     versions: Vec<Version>,
     configs: Arc<BTreeMap<String, Arc<str>>>,
+    keys: Arc<Keys>,
+    findings: Arc<Findings>,
     faults: Vec<String>,
 }
 
 impl Catalog {
     /// A catalog of these folders, the first of which counts most. Beside the built-in profiles it knows those in
-    /// `profiles/NAME/profile.toml`.
-    pub fn new(folders: Vec<Folder>, loaders: Folder) -> Catalog {
+    /// `profiles/NAME/profile.toml`. Keys that `last` has read are not read again.
+    pub fn new(folders: Vec<Folder>, loaders: Folder, last: Option<&Catalog>) -> Catalog {
         let built_in = profiles::built_in().into_iter();
         let profiles = built_in.map(|profile| (profile.name.clone(), Arc::new(profile))).collect();
         let mut catalog = Catalog { folders, loaders, profiles, ..Catalog::default() };
         catalog.read_profiles();
-        catalog.configs = Arc::new(catalog.read_configs());
+        catalog.configs = Arc::new(catalog.texts_in("cloud-configs"));
+        let own = catalog.texts_in("keys");
+        let known = last.filter(|last| last.keys.id() == Keys::id_of(&own));
+        catalog.keys = known.map_or_else(|| Arc::new(Keys::read(&own)), |last| last.keys.clone());
+        catalog.findings = last.map(|last| last.findings.clone()).unwrap_or_default();
         catalog.versions =
             catalog.profiles.values().flat_map(|profile| catalog.versions_of(profile)).collect();
         catalog
@@ -148,9 +156,15 @@ impl Catalog {
         self.folders.iter().find_map(|folder| folder.files.get(&name))
     }
 
-    /// Profiles that can't be read, a sentence each.
-    pub fn faults(&self) -> &[String] {
-        &self.faults
+    /// Profiles and keys that can't be read, a sentence each.
+    pub fn faults(&self) -> impl Iterator<Item = &String> {
+        self.faults.iter().chain(self.keys.faults())
+    }
+
+    /// Whether this and another catalog say the same.
+    pub fn is_same(&self, other: &Catalog) -> bool {
+        (&self.folders, &self.loaders) == (&other.folders, &other.loaders)
+            && Arc::ptr_eq(&self.findings, &other.findings)
     }
 
     /// Every profile.
@@ -328,16 +342,68 @@ impl Catalog {
         &self.configs
     }
 
-    fn read_configs(&self) -> BTreeMap<String, Arc<str>> {
+    /// The texts below a folder of that name, by their paths there; of several, the first asset folder's counts.
+    fn texts_in(&self, name: &str) -> BTreeMap<String, Arc<str>> {
         let mut texts = BTreeMap::new();
         for found in self.folders.iter().rev().flat_map(|folder| folder.files.values()) {
             if let ([top, rest @ ..], Some(text)) = (found.name.as_slice(), &found.text)
-                && top == "cloud-configs"
+                && top == name
             {
                 texts.insert(rest.join("/"), text.clone());
             }
         }
         texts
+    }
+
+    /// The signing keys.
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    /// The same, with what was found of the files.
+    pub fn with_findings(&self, findings: Arc<Findings>) -> Catalog {
+        Catalog { findings, ..self.clone() }
+    }
+
+    /// Files of complete sets that nobody has looked at yet, those of current versions first.
+    pub fn unexamined(&self) -> Vec<Job> {
+        let mut jobs: Vec<(bool, Job)> = Vec::new();
+        for version in &self.versions {
+            let is_current = self.current(&version.profile).is_ok_and(|current| current == version.name);
+            let complete = version.sets.iter().filter(|set| set.missing.is_empty());
+            for file in complete.flat_map(|set| &set.files).filter(|file| !file.with_loaders) {
+                let job = Job::new(version, file, &self.keys);
+                if !self.findings.contains_key(&job.subject) {
+                    jobs.push((!is_current, job));
+                }
+            }
+        }
+        jobs.sort_by_key(|(later, _)| *later);
+        jobs.into_iter().map(|(_, job)| job).collect()
+    }
+
+    /// What was found of a file.
+    pub fn finding(&self, version: &Version, file: &File) -> Option<&Finding> {
+        self.findings.get(&Job::new(version, file, &self.keys).subject)
+    }
+
+    /// Whether a set's files are what their maker released.
+    pub fn authenticity(&self, version: &Version, set: &FileSet) -> Authenticity {
+        authenticity(version, set, &self.keys, &self.findings)
+    }
+
+    /// As [`Catalog::ready_for`], and authentic.
+    ///
+    /// # Errors
+    /// [`NotReady`] says what is missing or wrong.
+    pub fn verified_for(
+        &self,
+        profile: &str,
+        version: &str,
+        arch: &str,
+    ) -> Result<(&Version, &FileSet), NotReady> {
+        let (version, set) = self.ready_for(profile, version, arch)?;
+        self.authenticity(version, set).into_result(version).map(|()| (version, set))
     }
 
     /// The user's own pxelinux menu for a node: its own, then the default.

@@ -21,7 +21,7 @@ const TEXT_LIMIT: u64 = 256 * 1024;
 /// already. Folders that are not there are passed over: a USB disk may come later.
 pub fn scan(dirs: &[PathBuf], loaders: &Path, last: Option<&Catalog>) -> Catalog {
     let folders = dirs.iter().map(|dir| folder(dir, last)).collect();
-    Catalog::new(folders, folder(loaders, last))
+    Catalog::new(folders, folder(loaders, last), last)
 }
 
 fn folder(dir: &Path, last: Option<&Catalog>) -> Folder {
@@ -64,13 +64,14 @@ fn walk(dir: &Path, name: &mut Vec<String>, known: Option<&Folder>, found: &mut 
     }
 }
 
-fn file(name: &[String], path: PathBuf, meta: &fs::Metadata, known: Option<&Folder>) -> Found {
+/// When a file last changed.
+pub fn stamp(meta: &fs::Metadata) -> Stamp {
     let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
-    let stamp = Stamp {
-        content: nanos(meta.mtime(), meta.mtime_nsec()),
-        entry: nanos(meta.ctime(), meta.ctime_nsec()),
-    };
-    let len = meta.len();
+    Stamp { content: nanos(meta.mtime(), meta.mtime_nsec()), entry: nanos(meta.ctime(), meta.ctime_nsec()) }
+}
+
+fn file(name: &[String], path: PathBuf, meta: &fs::Metadata, known: Option<&Folder>) -> Found {
+    let (len, stamp) = (meta.len(), stamp(meta));
     let text = if says_something(name) && len <= TEXT_LIMIT {
         let unchanged = known.and_then(|known| known.files.get(name));
         match unchanged.filter(|known| (known.len, known.stamp) == (len, stamp)) {
@@ -83,9 +84,9 @@ fn file(name: &[String], path: PathBuf, meta: &fs::Metadata, known: Option<&Fold
     Found { name: name.to_vec(), path, len, stamp, text }
 }
 
-/// Whether a file's own text counts: it names a version, is a configuration or belongs to a profile.
+/// Whether a file's own text counts: it names a version, is a configuration or a key, or belongs to a profile.
 fn says_something(name: &[String]) -> bool {
     let last = name.last().map_or("", String::as_str);
     matches!(last, "current" | "version.txt")
-        || name.first().is_some_and(|top| top == "cloud-configs" || top == "profiles")
+        || name.first().is_some_and(|top| matches!(top.as_str(), "cloud-configs" | "keys" | "profiles"))
 }

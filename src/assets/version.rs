@@ -3,8 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    assets::folder::{Folder, Found, Name},
-    profiles::{Architecture, Profile, Role, matches},
+    assets::{
+        authentic::Proof,
+        folder::{Folder, Found, Name, value_of},
+    },
+    profiles::{Architecture, FileSpec, Profile, Role, SIGNATURES, matches},
 };
 
 /// One version of one operating system.
@@ -32,6 +35,8 @@ pub struct FileSet {
     pub files: Vec<File>,
     /// Needed files that are not there, or empty (the first moment of a copy).
     pub missing: Vec<String>,
+    /// The version that the `version.txt` among them names.
+    pub named: Option<String>,
 }
 
 /// A file that a profile names.
@@ -41,8 +46,8 @@ pub struct File {
     pub role: Role,
     /// The file.
     pub found: Found,
-    /// Its signature, where one is there.
-    pub signature: Option<Found>,
+    /// What vouches for it, where something does.
+    pub proof: Option<Proof>,
     /// It comes with the boot loaders.
     pub with_loaders: bool,
 }
@@ -93,6 +98,26 @@ pub enum NotReady {
         version: String,
         /// The processor.
         arch: String,
+    },
+    /// Its files have not all been looked at.
+    #[error("{profile} {version} is being verified ({files}); try again soon")]
+    Pending {
+        /// The profile.
+        profile: String,
+        /// The version.
+        version: String,
+        /// The files that are still to be looked at.
+        files: String,
+    },
+    /// It is not what its maker released, or nobody knows.
+    #[error("{profile} {version} is not authentic: {reason}")]
+    NotAuthentic {
+        /// The profile.
+        profile: String,
+        /// The version.
+        version: String,
+        /// Why.
+        reason: String,
     },
     /// A file is missing.
     #[error("{profile} {version} is incomplete: {missing} not there")]
@@ -150,6 +175,7 @@ impl FileSet {
             base: base.clone(),
             files: Vec::new(),
             missing: Vec::new(),
+            named: named(profile, folder, &base),
         };
         for spec in &profile.files {
             let names: Vec<String> = spec.names(version, &arch.name).collect();
@@ -161,11 +187,7 @@ impl FileSet {
             match found.filter(|found| found.len > 0) {
                 Some(found) => set.files.push(File {
                     role: spec.role,
-                    signature: signature(
-                        spec.signatures(found.name.last()?, version, &arch.name),
-                        folder,
-                        &base,
-                    ),
+                    proof: proof(spec, found.name.last()?, version, &arch.name, folder, &base),
                     found: found.clone(),
                     with_loaders: spec.with_loaders,
                 }),
@@ -200,8 +222,34 @@ fn in_folder<'f>(folder: &'f Folder, base: &[String], name: &str) -> Option<&'f 
     })
 }
 
-fn signature(names: Vec<String>, folder: &Folder, base: &[String]) -> Option<Found> {
-    names.iter().find_map(|name| folder.files.get(&[base, &segments(name)].concat())).cloned()
+/// What vouches for the file called `name`: its own signature, or a list of digests that is signed.
+fn proof(
+    spec: &FileSpec,
+    name: &str,
+    version: &str,
+    arch: &str,
+    folder: &Folder,
+    base: &[String],
+) -> Option<Proof> {
+    let beside = |name: &str| folder.files.get(&[base, &segments(name)].concat()).cloned();
+    let signed = |name: &str| SIGNATURES.iter().find_map(|extension| beside(&format!("{name}.{extension}")));
+    let own = spec.signatures(name, version, arch).iter().find_map(|signature| beside(signature));
+    if let Some(signature) = own {
+        return Some(Proof::Signature(signature));
+    }
+    // These carry their signature: CoreOS' and Flatcar's, and Fedora's `Fedora-…-CHECKSUM`.
+    let whole = beside(&format!("{name}.DIGESTS.asc"));
+    if let Some(list) = whole.or_else(|| in_folder(folder, base, "*-CHECKSUM").cloned()) {
+        return Some(Proof::Listed(list, None));
+    }
+    [format!("{name}.DIGESTS"), "SHA256SUMS".into(), "SHA512SUMS".into()]
+        .iter()
+        .find_map(|list| Some(Proof::Listed(beside(list)?, Some(signed(list)?))))
+}
+
+fn named(profile: &Profile, folder: &Folder, base: &[String]) -> Option<String> {
+    let text = folder.files.get(&[base, &["version.txt".to_owned()]].concat())?.text.as_deref()?;
+    value_of(text, profile.version_key.as_deref()?)
 }
 
 fn segments(name: &str) -> Name {

@@ -1,5 +1,6 @@
 //! The wiring: open, spawn, watch. Any task that ends on its own ends the service, with that task's name.
 
+mod assets;
 mod dhcp;
 mod faults;
 pub mod log;
@@ -24,7 +25,7 @@ use tokio::{
 
 use crate::{
     appliance::Appliance,
-    assets::scan,
+    assets::{scan, verify::Archive},
     clock::Clock,
     config::Settings,
     handle::{Handle, Owner, Snapshot},
@@ -87,7 +88,9 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
     let mut journal = Journal::open(&options.state)?;
     let stored = journal.load()?;
     let clock = Clock::starting_after(stored.time);
-    let catalog = Arc::new(scan::scan(&settings.assets.dirs, &settings.assets.loaders, None));
+    let archive = Archive::open(&options.state);
+    let catalog = scan::scan(&settings.assets.dirs, &settings.assets.loaders, None);
+    let catalog = Arc::new(catalog.with_findings(archive.findings()));
     let appliance = Appliance::new(settings.clone(), catalog.clone(), stored, secret()?, clock.now());
 
     let (handle, inbox) = Handle::channel(INBOX);
@@ -137,7 +140,7 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
         pages.run().await;
         Ok(())
     });
-    tasks.spawn("the asset folders' watch", reload::watch_assets(handle.clone(), current, catalog));
+    tasks.spawn("the asset folders' watch", assets::watch(handle.clone(), current, catalog, archive));
     tokio::select! {
         () = dhcp_ready.notified() => {}
         ended = tasks.any_end() => return ended,

@@ -1,18 +1,14 @@
-//! Taking over what changed on disk: the configuration on SIGHUP, the asset folders by looking.
+//! Taking over a changed configuration on SIGHUP.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use tokio::sync::watch;
 
 use crate::{
-    assets::{catalog::Catalog, scan},
     config::{self, Settings},
     handle::{Handle, Message},
     http::serve::Token,
 };
-
-/// How often the asset folders are looked at: a copy that ended is seen within this time.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// Reads the configuration again. A faulty one leaves the running one in force, and says so.
 pub async fn reload(
@@ -61,23 +57,4 @@ pub fn token(settings: &Settings) -> Option<Token> {
         tracing::warn!(path = %path.display(), "http.token_file is empty; the network API is read-only");
     }
     token
-}
-
-/// Keeps the catalog current: looks at the folders from time to time, and at once when the configuration changes.
-pub async fn watch_assets(
-    handle: Handle,
-    mut settings: watch::Receiver<Arc<Settings>>,
-    mut catalog: Arc<Catalog>,
-) -> anyhow::Result<()> {
-    loop {
-        // The sender lives as long as the service.
-        let _ = tokio::time::timeout(LOOK, settings.changed()).await;
-        let (assets, last) = (settings.borrow_and_update().assets.clone(), catalog.clone());
-        let scanning = move || scan::scan(&assets.dirs, &assets.loaders, Some(&last));
-        let scanned = Arc::new(tokio::task::spawn_blocking(scanning).await?);
-        if scanned != catalog {
-            catalog = scanned.clone();
-            handle.tell(Message::Restocked(scanned)).await;
-        }
-    }
 }

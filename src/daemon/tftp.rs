@@ -1,11 +1,15 @@
 //! The TFTP server: the crate's transfers, the owner's answers.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+};
 
 use tokio_tftp_server::{Content, End, ErrorCode, Event, Handler, Refusal as TftpRefusal, Request};
 
 use crate::{
     appliance::{Answer, Ask, Progress, Refusal, TransferEnd, TransferId, Via},
+    assets::{folder::Stamp, scan},
     handle::Handle,
     http::route,
 };
@@ -31,7 +35,16 @@ impl Handler for Files {
             .map_err(|error| refuse(ErrorCode::FileNotFound, &format!("{}: {error}", request.file)))?;
         let answer = self.0.ask(Ask::Fetch { peer, via: Via::Tftp, head: false, target }).await;
         let (content, id) = match answer {
-            Answer::File { path, transfer } => (Content::File(path), transfer),
+            Answer::File { path, state, transfer } => {
+                if let Err(reason) = is_unchanged(&path, state).await {
+                    if let Some(transfer) = transfer {
+                        let end = Some(TransferEnd::Cut);
+                        self.0.progress(Progress { transfer, total: 0, sent: 0, end }).await;
+                    }
+                    return Err(refuse(ErrorCode::NotDefined, &reason));
+                }
+                (Content::File(path), transfer)
+            }
             Answer::Text { body, transfer, .. } => (Content::Bytes(body.into_bytes()), transfer),
             Answer::Refused(refusal) => return Err(in_tftp(&refusal)),
             Answer::Json(_) | Answer::Done(_) => return Err(refuse(ErrorCode::FileNotFound, "not a file")),
@@ -58,6 +71,18 @@ impl Handler for Files {
         };
         let Tracked { total, sent, .. } = *tracked;
         self.0.progress(Progress { transfer, total, sent, end }).await;
+    }
+}
+
+/// What is sent must be what was looked at.
+async fn is_unchanged(path: &Path, state: Option<(u64, Stamp)>) -> Result<(), String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let meta = tokio::fs::metadata(path).await.map_err(|error| format!("{name}: {error}"))?;
+    match state {
+        Some(state) if state != (meta.len(), scan::stamp(&meta)) => {
+            Err(format!("{name} has changed and is looked at again; ask again in some seconds"))
+        }
+        _ => Ok(()),
     }
 }
 

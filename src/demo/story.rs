@@ -77,7 +77,7 @@ fn settings(options: &Options) -> anyhow::Result<config::Settings> {
     let mut text = format!(
         "[network]\ninterface = \"{}\"\n\
          [install]\ndisk = \"/dev/vda\"\nconsole = \"ttyS0,115200\"\n\
-         [assets]\ndirs = [{:?}]\nloaders = {:?}\nverify = \"unsigned-ok\"\n",
+         [assets]\ndirs = [{:?}]\nloaders = {:?}\n",
         namespace::BRIDGE,
         absolute(&options.assets)?,
         absolute(&options.loaders)?,
@@ -95,7 +95,9 @@ fn mac(number: u8) -> Mac {
 async fn tell(options: &Options, started: Started) -> anyhow::Result<()> {
     let Started { handle, mut seen, button } = started;
     say("The service serves a network of its own. It is disarmed: nobody installs.");
-    say("Now the panel's button is held for two seconds.");
+    let ready = seen.wait_for(|seen| seen.status.as_ref().is_some_and(|status| status.ready.is_ok()));
+    timeout(PATIENCE, ready).await.context("the system is not authentic; the lines above say why")??;
+    say("Its signatures are good. Now the panel's button is held for two seconds.");
     button.send(true).await?;
     sleep(PRESS).await;
     button.send(false).await?;

@@ -164,6 +164,9 @@ pub fn built_in() -> Vec<Profile> {
         .collect()
 }
 
+/// What names of signatures end in.
+pub const SIGNATURES: [&str; 3] = ["sig", "asc", "gpg"];
+
 /// The install script that profiles share.
 pub const SHARED_SCRIPT: (&str, &str) = ("install.sh", include_str!("../../profiles/install.sh"));
 
@@ -208,7 +211,7 @@ impl FileSpec {
     /// The names that the signature of its file called `name` may have.
     pub fn signatures(&self, name: &str, version: &str, arch: &str) -> Vec<String> {
         if self.signatures.is_empty() {
-            return ["sig", "asc", "gpg"].map(|extension| format!("{name}.{extension}")).to_vec();
+            return SIGNATURES.map(|extension| format!("{name}.{extension}")).to_vec();
         }
         self.signatures.iter().map(|name| fill(name, version, arch)).collect()
     }

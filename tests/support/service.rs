@@ -21,10 +21,17 @@ pub struct Service<'a> {
 }
 
 impl<'a> Service<'a> {
-    /// Starts it with this configuration, beside what every test needs, and waits until it serves.
+    /// Starts it with this configuration, beside what every test needs, and waits until it serves. What it installs
+    /// need not be signed.
     pub fn start(net: &'a Net, config: &str) -> Service<'a> {
         let config = net.write("rackberry.toml", config_text(net, config));
         Service::with(net, config)
+    }
+
+    /// As [`Service::start`], and what it installs must be authentic.
+    pub fn start_strict(net: &'a Net, config: &str) -> Service<'a> {
+        let config = config_text(net, config).replace("unsigned-ok", "required");
+        Service::with(net, net.write("rackberry.toml", config))
     }
 
     fn with(net: &'a Net, config: PathBuf) -> Service<'a> {

@@ -53,9 +53,9 @@ pub(super) async fn fetch(
     let (answer, ticket) =
         asking.await.map_err(|_| no(StatusCode::SERVICE_UNAVAILABLE, "the service is shutting down"))?;
     match answer {
-        Answer::File { path, .. } => {
+        Answer::File { path, state, .. } => {
             let opening = path.clone();
-            let opened = spawn_blocking(move || OpenFile::open(&opening)).await;
+            let opened = spawn_blocking(move || OpenFile::open(&opening, state)).await;
             match opened.unwrap_or_else(|ended| Err(std::io::Error::other(ended).into())) {
                 Ok(file) => Ok(send_file(shared, request, &path, file, ticket)),
                 Err(error) => Err(no_file(&path, error)),
@@ -126,6 +126,10 @@ fn no_file(path: &Path, error: FileError) -> No {
         FileError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
             no(StatusCode::NOT_FOUND, format!("{name} is gone"))
         }
+        FileError::Changed => no(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{name} has changed and is looked at again; ask again in some seconds"),
+        ),
         FileError::NotRegular => no(StatusCode::NOT_FOUND, format!("{name} is not a regular file")),
         FileError::Io(error) => {
             tracing::warn!(path = %path.display(), %error, "can't open a file that was asked for");

@@ -18,7 +18,10 @@ use rustix::{
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{body::Piece, transfer::Transfer};
-use crate::http::range::Meta;
+use crate::{
+    assets::{folder::Stamp, scan},
+    http::range::Meta,
+};
 
 /// Bytes in a piece. A connection holds two of them at most.
 const PIECE: usize = 256 * 1024;
@@ -29,6 +32,9 @@ pub(super) enum FileError {
     /// It is a folder, a pipe, a device.
     #[error("it is not a regular file")]
     NotRegular,
+    /// It is not what the last scan found.
+    #[error("it has changed")]
+    Changed,
     /// The system says no.
     #[error("can't be opened")]
     Io(#[from] io::Error),
@@ -44,14 +50,17 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    /// Opens a file; blocks.
-    pub(super) fn open(path: &Path) -> Result<OpenFile, FileError> {
+    /// Opens a file that must have this length and these times, where that matters; blocks.
+    pub(super) fn open(path: &Path, state: Option<(u64, Stamp)>) -> Result<OpenFile, FileError> {
         // NONBLOCK, so that opening a pipe that nobody writes to does not wait.
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
         let meta = file.metadata()?;
         if !meta.is_file() {
             return Err(FileError::NotRegular);
+        }
+        if state.is_some_and(|state| state != (meta.len(), scan::stamp(&meta))) {
+            return Err(FileError::Changed);
         }
         let modified = meta.modified()?.duration_since(UNIX_EPOCH).ok();
         let meta = Meta { len: meta.len(), modified, inode: meta.ino() };
