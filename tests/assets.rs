@@ -19,62 +19,12 @@ use rackberry::assets::scan;
 use support::{
     Net,
     service::{Service, small_system},
+    signer::Signer,
     wait_until,
 };
 
 const SOON: Duration = Duration::from_secs(60);
 const FILES: [&str; 3] = ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2"];
-
-/// Somebody with a key, made and used at stated days.
-struct Signer {
-    home: tempfile::TempDir,
-}
-
-impl Signer {
-    /// A key of 3072 bits, made on `day` (20160501), which expires after `lasts` (`never`, `2y`).
-    fn new(name: &str, day: &str, lasts: &str) -> Signer {
-        let signer = Signer { home: tempfile::tempdir().unwrap() };
-        signer.gpg(day, &["--passphrase", "", "--quick-generate-key", name, "rsa3072", "sign", lasts]);
-        signer
-    }
-
-    fn gpg(&self, day: &str, arguments: &[&str]) -> Vec<u8> {
-        let output = Command::new("gpg")
-            .arg("--homedir")
-            .arg(self.home.path())
-            .args([
-                "--batch",
-                "--quiet",
-                "--no-tty",
-                "--yes",
-                "--faked-system-time",
-                &format!("{day}T120000"),
-            ])
-            .args(arguments)
-            .output()
-            .expect("gpg");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    }
-
-    fn publish(&self, to: &Path) {
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::write(to, self.gpg("20160501", &["--armor", "--export"])).unwrap();
-    }
-
-    /// Signs `file` on `day`; beside it, as `.sig`.
-    fn sign(&self, day: &str, file: &Path) {
-        let signature = format!("{}.sig", file.display());
-        self.gpg(day, &["--detach-sign", "--output", &signature, &file.display().to_string()]);
-    }
-}
-
-impl Drop for Signer {
-    fn drop(&mut self) {
-        let _ =
-            Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).output();
-    }
-}
 
 fn file(net: &Net, name: &str) -> PathBuf {
     net.path(&format!("assets/coreos/1010.5.0/coreos_production_{name}"))

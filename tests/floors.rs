@@ -20,7 +20,10 @@ const FLOORS: &[&[&str]] = &[
 const SIBLINGS: usize = 2;
 /// Adapters: files of lower modules that do what the pure ones must not, and stand above the appliance.
 const ADAPTERS: &[&str] = &[
+    "assets/fetch.rs",
+    "assets/import.rs",
     "assets/scan.rs",
+    "assets/stage.rs",
     "assets/verify.rs",
     "config/load.rs",
     "dhcp/raw.rs",

@@ -107,6 +107,8 @@ pub enum View {
     Node(String),
     /// What a node would be given.
     Render(String),
+    /// Operating systems and keys.
+    Assets,
 }
 
 /// The reply to an [`Ask`].

@@ -1,5 +1,6 @@
 //! Pure composition: events in, changes and effects out.
 
+mod assets;
 mod commands;
 mod core;
 mod event;

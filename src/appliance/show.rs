@@ -13,6 +13,7 @@ impl Appliance {
     pub(super) fn view(&self, view: &View, now: Time) -> Answer {
         let json = match view {
             View::Status => serde_json::to_value(self.status(now)),
+            View::Assets => serde_json::to_value(self.assets()),
             View::Nodes => serde_json::to_value(self.node_views(now)),
             View::Node(text) => match self.find(text) {
                 Ok(mac) => match self.node_views(now).into_iter().find(|node| node.mac == mac) {

@@ -1,6 +1,6 @@
 //! What people and programs see of the state.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,58 @@ pub struct StatusView {
     pub leases: usize,
     /// What somebody should look at.
     pub warnings: Vec<String>,
+}
+
+/// `rackberry assets list`, `GET /api/v1/assets`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetsView {
+    /// The asset folders, the first of which counts most.
+    pub dirs: Vec<PathBuf>,
+    /// The folder of boot loaders.
+    pub loaders: PathBuf,
+    /// Whether only authentic versions may be installed.
+    pub must_be_authentic: bool,
+    /// What is there, a row for each processor of each version.
+    pub versions: Vec<VersionView>,
+    /// Signing keys that count, beside those that the profiles pin.
+    pub own_keys: Vec<String>,
+    /// Profiles and keys that can't be read.
+    pub faults: Vec<String>,
+}
+
+/// A version's files for one processor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionView {
+    /// Operating system.
+    pub profile: String,
+    /// Version.
+    pub version: String,
+    /// Whether `current` means it.
+    pub is_current: bool,
+    /// Processor.
+    pub arch: String,
+    /// The asset folder.
+    pub folder: PathBuf,
+    /// Bytes of all its files.
+    pub bytes: u64,
+    /// What is known of it.
+    pub state: VersionState,
+    /// A word on it, for people.
+    pub note: String,
+}
+
+/// What is known of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VersionState {
+    /// All there, and what its maker released.
+    Authentic,
+    /// Files are being read.
+    Verifying,
+    /// It must not be installed, unless the configuration lets everything pass.
+    NotAuthentic,
+    /// A file is missing.
+    Incomplete,
 }
 
 /// `rackberry node show --render`: what a node would be given if it were armed now.

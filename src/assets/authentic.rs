@@ -134,7 +134,7 @@ impl Job {
 /// What is known of a set of files.
 pub fn authenticity(version: &Version, set: &FileSet, keys: &Keys, findings: &Findings) -> Authenticity {
     let refused = |text: String| Authenticity::Refused(text);
-    if let Some(named) = set.named.as_ref().filter(|named| **named != version.name) {
+    if let Some(named) = set.named(&version.profile).filter(|named| *named != version.name) {
         return refused(format!("its version.txt is of {named}"));
     }
     let (mut pending, mut made) = (Vec::new(), Vec::new());

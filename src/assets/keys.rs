@@ -66,6 +66,11 @@ impl Keys {
         &self.keyring
     }
 
+    /// The user's own keys, which count for every profile.
+    pub fn own(&self) -> impl Iterator<Item = &Fingerprint> {
+        self.own.iter()
+    }
+
     /// Files in keys/ that can't be used, a sentence each.
     pub fn faults(&self) -> &[String] {
         &self.faults

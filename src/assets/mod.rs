@@ -1,12 +1,16 @@
-//! Operating systems on disk: what is there and what vouches for it (pure), and the scan that finds it (adapter).
+//! Operating systems on disk: what is there and what vouches for it (pure); finding, reading, copying and fetching
+//! it (adapters).
 
 pub mod authentic;
 pub mod catalog;
 pub mod digest;
+pub mod fetch;
 pub mod folder;
+pub mod import;
 pub mod keys;
 pub mod openpgp;
 pub mod scan;
+pub mod stage;
 pub mod sums;
 pub mod verify;
 pub mod version;

@@ -86,18 +86,8 @@ impl Archive {
 /// When it can't be read to its end: nothing is found then.
 pub fn examine(job: &Job, keys: &Keys, mut told: impl FnMut(&[u8])) -> io::Result<Finding> {
     let name = job.file.name.last().map_or("", String::as_str);
-    let (first, second) = match &job.proof {
-        Some(Proof::Signature(signature)) => (Some(read_proof(signature)?), None),
-        Some(Proof::Listed(list, signature)) => {
-            (Some(read_proof(list)?), signature.as_ref().map(read_proof).transpose()?)
-        }
-        None => (None, None),
-    };
-    let proof = match (&job.proof, &first) {
-        (Some(Proof::Signature(_)), Some(bytes)) => Some(ProofBytes::Signature(bytes)),
-        (Some(Proof::Listed(..)), Some(bytes)) => Some(ProofBytes::List(bytes, second.as_deref())),
-        _ => None,
-    };
+    let proof = job.proof.as_ref().map(ReadProof::of).transpose()?;
+    let proof = proof.as_ref().map(ReadProof::bytes);
     let mut examiner = Examiner::new(name, proof, keys, &keys.trust(&job.profile));
     let mut file = File::open(&job.file.path)?;
     let mut piece = vec![0; PIECE];
@@ -118,9 +108,37 @@ pub fn examine(job: &Job, keys: &Keys, mut told: impl FnMut(&[u8])) -> io::Resul
     Ok(examiner.finish())
 }
 
-fn read_proof(found: &Found) -> io::Result<Vec<u8>> {
-    if found.len > LONGEST_PROOF {
-        return Err(io::Error::other(format!("{} is too long for a signature", found.path.display())));
+/// What vouches for a file, read.
+#[derive(Debug)]
+pub struct ReadProof {
+    first: Vec<u8>,
+    second: Option<Vec<u8>>,
+    is_list: bool,
+}
+
+impl ReadProof {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The system's, or when it is too long for what it is.
+    pub fn of(proof: &Proof) -> io::Result<ReadProof> {
+        let read = |found: &Found| match found.len <= LONGEST_PROOF {
+            true => fs::read(&found.path),
+            false => Err(io::Error::other(format!("{} is too long for a signature", found.path.display()))),
+        };
+        let (first, second, is_list) = match proof {
+            Proof::Signature(signature) => (read(signature)?, None, false),
+            Proof::Listed(list, signature) => (read(list)?, signature.as_ref().map(read).transpose()?, true),
+        };
+        Ok(ReadProof { first, second, is_list })
     }
-    fs::read(&found.path)
+
+    /// Its bytes.
+    pub fn bytes(&self) -> ProofBytes<'_> {
+        if self.is_list {
+            ProofBytes::List(&self.first, self.second.as_deref())
+        } else {
+            ProofBytes::Signature(&self.first)
+        }
+    }
 }

@@ -35,8 +35,8 @@ pub struct FileSet {
     pub files: Vec<File>,
     /// Needed files that are not there, or empty (the first moment of a copy).
     pub missing: Vec<String>,
-    /// The version that the `version.txt` among them names.
-    pub named: Option<String>,
+    /// The `version.txt` among them.
+    pub version_file: Option<Found>,
 }
 
 /// A file that a profile names.
@@ -175,7 +175,7 @@ impl FileSet {
             base: base.clone(),
             files: Vec::new(),
             missing: Vec::new(),
-            named: named(profile, folder, &base),
+            version_file: folder.files.get(&[base.as_slice(), &["version.txt".to_owned()]].concat()).cloned(),
         };
         for spec in &profile.files {
             let names: Vec<String> = spec.names(version, &arch.name).collect();
@@ -196,6 +196,11 @@ impl FileSet {
             }
         }
         set.files.iter().any(|file| !file.with_loaders).then_some(set)
+    }
+
+    /// The version that their `version.txt` is of.
+    pub fn named(&self, profile: &Profile) -> Option<String> {
+        value_of(self.version_file.as_ref()?.text.as_deref()?, profile.version_key.as_deref()?)
     }
 
     /// The file of a role.
@@ -245,11 +250,6 @@ fn proof(
     [format!("{name}.DIGESTS"), "SHA256SUMS".into(), "SHA512SUMS".into()]
         .iter()
         .find_map(|list| Some(Proof::Listed(beside(list)?, Some(signed(list)?))))
-}
-
-fn named(profile: &Profile, folder: &Folder, base: &[String]) -> Option<String> {
-    let text = folder.files.get(&[base, &["version.txt".to_owned()]].concat())?.text.as_deref()?;
-    value_of(text, profile.version_key.as_deref()?)
 }
 
 fn segments(name: &str) -> Name {

@@ -46,6 +46,9 @@ pub enum Command {
     /// Look at or change one node.
     #[command(subcommand)]
     Node(NodeCommand),
+    /// Operating systems: what is there, whether it is authentic, and bringing more.
+    #[command(subcommand)]
+    Assets(AssetsCommand),
     /// The whole thing on this computer: private network, simulated panel, machines that install themselves.
     Demo(Demo),
     /// The demo's stand-ins, in the network that they are started in.
@@ -141,6 +144,62 @@ pub struct Arm {
     /// Names or MAC addresses; these install again even if installed.
     #[arg(value_name = "NODE")]
     pub nodes: Vec<String>,
+}
+
+/// `assets`
+#[derive(Debug, Subcommand)]
+pub enum AssetsCommand {
+    /// List versions, and whether each is complete and authentic.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read every file of every version and check its signature; exit 1 if one is not authentic.
+    Verify {
+        /// Configuration files; else as the running service says.
+        #[arg(long = "config", value_name = "FILE")]
+        config: Vec<PathBuf>,
+    },
+    /// Copy versions and configurations from a disk or a folder, verified on the way; run it again to go on.
+    Import {
+        /// The disk's or the folder's path.
+        path: PathBuf,
+        /// Where to.
+        #[command(flatten)]
+        to: Destination,
+    },
+    /// Fetch a version from its maker's mirror, verified on the way; run it again to go on.
+    Fetch {
+        /// The profile.
+        profile: String,
+        /// The version.
+        #[arg(default_value = "current")]
+        version: String,
+        /// For which processor: x86_64 or aarch64.
+        #[arg(long, default_value = "x86_64")]
+        arch: String,
+        /// Another mirror with the same tree.
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
+        /// Where to.
+        #[command(flatten)]
+        to: Destination,
+    },
+}
+
+/// Where versions are brought to.
+#[derive(Debug, Args)]
+pub struct Destination {
+    /// The asset folder; else the last one that can be written.
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// Make it the current version even if another one is.
+    #[arg(long)]
+    pub current: bool,
+    /// Configuration files; else as the running service says.
+    #[arg(long = "config", value_name = "FILE")]
+    pub config: Vec<PathBuf>,
 }
 
 /// `node`

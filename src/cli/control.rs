@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{arguments::Arm, paint::Paint, view};
 use crate::{
-    appliance::{NodeView, RenderView, StatusView},
+    appliance::{AssetsView, NodeView, RenderView, StatusView},
     http::client,
 };
 
@@ -32,6 +32,16 @@ pub async fn nodes(socket: &Path, json: bool) -> anyhow::Result<()> {
     let nodes: Vec<NodeView> = serde_json::from_value(value)?;
     print!("{}", view::nodes(&nodes, Paint::on(&io::stdout())));
     Ok(())
+}
+
+/// Operating systems and keys, as the service sees them.
+pub async fn assets(socket: &Path) -> anyhow::Result<AssetsView> {
+    Ok(serde_json::from_value(get(socket, "/api/v1/assets").await?)?)
+}
+
+/// An answer as it comes.
+pub async fn print(socket: &Path, path: &str) -> anyhow::Result<()> {
+    print_json(&get(socket, path).await?)
 }
 
 /// `rackberry node show`

@@ -1,6 +1,7 @@
 //! The command line: parse, call, print the error chain once, exit code.
 
 mod arguments;
+mod assets;
 mod control;
 mod paint;
 mod view;
@@ -68,6 +69,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Node(NodeCommand::Reinstall { node }) => {
             runtime()?.block_on(control::node_order(&socket, &node, "reinstall"))
         }
+        Command::Assets(command) => runtime()?.block_on(assets::run(&socket, command)),
         Command::Demo(Demo { nodes, simulated, assets, loaders }) => {
             demo::run(&demo::Options { nodes, simulated, assets, loaders })
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::paint::{Paint, bar, seconds};
 use crate::{
-    appliance::{NodeView, RenderView, StatusView},
+    appliance::{AssetsView, NodeView, RenderView, StatusView, VersionState},
     ids::Stage,
 };
 
@@ -125,6 +125,43 @@ pub fn node(node: &NodeView, paint: Paint) -> String {
         for line in node.log.lines() {
             let _ = writeln!(text, "  {line}");
         }
+    }
+    text
+}
+
+/// `rackberry assets list`
+pub fn assets(assets: &AssetsView, paint: Paint) -> String {
+    let mut text = String::new();
+    if assets.versions.is_empty() {
+        let dirs: Vec<String> = assets.dirs.iter().map(|dir| dir.display().to_string()).collect();
+        let _ = writeln!(text, "no operating system in {}", dirs.join(" or "));
+    } else {
+        let heading =
+            format!("{:<14}  {:<22}  {:<8}  {:>9}  STATE", "PROFILE", "VERSION", "MACHINES", "SIZE");
+        text = paint.faint(&heading) + "\n";
+    }
+    for version in &assets.versions {
+        let name = format!("{}{}", version.version, if version.is_current { " (current)" } else { "" });
+        let state = match version.state {
+            VersionState::Authentic => paint.stage(Stage::Installed, &format!("authentic, {}", version.note)),
+            VersionState::Verifying => format!("being verified: {}", version.note),
+            VersionState::NotAuthentic => {
+                paint.stage(Stage::Failed, &format!("NOT AUTHENTIC: {}", version.note))
+            }
+            VersionState::Incomplete => paint.warning(&format!("incomplete: {}", version.note)),
+        };
+        let size = format!("{} MB", version.bytes / 1_000_000);
+        let _ =
+            writeln!(text, "{:<14}  {name:<22}  {:<8}  {size:>9}  {state}", version.profile, version.arch);
+    }
+    if !assets.must_be_authentic {
+        text += &paint.warning("anything complete may be installed: assets.verify is \"unsigned-ok\"\n");
+    }
+    for key in &assets.own_keys {
+        let _ = writeln!(text, "own key {key}");
+    }
+    for fault in &assets.faults {
+        let _ = writeln!(text, "{}", paint.warning(fault));
     }
     text
 }

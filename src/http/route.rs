@@ -62,6 +62,8 @@ pub enum Api {
     Node(String),
     /// GET nodes/NODE/render: what it would be given; on the control socket only, since secrets may be in it
     Render(String),
+    /// GET assets
+    Assets,
     /// GET events (server-sent)
     Events,
     /// POST arm
@@ -203,6 +205,7 @@ fn api(rest: &[&str]) -> Result<Api, RouteError> {
     match rest {
         ["status"] => Ok(Api::Status),
         ["nodes"] => Ok(Api::Nodes),
+        ["assets"] => Ok(Api::Assets),
         ["events"] => Ok(Api::Events),
         ["arm"] => Ok(Api::Arm),
         ["disarm"] => Ok(Api::Disarm),

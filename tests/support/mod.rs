@@ -7,6 +7,7 @@
 
 pub mod machine;
 pub mod service;
+pub mod signer;
 
 use std::{
     io::{BufRead as _, BufReader},

@@ -60,6 +60,7 @@ fn every_documented_url_means_what_it_should() {
         ("/api/v1/nodes", Route::Api(Api::Nodes)),
         ("/api/v1/nodes/node1", Route::Api(Api::Node("node1".into()))),
         ("/api/v1/nodes/node1/render", Route::Api(Api::Render("node1".into()))),
+        ("/api/v1/assets", Route::Api(Api::Assets)),
         ("/api/v1/events", Route::Api(Api::Events)),
         ("/api/v1/arm", Route::Api(Api::Arm)),
         ("/api/v1/disarm", Route::Api(Api::Disarm)),

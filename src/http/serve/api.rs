@@ -74,7 +74,13 @@ pub(super) fn command(api: &Api, body: &[u8]) -> Result<Option<Command>, String>
         Api::Disarm => bare(Command::Disarm),
         Api::Reinstall(node) => bare(Command::Reinstall(node.clone())),
         Api::Forget(node) => bare(Command::Forget(node.clone())),
-        Api::Status | Api::Nodes | Api::Node(_) | Api::Render(_) | Api::Events | Api::Report(_) => Ok(None),
+        Api::Status
+        | Api::Nodes
+        | Api::Node(_)
+        | Api::Render(_)
+        | Api::Assets
+        | Api::Events
+        | Api::Report(_) => Ok(None),
     }
 }
 

@@ -79,6 +79,7 @@ async fn dispatch(
                 "what a node would be given is shown on the machine itself only: `rackberry node show --render`",
             )),
         },
+        Route::Api(Api::Assets) => view(shared, View::Assets).await,
         Route::Api(Api::Events) => follow(shared, peer),
         Route::Api(Api::Report(mac)) => {
             let Peer::Network(peer) = peer else {

@@ -1,0 +1,63 @@
+//! What is there to install, for people.
+
+use std::path::PathBuf;
+
+use crate::{
+    appliance::{Appliance, AssetsView, VersionState, VersionView},
+    assets::{
+        authentic::{Authenticity, FileVerdict},
+        version::{FileSet, Version},
+    },
+    config::Verify,
+};
+
+impl Appliance {
+    /// Operating systems and keys.
+    pub(super) fn assets(&self) -> AssetsView {
+        let versions = self.catalog.versions().iter();
+        AssetsView {
+            dirs: self.catalog.folders().map(PathBuf::from).collect(),
+            loaders: self.settings.assets.loaders.clone(),
+            must_be_authentic: self.settings.assets.verify == Verify::Required,
+            versions: versions
+                .flat_map(|version| version.sets.iter().map(|set| self.version_view(version, set)))
+                .collect(),
+            own_keys: self.catalog.keys().own().map(|key| key.to_string()).collect(),
+            faults: self.catalog.faults().cloned().collect(),
+        }
+    }
+
+    fn version_view(&self, version: &Version, set: &FileSet) -> VersionView {
+        let profile = &version.profile.name;
+        let current = self.catalog.ready(profile, "current");
+        let (state, note) = if set.missing.is_empty() {
+            match self.catalog.authenticity(version, set) {
+                Authenticity::Good => (VersionState::Authentic, self.signer(version, set)),
+                Authenticity::Pending(files) => (VersionState::Verifying, files.join(", ")),
+                Authenticity::Refused(reason) => (VersionState::NotAuthentic, reason),
+            }
+        } else {
+            (VersionState::Incomplete, format!("{} not there", set.missing.join(", ")))
+        };
+        VersionView {
+            profile: profile.clone(),
+            version: version.name.clone(),
+            is_current: current.is_ok_and(|current| current.name == version.name),
+            arch: set.arch.clone(),
+            folder: set.folder.clone(),
+            bytes: set.files.iter().filter(|file| !file.with_loaders).map(|file| file.found.len).sum(),
+            state,
+            note,
+        }
+    }
+
+    /// Who signed the last of its files, and what is to be said of the key.
+    fn signer(&self, version: &Version, set: &FileSet) -> String {
+        let findings = set.files.iter().filter_map(|file| self.catalog.finding(version, file));
+        let good = findings.filter_map(|finding| match &finding.verdict {
+            FileVerdict::Good(good) => Some(good),
+            FileVerdict::Bad(_) | FileVerdict::Unsigned => None,
+        });
+        good.max_by_key(|good| good.made).map(ToString::to_string).unwrap_or_default()
+    }
+}

@@ -1,0 +1,213 @@
+//! `rackberry assets`: what is there, whether it is authentic, and bringing more.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::{
+    arguments::{AssetsCommand, Destination},
+    control,
+    paint::Paint,
+    view,
+};
+use crate::{
+    appliance::AssetsView,
+    assets::{
+        authentic::FileVerdict,
+        catalog::Catalog,
+        fetch,
+        import::{self, Imported, Rules},
+        scan, verify,
+    },
+    config::{self, Settings, Verify},
+    progress::{Bars, Progress},
+};
+
+/// Runs one of them.
+pub async fn run(socket: &Path, command: AssetsCommand) -> anyhow::Result<()> {
+    match command {
+        AssetsCommand::List { json } => list(socket, json).await,
+        AssetsCommand::Verify { config } => {
+            blocking(place(socket, &config).await?, |place| verify(&place)).await
+        }
+        AssetsCommand::Import { path, to } => {
+            let place = place(socket, &to.config).await?;
+            blocking(place, move |place| import(&path, &to, &place)).await
+        }
+        AssetsCommand::Fetch { profile, version, arch, base_url, to } => {
+            let place = place(socket, &to.config).await?;
+            let known = place.catalog.profiles().find(|known| known.name == profile);
+            let names: Vec<&str> = place.catalog.profiles().map(|known| known.name.as_str()).collect();
+            let profile = known.with_context(|| {
+                format!("profile {profile:?} is not known; known are: {}", names.join(", "))
+            })?;
+            let order = fetch::Order {
+                profile: profile.clone(),
+                version,
+                arch,
+                base_url,
+                to: place.destination(&to)?,
+                keys: place.catalog.keys().clone(),
+                unsigned_ok: place.unsigned_ok,
+            };
+            fetched(order, &to).await
+        }
+    }
+}
+
+/// Long work, which Ctrl-C ends; what was copied by then is used by the next run.
+async fn blocking(
+    place: Place,
+    work: impl FnOnce(Place) -> anyhow::Result<()> + Send + 'static,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        ended = tokio::task::spawn_blocking(move || work(place)) => ended?,
+        interrupted = tokio::signal::ctrl_c() => interrupt(interrupted),
+    }
+}
+
+fn interrupt(interrupted: io::Result<()>) -> ! {
+    // The thread that works can't be told to stop; the process can.
+    match interrupted {
+        Ok(()) => eprintln!("rackberry: interrupted; run it again to go on where it was"),
+        Err(error) => eprintln!("rackberry: {error}"),
+    }
+    std::process::exit(1)
+}
+
+/// Where operating systems lie, and by which rules.
+struct Place {
+    catalog: Catalog,
+    dirs: Vec<PathBuf>,
+    unsigned_ok: bool,
+}
+
+/// As configuration files say, or the service that runs, or else by default.
+async fn place(socket: &Path, files: &[PathBuf]) -> anyhow::Result<Place> {
+    let (dirs, loaders, unsigned_ok) = match control::assets(socket).await {
+        Ok(AssetsView { dirs, loaders, must_be_authentic, .. }) if files.is_empty() => {
+            (dirs, loaders, !must_be_authentic)
+        }
+        _ => {
+            let Settings { assets, .. } = config::load(files)?;
+            (assets.dirs, assets.loaders, assets.verify == Verify::UnsignedOk)
+        }
+    };
+    let catalog = scan::scan(&dirs, &loaders, None);
+    Ok(Place { catalog, dirs, unsigned_ok })
+}
+
+impl Place {
+    /// The folder that was named, or the last asset folder that can be written: on a Pi, the one on the card.
+    fn destination(&self, to: &Destination) -> anyhow::Result<PathBuf> {
+        if let Some(folder) = &to.to {
+            ensure!(self.dirs.contains(folder), "{} is none of assets.dirs", folder.display());
+            return Ok(folder.clone());
+        }
+        let is_writable =
+            |dir: &&PathBuf| rustix::fs::access(dir.as_path(), rustix::fs::Access::WRITE_OK).is_ok();
+        self.dirs.iter().rfind(is_writable).cloned().with_context(|| {
+            let dirs: Vec<String> = self.dirs.iter().map(|dir| dir.display().to_string()).collect();
+            format!(
+                "no asset folder can be written ({}); make one, or run this as its owner",
+                dirs.join(", ")
+            )
+        })
+    }
+}
+
+async fn list(socket: &Path, json: bool) -> anyhow::Result<()> {
+    if json {
+        return control::print(socket, "/api/v1/assets").await;
+    }
+    let assets = control::assets(socket).await?;
+    print!("{}", view::assets(&assets, Paint::on(&io::stdout())));
+    Ok(())
+}
+
+/// Reads every file, whatever was found before.
+fn verify(place: &Place) -> anyhow::Result<()> {
+    let (jobs, mut faults) = (place.catalog.unexamined(), 0);
+    for fault in place.catalog.faults() {
+        println!("{fault}");
+        faults += 1;
+    }
+    for job in &jobs {
+        let bar = Progress::of_bytes("verifying", &job.file.path, job.file.len);
+        let finding = verify::examine(job, place.catalog.keys(), |bytes| bar.more(bytes.len() as u64));
+        drop(bar);
+        let words = match finding.map(|finding| finding.verdict) {
+            Ok(FileVerdict::Good(good)) => format!("authentic, {good}"),
+            bad => {
+                faults += 1;
+                match bad {
+                    Ok(FileVerdict::Bad(reason)) => format!("NOT AUTHENTIC: {reason}"),
+                    Ok(_) => "nobody has signed it".into(),
+                    Err(error) => format!("can't be read: {error}"),
+                }
+            }
+        };
+        println!("{}: {words}", job.file.path.display());
+    }
+    ensure!(!jobs.is_empty(), "there is no complete version to verify");
+    ensure!(faults == 0, "{faults} of them can't be trusted");
+    Ok(())
+}
+
+fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
+    ensure!(path.is_dir(), "{} is no folder", path.display());
+    let target = place.destination(to)?;
+    // A disk has its set in rackberry/, or at its top as in 2016.
+    let from = scan::scan(&[path.join("rackberry"), path.to_owned()], Path::new("/nonexistent"), None);
+    let rules = Rules { to: &target, keys: place.catalog.keys(), unsigned_ok: place.unsigned_ok };
+    let (bars, mut brought, mut failed) = (Bars::default(), 0, 0);
+    for version in from.versions() {
+        let name = format!("{} {}", version.profile.name, version.name);
+        if version.sets.iter().all(|set| !set.missing.is_empty()) {
+            let missing: Vec<String> = version.sets.iter().flat_map(|set| set.missing.clone()).collect();
+            println!("{name}: incomplete, left out: {} not there", missing.join(", "));
+            continue;
+        }
+        match import::version(version, rules, &bars) {
+            Ok(Imported::Copied(folder)) => println!("{name}: is in {} now", folder.display()),
+            Ok(Imported::There(folder)) => println!("{name}: was in {} already", folder.display()),
+            Err(error) => {
+                failed += 1;
+                println!("{name}: {:#}", anyhow::Error::from(error));
+                continue;
+            }
+        }
+        brought += 1;
+        say_current(&target, &version.profile.name, &version.name, to.current)?;
+    }
+    for name in import::configs(&from, &target)? {
+        println!("cloud-configs/{name}: is there and differs; it was left as it is");
+    }
+    ensure!(failed == 0, "{failed} versions were not imported");
+    if brought == 0 {
+        bail!("there is no complete version in {}", path.display());
+    }
+    Ok(())
+}
+
+fn say_current(target: &Path, profile: &str, version: &str, replace: bool) -> anyhow::Result<()> {
+    if import::set_current(target, profile, version, replace)? {
+        println!("{profile}/current is {version} now");
+    }
+    Ok(())
+}
+
+async fn fetched(order: fetch::Order, to: &Destination) -> anyhow::Result<()> {
+    let (profile, target) = (order.profile.name.clone(), order.to.clone());
+    tokio::select! {
+        ended = fetch::fetch(order) => {
+            let (version, folder) = ended?;
+            println!("{profile} {version}: is in {} now", folder.display());
+            say_current(&target, &profile, &version, to.current)
+        }
+        interrupted = tokio::signal::ctrl_c() => interrupt(interrupted),
+    }
+}

@@ -1,0 +1,223 @@
+//! `rackberry assets import` and `fetch`: bringing operating systems, verified on the way.
+
+#![allow(clippy::unwrap_used, reason = "a test that ends where something is not as it should be")]
+
+mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Duration,
+};
+
+use support::{Net, Watched, service::BINARY, signer::Signer, wait_until};
+
+const SOON: Duration = Duration::from_secs(60);
+const FILES: [&str; 3] = ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2"];
+
+/// A disk with a signed system on it, and an asset folder that knows the key.
+struct Desk {
+    dir: tempfile::TempDir,
+    maker: Signer,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let desk =
+            Desk { dir: tempfile::tempdir().unwrap(), maker: Signer::new("maker", "20160401", "never") };
+        desk.maker.publish(&desk.path("assets/keys/maker.asc"));
+        desk.write("config.toml", &format!("[assets]\ndirs = ['{}']\n", desk.path("assets").display()));
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// A signed version in a folder, with an image of `size` bytes.
+    fn system(&self, folder: &str, family: &str, size: usize) {
+        for name in FILES {
+            let size = if name.starts_with("image") { size } else { 1000 };
+            let content: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            let file = self.write(&format!("{folder}/{family}_production_{name}"), content);
+            self.maker.sign("20160501", &file);
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command.args(["--socket", "/nonexistent", "assets"]).args(arguments).arg("--config");
+        command.arg(self.path("config.toml"));
+        command
+    }
+
+    fn import(&self, from: &str) -> Output {
+        self.command(&["import", self.path(from).to_str().unwrap()]).output().unwrap()
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    fs::read(one).unwrap() == fs::read(other).unwrap()
+}
+
+#[test]
+fn the_tree_of_2016_is_imported_once_and_becomes_current() {
+    let desk = Desk::new();
+    desk.system("usb/1010.5.0", "coreos", 3 << 20);
+    desk.write("usb/cloud-configs/default.yml", "#cloud-config\nhostname: a\n");
+    desk.write("usb/cloud-configs/mine.yml", "#cloud-config\nhostname: theirs\n");
+    desk.write("assets/cloud-configs/mine.yml", "#cloud-config\nhostname: mine\n");
+    let output = desk.import("usb");
+    assert!(output.status.success(), "{}", said(&output));
+    let image = "1010.5.0/coreos_production_image.bin.bz2";
+    assert!(same(&desk.path(&format!("usb/{image}")), &desk.path(&format!("assets/coreos/{image}"))));
+    assert!(desk.path(&format!("assets/coreos/{image}.sig")).exists());
+    assert_eq!(fs::read_to_string(desk.path("assets/coreos/current")).unwrap(), "1010.5.0\n");
+    assert!(desk.path("assets/cloud-configs/default.yml").exists());
+    assert!(said(&output).contains("cloud-configs/mine.yml: is there and differs; it was left as it is"));
+    assert!(fs::read_to_string(desk.path("assets/cloud-configs/mine.yml")).unwrap().contains("mine"));
+    let again = desk.import("usb");
+    assert!(again.status.success() && said(&again).contains("coreos 1010.5.0: was in"), "{}", said(&again));
+    let verify = desk.command(&["verify"]).output().unwrap();
+    assert!(verify.status.success(), "{}", said(&verify));
+}
+
+#[test]
+fn what_is_not_authentic_never_appears() {
+    let desk = Desk::new();
+    desk.system("usb/rackberry/coreos/1010.5.0", "coreos", 1 << 20);
+    let image = desk.path("usb/rackberry/coreos/1010.5.0/coreos_production_image.bin.bz2");
+    let mut bytes = fs::read(&image).unwrap();
+    bytes[500_000] ^= 1;
+    fs::write(&image, &bytes).unwrap();
+    let output = desk.import("usb");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("the file is not the one that key"), "{}", said(&output));
+    assert!(!desk.path("assets/coreos/1010.5.0").exists());
+    fs::remove_file(format!("{}.sig", image.display())).unwrap();
+    assert!(said(&desk.import("usb")).contains("nobody has signed it"));
+    fs::remove_file(&image).unwrap();
+    let output = desk.import("usb");
+    assert!(said(&output).contains("incomplete, left out: coreos_production_image.bin.bz2 not there"));
+    assert!(said(&output).contains("there is no complete version in"), "{}", said(&output));
+}
+
+#[test]
+fn an_interrupted_import_goes_on_where_it_was_and_notices_what_went_wrong() {
+    let desk = Desk::new();
+    desk.system("usb/1010.5.0", "coreos", 3 << 20);
+    let image = fs::read(desk.path("usb/1010.5.0/coreos_production_image.bin.bz2")).unwrap();
+    let part = "assets/coreos/.1010.5.0.part/coreos_production_image.bin.bz2";
+    // What an earlier run left, as it was.
+    desk.write(part, &image[..1_000_000]);
+    let output = desk.import("usb");
+    assert!(output.status.success(), "{}", said(&output));
+    let target = desk.path("assets/coreos/1010.5.0");
+    assert_eq!(fs::read(target.join("coreos_production_image.bin.bz2")).unwrap(), image);
+    // And damaged meanwhile: it is refused, and the run after that begins anew.
+    fs::remove_dir_all(&target).unwrap();
+    desk.write(part, vec![0; 1_000_000]);
+    assert_eq!(desk.import("usb").status.code(), Some(1));
+    assert!(!target.exists());
+    let output = desk.import("usb");
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(fs::read(target.join("coreos_production_image.bin.bz2")).unwrap(), image);
+}
+
+#[test]
+fn a_disk_without_room_is_named_before_anything_is_copied() {
+    let net = Net::new();
+    let desk = Desk::new();
+    desk.system("usb/1010.5.0", "coreos", 8 << 20);
+    let assets = desk.path("assets");
+    net.run(&format!("mount -t tmpfs -o size=4m none {}", assets.display()));
+    net.run(&format!(
+        "mkdir {0}/keys && cp {1} {0}/keys/",
+        assets.display(),
+        desk.write("m.asc", desk.maker.gpg("20160501", &["--armor", "--export"])).display()
+    ));
+    let mut command = net.command(BINARY);
+    command.args(["--socket", "/nonexistent", "assets", "import"]).arg(desk.path("usb"));
+    let output = command.arg("--config").arg(desk.path("config.toml")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("bytes, and 83") && said(&output).contains("make room"),
+        "{}",
+        said(&output)
+    );
+    let left = net.run(&format!("ls {}/coreos/.1010.5.0.part", assets.display()));
+    assert_eq!(left, "");
+}
+
+/// A mirror of Flatcar's, with `current`.
+fn mirror(net: &Net, desk: &Desk) -> Watched {
+    desk.system("mirror/4230.2.0", "flatcar", 40 << 20);
+    desk.write("mirror/current/version.txt", "FLATCAR_BUILD=4230\nFLATCAR_VERSION=4230.2.0\n");
+    let mut httpd = net.command("busybox");
+    httpd.args(["httpd", "-f", "-p", "8000", "-h"]).arg(desk.path("mirror"));
+    let httpd = Watched::start(httpd);
+    wait_until("the mirror answers", SOON, || {
+        net.run("curl -s http://127.0.0.1:8000/current/version.txt || true").contains("4230")
+    });
+    httpd
+}
+
+fn fetch(net: &Net, desk: &Desk) -> Command {
+    let mut command = net.command(BINARY);
+    command.args(["--socket", "/nonexistent", "assets", "fetch", "flatcar"]);
+    command.args(["--base-url", "http://127.0.0.1:8000/", "--config"]).arg(desk.path("config.toml"));
+    command
+}
+
+#[test]
+fn the_current_version_is_fetched_from_a_mirror_and_an_interrupted_fetch_goes_on() {
+    let (net, desk) = (Net::new(), Desk::new());
+    let _mirror = mirror(&net, &desk);
+    let image = desk.path("mirror/4230.2.0/flatcar_production_image.bin.bz2");
+    // Half of it came in earlier.
+    let half = fs::read(&image).unwrap()[..20 << 20].to_vec();
+    desk.write("assets/flatcar/.4230.2.0.part/flatcar_production_image.bin.bz2", half);
+    let output = fetch(&net, &desk).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("flatcar/current is 4230.2.0 now"), "{}", said(&output));
+    let target = desk.path("assets/flatcar/4230.2.0");
+    assert!(same(&image, &target.join("flatcar_production_image.bin.bz2")));
+    assert!(target.join("flatcar_production_pxe.vmlinuz.sig").exists());
+}
+
+#[test]
+fn what_a_mirror_does_not_have_or_has_wrong_is_named() {
+    let (net, desk) = (Net::new(), Desk::new());
+    let _mirror = mirror(&net, &desk);
+    let kernel = desk.path("mirror/4230.2.0/flatcar_production_pxe.vmlinuz");
+    fs::write(&kernel, "another kernel").unwrap();
+    let output = fetch(&net, &desk).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("flatcar_production_pxe.vmlinuz is not authentic"), "{}", said(&output));
+    assert!(!desk.path("assets/flatcar/4230.2.0").exists());
+    fs::remove_file(&kernel).unwrap();
+    let output = fetch(&net, &desk).output().unwrap();
+    assert!(
+        said(&output)
+            .contains("the mirror has no http://127.0.0.1:8000/4230.2.0/flatcar_production_pxe.vmlinuz")
+    );
+    fs::remove_file(desk.path("mirror/current/version.txt")).unwrap();
+    let output = fetch(&net, &desk).output().unwrap();
+    assert!(
+        said(&output).contains("the mirror has no http://127.0.0.1:8000/current/version.txt"),
+        "{}",
+        said(&output)
+    );
+}
