@@ -40,6 +40,7 @@ impl Appliance {
             interface: self.settings.network.interface.clone().unwrap_or_default(),
             address: format!("{}/{}", self.settings.network.address, self.settings.network.prefix),
             url: self.base_url(),
+            panel: String::new(),
             ready: ready.map(|v| format!("{} {}", v.profile.name, v.version)).map_err(|e| e.to_string()),
             counts,
             leases: self.dhcp.leases_in_force(now),

@@ -9,7 +9,12 @@ use nix::{
 };
 use tokio::time::sleep;
 
-use crate::{dhcp::serve::Link, ids::Mac};
+use crate::{
+    dhcp::serve::Link,
+    handle::{Handle, Message},
+    ids::Mac,
+    panel::Trouble,
+};
 
 /// How often the interface is looked at. Netlink would tell at once, but a cable takes longer than this anyway.
 const LOOK: Duration = Duration::from_millis(500);
@@ -78,14 +83,18 @@ fn list() -> String {
 }
 
 /// Waits until the interface is there and has the address, and says what is missing.
-pub async fn wait(name: &str, address: Ipv4Addr, prefix: u8) -> Link {
+pub async fn wait(name: &str, address: Ipv4Addr, prefix: u8, handle: &Handle) -> Link {
     let mut said = None;
     loop {
         match link(name, address, prefix) {
-            Ok(link) => return link,
+            Ok(link) => {
+                handle.tell(Message::Trouble(Trouble::Network, None)).await;
+                return link;
+            }
             Err(missing) => {
                 if said.as_ref() != Some(&missing) {
                     tracing::warn!("waiting: {missing}");
+                    handle.tell(Message::Trouble(Trouble::Network, Some(missing.clone()))).await;
                     said = Some(missing);
                 }
             }

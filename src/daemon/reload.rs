@@ -8,6 +8,7 @@ use crate::{
     config::{self, Settings},
     handle::{self, Handle, Message},
     http::serve::Token,
+    panel::Trouble,
 };
 
 /// How often the asset folders are looked at: a copy that ended is seen within this time.
@@ -26,6 +27,8 @@ pub async fn reload(
             tracing::error!(
                 "the new configuration is not taken over, the running one stays in force:\n{faults}"
             );
+            let words = format!("the new configuration has {} faults, the old one is in force", faults.count());
+            handle.tell(Message::Trouble(Trouble::Config, Some(words))).await;
             return;
         }
     };
@@ -44,6 +47,7 @@ pub async fn reload(
     in_force.send_replace(fresh.clone());
     handle::restock(handle, fresh.assets.dirs.clone(), fresh.assets.loaders.clone()).await;
     handle.tell(Message::Reconfigured(fresh)).await;
+    handle.tell(Message::Trouble(Trouble::Config, None)).await;
     tracing::info!("the new configuration is in force");
 }
 

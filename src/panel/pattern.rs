@@ -61,6 +61,20 @@ impl Pattern {
         }
     }
 
+    /// How bright it is where that can be chosen, while it is lit: a transfer gets brighter as it goes on.
+    pub fn level(self) -> u8 {
+        match self {
+            Pattern::Off => 0,
+            Pattern::Part(percent) => u8::try_from(255 * u16::from(percent) / 100).unwrap_or(u8::MAX),
+            _ => u8::MAX,
+        }
+    }
+
+    /// How long one round takes; nothing for a light that does not change.
+    pub fn round(self) -> Duration {
+        Duration::from_millis(self.cycle().iter().sum())
+    }
+
     /// Whether the LED is lit at `now`.
     pub fn is_lit(self, now: Time) -> bool {
         match self.place(now) {
