@@ -56,6 +56,9 @@ pub enum Command {
     SimulatedNodes {
         /// How many.
         count: u8,
+        /// How long each stage takes at least.
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        pause: Option<Duration>,
     },
     /// A cable between a network interface and a QEMU machine.
     #[command(hide = true)]

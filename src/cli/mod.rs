@@ -82,7 +82,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Demo(Demo { nodes, simulated, assets, loaders }) => {
             demo::run(&demo::Options { nodes, simulated, assets, loaders })
         }
-        Command::SimulatedNodes { count } => runtime()?.block_on(demo::simulated::run(count)),
+        Command::SimulatedNodes { count, pause } => {
+            runtime()?.block_on(demo::simulated::run(count, pause.unwrap_or_default()))
+        }
         Command::Cable { interface, ours, theirs } => {
             runtime()?.block_on(demo::cable::carry(&interface, &ours, &theirs))
         }

@@ -30,6 +30,8 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(3);
 /// The state changes with every block of every transfer; nobody sees more pictures of it than this.
 const LOOK: Duration = Duration::from_millis(25);
+/// Between what people and what the kernel's own threads have.
+const NICENESS: i32 = -10;
 /// Longer than any error code takes, and the time to write to the hardware.
 const LAST_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -157,6 +159,7 @@ struct Thread {
 impl Thread {
     /// Until it is told to stop; through hardware that comes and goes.
     async fn run(mut self) {
+        come_first();
         let mut panel = Panel::new(self.leds, false);
         let (facts, shown) = watch::channel(Facts::default());
         if let Some(display) = self.board.display.clone()
@@ -244,6 +247,9 @@ impl Thread {
             // Edges first: what time brings about depends on them.
             let edges = hardware.button.take(self.clock)?;
             let now = self.clock.now();
+            for edge in &edges {
+                tracing::trace!(edge.pressed, edge.after_loss, at = edge.at.0, now = now.0, "the button's line");
+            }
             let mut orders: Vec<Order> = edges.into_iter().filter_map(|edge| panel.edge(edge, now)).collect();
             orders.extend(panel.tick(now));
             if end.is_none() {
@@ -296,6 +302,15 @@ impl Thread {
                 () = wait => {}
             }
         }
+    }
+}
+
+/// Puts this thread before those that carry images: it takes next to nothing, but what it does can't wait. Where
+/// the service has no right to (CAP_SYS_NICE, or `LimitNICE=` of its unit), LEDs can be late under full load.
+fn come_first() {
+    // Linux knows a niceness for each thread, and this names the calling one.
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "the panel's thread has no priority");
     }
 }
 
