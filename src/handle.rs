@@ -171,7 +171,8 @@ impl Owner {
         match message {
             // The owner knows more of the whole than the appliance does.
             Message::Ask(Ask::View(View::Status), reply) => {
-                let refused = |error: serde_json::Error| Answer::Refused(Refusal::Unavailable(error.to_string()));
+                let refused =
+                    |error: serde_json::Error| Answer::Refused(Refusal::Unavailable(error.to_string()));
                 let answer = serde_json::to_value(self.status()).map_or_else(refused, Answer::Json);
                 Outcome { effects: vec![Effect::Answer(self.expect(reply), answer)], ..Outcome::default() }
             }

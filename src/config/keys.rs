@@ -27,7 +27,12 @@ pub(crate) struct Key {
     pub reload: bool,
 }
 
-pub(crate) const fn key(name: &'static str, default: &'static str, example: &'static str, meaning: &'static str) -> Key {
+pub(crate) const fn key(
+    name: &'static str,
+    default: &'static str,
+    example: &'static str,
+    meaning: &'static str,
+) -> Key {
     Key { name, default, example, meaning, unset: "", reload: true }
 }
 
@@ -222,7 +227,8 @@ impl Keys {
 
     /// Help by example: "for example `lease = "12h"`".
     pub fn example(self, path: &str) -> String {
-        self.find(path).map_or_else(String::new, |key| format!("for example `{} = {}`", key.name, key.example))
+        self.find(path)
+            .map_or_else(String::new, |key| format!("for example `{} = {}`", key.name, key.example))
     }
 
     /// The table to write `key` in, if exactly this name exists somewhere.

@@ -42,12 +42,15 @@ fn panel(settings: &Settings, findings: &mut Findings) {
         let note = format!("note: this is no Raspberry Pi; the panel {name} was not looked for");
         return findings.notes.push(note);
     }
-    findings.faults.extend(backend::examine(&board).iter().map(|fault| format!("panel.board: {name}: {fault}")));
+    findings
+        .faults
+        .extend(backend::examine(&board).iter().map(|fault| format!("panel.board: {name}: {fault}")));
 }
 
 /// What the firmware's description of the machine says.
 fn is_raspberry_pi() -> bool {
-    fs::read("/proc/device-tree/compatible").is_ok_and(|words| String::from_utf8_lossy(&words).contains("raspberrypi,"))
+    fs::read("/proc/device-tree/compatible")
+        .is_ok_and(|words| String::from_utf8_lossy(&words).contains("raspberrypi,"))
 }
 
 fn assets(settings: &Settings) -> Vec<String> {

@@ -87,7 +87,8 @@ impl Panel {
     /// The last that it shows: a service that fails shows the code for that, so that somebody sees it even if
     /// the service starts again and again.
     pub async fn stop(mut self, has_failed: bool) {
-        let last = if has_failed && self.is_real { Last::Code(Trouble::Internal, ROUNDS) } else { Last::Dark };
+        let last =
+            if has_failed && self.is_real { Last::Code(Trouble::Internal, ROUNDS) } else { Last::Dark };
         if let Some(driver) = self.driver.take() {
             driver.stop(last).await;
         }
@@ -100,7 +101,13 @@ pub async fn show_faulty_configuration() {
     let Some(board) = board::built_in(&Settings::default().panel.board) else { return };
     let (handle, _inbox) = Handle::channel(1);
     let (_snapshot, seen) = watch::channel(Snapshot::default());
-    let parts = Parts { board: without_button(board), handle, seen, clock: Clock::starting_after(Time(0)), played: None };
+    let parts = Parts {
+        board: without_button(board),
+        handle,
+        seen,
+        clock: Clock::starting_after(Time(0)),
+        played: None,
+    };
     if let Ok(driver) = Driver::start(parts) {
         driver.stop(Last::Code(Trouble::Config, ROUNDS * 2)).await;
     }
@@ -118,7 +125,9 @@ pub async fn power_off() {
     let order = Command::new("systemctl").arg("poweroff").status();
     match timeout(POWER_OFF, order).await {
         Ok(Ok(status)) if status.success() => {}
-        Ok(Ok(status)) => tracing::error!("systemctl poweroff: {status}; let rackberry's user do that by polkit"),
+        Ok(Ok(status)) => {
+            tracing::error!("systemctl poweroff: {status}; let rackberry's user do that by polkit")
+        }
         Ok(Err(error)) => tracing::error!(%error, "can't run systemctl poweroff"),
         Err(_) => tracing::error!("systemctl poweroff does not answer"),
     }

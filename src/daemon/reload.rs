@@ -27,7 +27,8 @@ pub async fn reload(
             tracing::error!(
                 "the new configuration is not taken over, the running one stays in force:\n{faults}"
             );
-            let words = format!("the new configuration has {} faults, the old one is in force", faults.count());
+            let words =
+                format!("the new configuration has {} faults, the old one is in force", faults.count());
             handle.tell(Message::Trouble(Trouble::Config, Some(words))).await;
             return;
         }

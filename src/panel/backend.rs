@@ -25,7 +25,7 @@ use super::{
     terminal,
 };
 use crate::{clock::Clock, ids::Time};
-use expander::{Expanders, ExpanderButton, ExpanderLeds};
+use expander::{ExpanderButton, ExpanderLeds, Expanders};
 use gpio::{Chip, LineButton};
 
 /// Something that shows the lights: a row of LEDs, a picture of them.
@@ -110,8 +110,10 @@ pub fn open(board: &Board, played: &mut Option<mpsc::Receiver<bool>>) -> Result<
     let mut expanders = None;
     let face: Box<dyn Face> = match &board.leds {
         Leds::Lines { status, nodes, active_low } => {
-            let pins: Result<Vec<_>, _> =
-                std::iter::once(status).chain(nodes).map(|line| chip.get()?.output(line, *active_low)).collect();
+            let pins: Result<Vec<_>, _> = std::iter::once(status)
+                .chain(nodes)
+                .map(|line| chip.get()?.output(line, *active_low))
+                .collect();
             Box::new(lines::Lines::new(pins?, *active_low))
         }
         Leds::Strip { wires: Wires::Spi { device, speed }, status, nodes, brightness } => {
@@ -122,7 +124,8 @@ pub fn open(board: &Board, played: &mut Option<mpsc::Receiver<bool>>) -> Result<
             match bits::by_registers(chip.get()?, data, clock)? {
                 Some(bits) => Box::new(strip::Strip::new(apa102(bits, nodes), *status, nodes, *brightness)),
                 None => {
-                    let bits = bits::Bits::new(chip.get()?.output(data, false)?, chip.get()?.output(clock, false)?);
+                    let bits =
+                        bits::Bits::new(chip.get()?.output(data, false)?, chip.get()?.output(clock, false)?);
                     Box::new(strip::Strip::new(apa102(bits, nodes), *status, nodes, *brightness))
                 }
             }
@@ -197,7 +200,9 @@ pub fn examine(board: &Board) -> Vec<Fault> {
                 let mut addresses: Vec<u8> = nodes.iter().chain([status]).map(|pin| pin.address).collect();
                 addresses.sort_unstable();
                 addresses.dedup();
-                let silent = addresses.into_iter().filter_map(|address| expander::examine(&mut bus, i2c, address).err());
+                let silent = addresses
+                    .into_iter()
+                    .filter_map(|address| expander::examine(&mut bus, i2c, address).err());
                 faults.extend(silent);
             }
             Err(fault) => faults.push(fault),

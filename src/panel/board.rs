@@ -195,6 +195,12 @@ impl Board {
     }
 }
 
+/// The keys of a board file.
+#[cfg(test)]
+pub(super) fn keys() -> crate::config::keys::Keys {
+    keys::KEYS
+}
+
 /// The built-in board called `name`.
 pub fn built_in(name: &str) -> Option<Board> {
     let (name, text) = BUILT_IN.into_iter().find(|(built_in, _)| *built_in == name)?;

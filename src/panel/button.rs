@@ -26,7 +26,7 @@ pub enum Held {
     TooLong,
 }
 
-/// A contact bounces for less than this, and a finger is not faster.
+/// A contact bounces for less than this, and a finger is not faster. All that bounces within this time is one glitch.
 const SETTLE: Duration = Duration::from_millis(30);
 const SHORT: Duration = Duration::from_secs(1);
 const TWO: Duration = Duration::from_secs(2);
@@ -49,15 +49,11 @@ pub struct Button {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Up,
-    Down {
-        since: Time,
-        glitches: u8,
-    },
+    Down(Down),
     /// Up, but perhaps only for a moment.
     Releasing {
-        since: Time,
+        down: Down,
         released: Time,
-        glitches: u8,
     },
     /// Nothing counts until the line is quiet; the time says since when it is up.
     Ignored {
@@ -85,6 +81,29 @@ pub struct Press {
     pub released: Time,
 }
 
+/// A press that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Down {
+    since: Time,
+    /// How often it was interrupted.
+    glitches: u8,
+    /// When the last interruption began; contacts that bounce while they close are none.
+    last: Time,
+}
+
+impl Down {
+    /// The press after a gap that was too short for a finger, if this is not one too many.
+    fn interrupted(self, at: Time) -> State {
+        if at.since(self.last) < SETTLE {
+            State::Down(self)
+        } else if self.glitches < MOST_GLITCHES {
+            State::Down(Down { glitches: self.glitches + 1, last: at, ..self })
+        } else {
+            State::Ignored { up: None }
+        }
+    }
+}
+
 impl Button {
     /// A button that is `pressed` when the service starts is held or stuck: that press never counts.
     pub fn new(pressed: bool) -> Button {
@@ -103,15 +122,11 @@ impl Button {
         self.last = at;
         let settled = self.tick(at);
         self.state = match (self.state, pressed) {
-            (State::Up, true) => State::Down { since: at, glitches: 0 },
-            (State::Down { since, glitches }, false) => State::Releasing { since, released: at, glitches },
-            // Contacts bounce when they close, too; that is no noise yet.
-            (State::Releasing { since, released, glitches }, true) if released.since(since) < SETTLE => {
-                State::Down { since, glitches }
-            }
-            (State::Releasing { since, glitches, .. }, true) => interrupted(since, glitches),
+            (State::Up, true) => State::Down(Down { since: at, glitches: 0, last: at }),
+            (State::Down(down), false) => State::Releasing { down, released: at },
+            (State::Releasing { down, .. }, true) => down.interrupted(at),
             // Twice down: in between it was up for so short a time that nobody saw it.
-            (State::Down { since, glitches }, true) => interrupted(since, glitches),
+            (State::Down(down), true) => down.interrupted(at),
             (State::Ignored { .. }, true) => State::Ignored { up: None },
             (State::Ignored { .. }, false) => State::Ignored { up: Some(at) },
             (same @ (State::Up | State::Releasing { .. }), false) => same,
@@ -122,9 +137,9 @@ impl Button {
     /// What time alone brings about: call it at [`Button::deadline`], after all edges that came before.
     pub fn tick(&mut self, now: Time) -> Option<Press> {
         match self.state {
-            State::Releasing { since, released, .. } if now >= released + SETTLE => {
+            State::Releasing { down, released } if now >= released + SETTLE => {
                 self.state = State::Up;
-                gesture(released.since(since)).map(|gesture| Press { gesture, released })
+                gesture(released.since(down.since)).map(|gesture| Press { gesture, released })
             }
             State::Ignored { up: Some(up) } if now >= up + QUIET => {
                 self.state = State::Up;
@@ -140,7 +155,7 @@ impl Button {
             State::Up | State::Ignored { up: None } => None,
             State::Releasing { released, .. } => Some(released + SETTLE),
             State::Ignored { up: Some(up) } => Some(up + QUIET),
-            State::Down { since, .. } => {
+            State::Down(Down { since, .. }) => {
                 [TWO, TEN, STUCK].into_iter().map(|held| since + held).find(|time| *time > now)
             }
         }
@@ -148,20 +163,11 @@ impl Button {
 
     /// How far the press is that goes on.
     pub fn held(&self, now: Time) -> Option<Held> {
-        let (State::Down { since, .. } | State::Releasing { since, .. }) = self.state else { return None };
-        let length = now.since(since);
+        let (State::Down(down) | State::Releasing { down, .. }) = self.state else { return None };
+        let length = now.since(down.since);
         [(STUCK, Held::TooLong), (TEN, Held::Ten), (TWO, Held::Two)]
             .into_iter()
             .find_map(|(from, held)| (length >= from).then_some(held))
-    }
-}
-
-/// A press that goes on after a gap too short for a finger.
-fn interrupted(since: Time, glitches: u8) -> State {
-    if glitches < MOST_GLITCHES {
-        State::Down { since, glitches: glitches + 1 }
-    } else {
-        State::Ignored { up: None }
     }
 }
 

@@ -248,7 +248,13 @@ impl Thread {
             let edges = hardware.button.take(self.clock)?;
             let now = self.clock.now();
             for edge in &edges {
-                tracing::trace!(edge.pressed, edge.after_loss, at = edge.at.0, now = now.0, "the button's line");
+                tracing::trace!(
+                    edge.pressed,
+                    edge.after_loss,
+                    at = edge.at.0,
+                    now = now.0,
+                    "the button's line"
+                );
             }
             let mut orders: Vec<Order> = edges.into_iter().filter_map(|edge| panel.edge(edge, now)).collect();
             orders.extend(panel.tick(now));
@@ -286,14 +292,14 @@ impl Thread {
                     }
                     let new = read(&self.seen.borrow_and_update());
                     facts.send_if_modified(|old| std::mem::replace(old, new.clone()) != new);
-                    panel.update(new);
+                    panel.update(new, self.clock.now());
                     next_look = self.clock.now() + LOOK;
                 }
                 stopped = self.stopping.wait_for(Option::is_some), if end.is_none() => {
                     let last = stopped.ok().and_then(|last| *last);
                     match last {
                         Some(Last::Code(trouble, rounds)) => {
-                            panel.update(only(trouble));
+                            panel.update(only(trouble), self.clock.now());
                             end = Some(self.clock.now() + Pattern::Pulses(trouble as u8).round() * rounds);
                         }
                         Some(Last::Dark) | None => return Ok(()),

@@ -6,6 +6,8 @@ pub mod board;
 mod button;
 pub mod drive;
 mod edge;
+#[cfg(test)]
+mod manual;
 mod pattern;
 pub mod screen;
 mod show;
@@ -197,6 +199,19 @@ pub struct Panel {
     silenced: BTreeSet<Mac>,
     /// LEDs of nodes for which the configuration names none, in the order of their appearance.
     given: BTreeMap<Mac, u16>,
+    /// How far the images of nodes that install are.
+    images: BTreeMap<Mac, Progress>,
+}
+
+/// How far an image is. A LED takes over what is new when its round is over: in the middle of one it would flash
+/// once more.
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    /// The round in which it changed last.
+    round: u64,
+    /// What was known before that round, and now: bytes sent, and in all.
+    before: (u64, u64),
+    now: (u64, u64),
 }
 
 impl Panel {
@@ -209,6 +224,7 @@ impl Panel {
             identify_until: None,
             silenced: BTreeSet::new(),
             given: BTreeMap::new(),
+            images: BTreeMap::new(),
         }
     }
 
@@ -222,13 +238,14 @@ impl Panel {
         &self.facts
     }
 
-    /// Something is different.
-    pub fn update(&mut self, facts: Facts) {
+    /// Something is different, from `now` on.
+    pub fn update(&mut self, facts: Facts, now: Time) {
         let failed: BTreeSet<Mac> =
             facts.nodes.iter().filter(|node| node.stage == Stage::Failed).map(|node| node.mac).collect();
         self.silenced.retain(|mac| failed.contains(mac));
         self.facts = facts;
         self.give_leds();
+        self.note_images(now);
     }
 
     /// The button's line changed. An order comes of it only where the press before was settled by it.

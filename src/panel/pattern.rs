@@ -39,6 +39,11 @@ impl Pattern {
         Pattern::Part(u8::try_from(percent).unwrap_or(100).clamp(30, 90))
     }
 
+    /// Which of its rounds a transfer's rhythm is in at `now`.
+    pub fn part_round(now: Time) -> u64 {
+        now.0 / PART
+    }
+
     /// Lit and dark for so many milliseconds, in turn, over and over; lit first. Empty for a light that does
     /// not change.
     fn cycle(self) -> Vec<u64> {

@@ -37,7 +37,11 @@ pub fn pages(facts: &Facts) -> usize {
 ///
 /// # Errors
 /// Those of the target.
-pub fn draw<D: DrawTarget<Color = BinaryColor>>(target: &mut D, facts: &Facts, page: usize) -> Result<(), D::Error> {
+pub fn draw<D: DrawTarget<Color = BinaryColor>>(
+    target: &mut D,
+    facts: &Facts,
+    page: usize,
+) -> Result<(), D::Error> {
     target.clear(BinaryColor::Off)?;
     let pages = pages(facts);
     let page = page % pages;
@@ -65,8 +69,11 @@ fn lines(facts: &Facts) -> Vec<Line<'_>> {
         let words = if words.is_empty() { trouble.meaning().0 } else { words };
         lines.extend(wrapped(&format!("! {words}")).into_iter().map(Line::Words));
     }
-    let (failed, fine): (Vec<_>, Vec<_>) =
-        facts.nodes.iter().filter(|node| node.stage != Stage::Idle).partition(|node| node.stage == Stage::Failed);
+    let (failed, fine): (Vec<_>, Vec<_>) = facts
+        .nodes
+        .iter()
+        .filter(|node| node.stage != Stage::Idle)
+        .partition(|node| node.stage == Stage::Failed);
     for node in failed {
         let words = format!("! {} {}: {}", label(node), node.failed_in, node.reason);
         lines.extend(wrapped(&words).into_iter().take(3).map(Line::Words));
@@ -116,7 +123,11 @@ fn heading<D: DrawTarget<Color = BinaryColor>>(
 }
 
 /// A name, and how far the node is: a bar that is full when its disk is written, or the stage in words.
-fn node<D: DrawTarget<Color = BinaryColor>>(target: &mut D, node: &NodeFacts, top: i32) -> Result<(), D::Error> {
+fn node<D: DrawTarget<Color = BinaryColor>>(
+    target: &mut D,
+    node: &NodeFacts,
+    top: i32,
+) -> Result<(), D::Error> {
     let name: String = label(node).chars().take(NAME).collect();
     text(target, &name, Point::new(0, top), BinaryColor::On)?;
     if node.stage != Stage::Installing {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Color, Facts, Lamp, Light, Mode, NodeFacts, Panel, Pattern, Trouble, button::Held};
+use super::{Color, Facts, Lamp, Light, Mode, NodeFacts, Panel, Pattern, Progress, Trouble, button::Held};
 use crate::ids::{Mac, Stage, Time};
 
 const DARK: Lamp = Lamp { pattern: Pattern::Off, color: Color::White };
@@ -11,7 +11,7 @@ impl Panel {
     /// All LEDs at `now`: the status LED, then those of the nodes.
     pub fn lamps(&self, now: Time) -> Vec<Lamp> {
         let mut lamps = vec![self.status(now)];
-        lamps.extend((1..=self.leds).map(|led| self.node_led(led)));
+        lamps.extend((1..=self.leds).map(|led| self.node_led(led, now)));
         lamps
     }
 
@@ -41,21 +41,41 @@ impl Panel {
         Pattern::Pulses(u8::try_from(led).unwrap_or(u8::MAX))
     }
 
-    fn node_led(&self, led: u16) -> Lamp {
+    fn node_led(&self, led: u16, now: Time) -> Lamp {
         if self.identify_until.is_some() {
             return Lamp { pattern: self.number(led), color: Color::White };
         }
         let shown = self.facts.nodes.iter().filter(|node| self.led_of(node) == Some(led));
-        shown.max_by_key(|node| self.urgency(node)).map_or(DARK, |node| self.node(node))
+        shown.max_by_key(|node| self.urgency(node)).map_or(DARK, |node| self.node(node, now))
     }
 
-    fn node(&self, node: &NodeFacts) -> Lamp {
+    fn node(&self, node: &NodeFacts, now: Time) -> Lamp {
         match node.stage {
             Stage::Failed if self.silenced.contains(&node.mac) => DARK,
             // Seen while installs were allowed, which they no longer are.
             Stage::Discovered if self.facts.mode != Mode::Armed => DARK,
-            stage => node_lamp(stage, node.failed_in, node.image),
+            stage => node_lamp(stage, node.failed_in, self.image(node, now)),
         }
+    }
+
+    /// The image as it was when this round began.
+    fn image(&self, node: &NodeFacts, now: Time) -> (u64, u64) {
+        let Some(progress) = self.images.get(&node.mac) else { return node.image };
+        if Pattern::part_round(now) > progress.round { progress.now } else { progress.before }
+    }
+
+    pub(super) fn note_images(&mut self, now: Time) {
+        let round = Pattern::part_round(now);
+        let installing = self.facts.nodes.iter().filter(|node| node.stage == Stage::Installing);
+        let note = |node: &NodeFacts| {
+            let before = match self.images.get(&node.mac) {
+                Some(known) if known.round == round => known.before,
+                Some(known) => known.now,
+                None => node.image,
+            };
+            (node.mac, Progress { round, before, now: node.image })
+        };
+        self.images = installing.map(note).collect();
     }
 
     /// Of nodes that share an LED, the worst state shows: a failure, then whoever is furthest behind. A light is
@@ -131,7 +151,7 @@ mod tests {
 
     fn panel(leds: u16, nodes: Vec<NodeFacts>) -> Panel {
         let mut panel = Panel::new(leds, false);
-        panel.update(Facts { mode: Mode::Armed, nodes, ..Facts::default() });
+        panel.update(Facts { mode: Mode::Armed, nodes, ..Facts::default() }, Time(0));
         panel
     }
 
@@ -160,16 +180,19 @@ mod tests {
     fn nodes_keep_their_leds_and_share_the_last() {
         let mut panel = panel(3, vec![node(5, None, Stage::Installed), node(9, Some(1), Stage::Installed)]);
         // Number 1 is taken by configuration; a later node with a lower address pushes nobody away.
-        panel.update(Facts {
-            mode: Mode::Armed,
-            nodes: vec![
-                node(1, None, Stage::Loading),
-                node(2, None, Stage::Written),
-                node(5, None, Stage::Installed),
-                node(9, Some(1), Stage::Installed),
-            ],
-            ..Facts::default()
-        });
+        panel.update(
+            Facts {
+                mode: Mode::Armed,
+                nodes: vec![
+                    node(1, None, Stage::Loading),
+                    node(2, None, Stage::Written),
+                    node(5, None, Stage::Installed),
+                    node(9, Some(1), Stage::Installed),
+                ],
+                ..Facts::default()
+            },
+            Time(0),
+        );
         let patterns: Vec<Pattern> = panel.lamps(Time(0)).iter().map(|lamp| lamp.pattern).collect();
         assert_eq!(patterns, [Pattern::Blink(500), Pattern::Steady, Pattern::Steady, Pattern::Blink(1000)]);
     }
@@ -182,22 +205,21 @@ mod tests {
         assert_eq!(panel.lamps(Time(2000))[2].pattern, Pattern::Pulses(2));
         panel.tick(Time(1230 + 5_500));
         assert_eq!(panel.lamps(Time(20_000))[1].pattern, Pattern::Off);
-        let again =
-            |stage| Facts { mode: Mode::Safe, nodes: vec![node(1, None, stage)], ..Facts::default() };
-        panel.update(again(Stage::Loading));
-        panel.update(again(Stage::Failed));
+        let again = |stage| Facts { mode: Mode::Safe, nodes: vec![node(1, None, stage)], ..Facts::default() };
+        panel.update(again(Stage::Loading), Time(0));
+        panel.update(again(Stage::Failed), Time(0));
         assert_eq!(panel.lamps(Time(20_000))[1].pattern, Pattern::Pulses(3));
     }
 
     #[test]
     fn two_seconds_arm_and_disarm() {
         let mut panel = panel(1, Vec::new());
-        panel.update(Facts { mode: Mode::Safe, ..Facts::default() });
+        panel.update(Facts { mode: Mode::Safe, ..Facts::default() }, Time(0));
         assert_eq!(press(&mut panel, 0, 2500), Some(Order::Arm));
-        panel.update(Facts { mode: Mode::Armed, ..Facts::default() });
+        panel.update(Facts { mode: Mode::Armed, ..Facts::default() }, Time(0));
         assert_eq!(press(&mut panel, 10_000, 2500), Some(Order::Disarm));
         assert_eq!(press(&mut panel, 20_000, 12_000), Some(Order::ShutDown));
-        panel.update(Facts::default());
+        panel.update(Facts::default(), Time(0));
         assert_eq!(press(&mut panel, 60_000, 2500), None, "while it starts, the button means nothing");
     }
 
@@ -209,15 +231,15 @@ mod tests {
             troubles: troubles.iter().map(|trouble| (*trouble, String::new())).collect(),
             ..Facts::default()
         };
-        panel.update(with(Mode::Armed, &[Trouble::Assets]));
+        panel.update(with(Mode::Armed, &[Trouble::Assets]), Time(0));
         assert_eq!(panel.lamps(Time(0))[0].pattern, Pattern::Blink(500));
         for trouble in Trouble::ALL {
             for mode in [Mode::Starting, Mode::Safe, Mode::Finishing] {
-                panel.update(with(mode, &[trouble]));
+                panel.update(with(mode, &[trouble]), Time(0));
                 assert_eq!(panel.lamps(Time(0))[0].pattern, Pattern::Pulses(trouble as u8));
             }
         }
-        panel.update(with(Mode::Safe, &[Trouble::Disk, Trouble::Assets, Trouble::Network]));
+        panel.update(with(Mode::Safe, &[Trouble::Disk, Trouble::Assets, Trouble::Network]), Time(0));
         assert_eq!(panel.lamps(Time(0))[0].pattern, Pattern::Pulses(6));
         panel.edge(edge(true, 0), Time(0));
         assert_eq!(panel.lamps(Time(2000))[0].pattern, Pattern::Steady);
@@ -228,9 +250,9 @@ mod tests {
     #[test]
     fn an_idle_panel_sleeps() {
         let mut panel = panel(8, vec![node(1, None, Stage::Idle)]);
-        panel.update(Facts { mode: Mode::Safe, ..panel.facts().clone() });
+        panel.update(Facts { mode: Mode::Safe, ..panel.facts().clone() }, Time(0));
         assert_eq!(panel.deadline(Time(100)), Some(Time(4000)));
-        panel.update(Facts { mode: Mode::Finishing, ..Facts::default() });
+        panel.update(Facts { mode: Mode::Finishing, ..Facts::default() }, Time(0));
         assert_eq!(panel.deadline(Time(100)), None);
     }
 
@@ -238,7 +260,7 @@ mod tests {
     fn a_node_seen_while_armed_is_dark_once_nobody_may_install() {
         let mut panel = panel(1, vec![node(1, None, Stage::Discovered)]);
         assert_eq!(panel.lamps(Time(0))[1].pattern, Pattern::Wink(2000));
-        panel.update(Facts { mode: Mode::Safe, ..panel.facts().clone() });
+        panel.update(Facts { mode: Mode::Safe, ..panel.facts().clone() }, Time(0));
         assert_eq!(panel.lamps(Time(0))[1].pattern, Pattern::Off);
     }
 
@@ -254,7 +276,7 @@ mod tests {
     #[test]
     fn a_press_that_is_heard_of_too_late_orders_nothing() {
         let mut panel = panel(1, Vec::new());
-        panel.update(Facts { mode: Mode::Safe, ..Facts::default() });
+        panel.update(Facts { mode: Mode::Safe, ..Facts::default() }, Time(0));
         panel.edge(edge(true, 1000), Time(60_000));
         panel.edge(edge(false, 3500), Time(60_000));
         assert_eq!(panel.tick(Time(60_000)), None);
@@ -264,10 +286,53 @@ mod tests {
     #[test]
     fn a_button_that_is_down_when_the_hardware_comes_back_means_nothing() {
         let mut panel = panel(1, Vec::new());
-        panel.update(Facts { mode: Mode::Safe, ..Facts::default() });
+        panel.update(Facts { mode: Mode::Safe, ..Facts::default() }, Time(0));
         panel.edge(edge(true, 1000), Time(1000));
         panel.attach(true);
         panel.edge(edge(false, 3500), Time(3500));
         assert_eq!(panel.tick(Time(3600)), None);
+    }
+
+    #[test]
+    fn progress_shows_from_the_next_round_on() {
+        let at = |sent| {
+            let mut node = node(1, None, Stage::Installing);
+            node.image = (sent, 100);
+            Facts { mode: Mode::Armed, nodes: vec![node], ..Facts::default() }
+        };
+        let mut panel = Panel::new(1, false);
+        let shown = |panel: &Panel, now| panel.lamps(Time(now))[1].pattern;
+        panel.update(at(40), Time(4_000));
+        assert_eq!(shown(&panel, 4_000), Pattern::Part(40));
+        panel.update(at(50), Time(4_900));
+        panel.update(at(60), Time(5_000));
+        assert_eq!(shown(&panel, 5_100), Pattern::Part(40), "dark since 4.8 s, and no second flash");
+        assert_eq!(shown(&panel, 6_000), Pattern::Part(60));
+        panel.update(at(70), Time(7_000));
+        assert_eq!((shown(&panel, 7_000), shown(&panel, 8_000)), (Pattern::Part(60), Pattern::Part(70)));
+    }
+
+    proptest::proptest! {
+        /// However an image comes in, its LED goes on once and off once every two seconds.
+        #[test]
+        fn a_transfer_never_flickers(steps in proptest::collection::vec((1u64..400, 0u64..5), 1..80)) {
+            let mut panel = Panel::new(1, false);
+            let (mut now, mut sent, mut changes) = (Time(20_000), 0, 0);
+            let mut lit = true;
+            for (pause, more) in steps {
+                sent += more;
+                let mut node = node(1, None, Stage::Installing);
+                node.image = (sent, 100);
+                panel.update(Facts { mode: Mode::Armed, nodes: vec![node], ..Facts::default() }, now);
+                for _ in 0..pause {
+                    let next = panel.lamps(now)[1].light(now).is_lit();
+                    changes += u64::from(next != lit);
+                    lit = next;
+                    now = now + Duration::from_millis(1);
+                }
+            }
+            let rounds = (now.0 - 20_000).div_ceil(2000);
+            proptest::prop_assert!(changes <= rounds * 2, "{} changes in {} rounds", changes, rounds);
+        }
     }
 }

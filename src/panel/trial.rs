@@ -39,8 +39,8 @@ const COLORS: [(Color, &str); 6] = [
 pub async fn run(board: &Board) -> anyhow::Result<()> {
     let (button, played) = mpsc::channel(16);
     let mut played = Some(played);
-    let mut hardware =
-        backend::open(board, &mut played).with_context(|| format!("the board {} can't be used", board.name))?;
+    let mut hardware = backend::open(board, &mut played)
+        .with_context(|| format!("the board {} can't be used", board.name))?;
     let keys = if matches!(board.leds, Leds::Terminal { .. }) { Keys::take(button) } else { None };
     let (facts, shown) = watch::channel(sample());
     let screen = board.display.clone().map(|display| display::start(display, shown)).transpose()?;
@@ -68,7 +68,11 @@ pub async fn run(board: &Board) -> anyhow::Result<()> {
 async fn walk(board: &Board, hardware: &mut Hardware) -> anyhow::Result<()> {
     let clock = Clock::starting_after(Time(0));
     let count = usize::from(board.node_leds()) + 1;
-    let colors = if matches!(board.leds, Leds::Strip { .. } | Leds::Terminal { .. }) { &COLORS[..] } else { &COLORS[..1] };
+    let colors = if matches!(board.leds, Leds::Strip { .. } | Leds::Terminal { .. }) {
+        &COLORS[..]
+    } else {
+        &COLORS[..1]
+    };
     for (round, at) in (0..usize::MAX).flat_map(|round| (0..count).map(move |at| (round, at))) {
         let (color, word) = colors[round % colors.len()];
         if round < colors.len() {
@@ -155,7 +159,11 @@ fn sample() -> Facts {
     Facts {
         mode: Mode::Armed,
         address: "panel test".into(),
-        nodes: vec![node(1, Stage::Installed, 0), node(2, Stage::Installing, 70), node(3, Stage::Installing, 20)],
+        nodes: vec![
+            node(1, Stage::Installed, 0),
+            node(2, Stage::Installing, 70),
+            node(3, Stage::Installing, 20),
+        ],
         ..Facts::default()
     }
 }

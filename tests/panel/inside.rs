@@ -39,7 +39,10 @@ const SOON: Duration = Duration::from_secs(30);
 /// The chip, whose button is up.
 fn chip() -> Sim {
     assert!(std::env::var_os(INSIDE).is_some(), "this test runs in the test machine only");
-    let sim = gpiosim::builder().with_bank(Bank::new(LINES, LABEL).name(BUTTON, "BUTTON")).live().expect("gpio-sim");
+    let sim = gpiosim::builder()
+        .with_bank(Bank::new(LINES, LABEL).name(BUTTON, "BUTTON"))
+        .live()
+        .expect("gpio-sim");
     set_button(&sim, false);
     sim
 }
@@ -207,7 +210,8 @@ fn a_press_arms_and_an_install_shows_in_the_leds() {
     assert_eq!(rhythms, [Rhythm::RareWink, Rhythm::Fast], "{status:?}");
     // It answers when the button has been held for two seconds.
     let answer = pressed + seconds(2.0);
-    let lit = status.changes.iter().find(|(at, lit)| *lit && *at + seconds(0.1) > answer).expect("an answer").0;
+    let lit =
+        status.changes.iter().find(|(at, lit)| *lit && *at + seconds(0.1) > answer).expect("an answer").0;
     let late = lit.saturating_sub(answer).as_millis();
     println!("measured: the status LED answered {late} ms after two seconds");
     assert!(late <= 50, "the status LED answered {late} ms late");
@@ -217,10 +221,15 @@ fn a_press_arms_and_an_install_shows_in_the_leds() {
         let order: Vec<Rhythm> = rhythms.iter().map(|(rhythm, _)| *rhythm).collect();
         assert_eq!(order, [Rhythm::Wink, Rhythm::Slow, Rhythm::Part, Rhythm::Double], "{node:?}");
         assert!(rhythms.iter().all(|(_, count)| *count >= 2), "{rhythms:?}");
-        let parts: Vec<u64> =
-            node.flashes().iter().filter(|flash| flash.rhythm() == Some(Rhythm::Part)).map(|flash| flash.lit).collect();
-        // A flash that is one beat of another rhythm, too, is missing here.
-        assert!(parts.is_sorted_by(|a, b| *a <= b + 50), "the installed part shrinks: {parts:?}");
+        let mut parts: Vec<u64> = node
+            .flashes()
+            .iter()
+            .filter(|flash| flash.rhythm() == Some(Rhythm::Part))
+            .map(|flash| flash.lit)
+            .collect();
+        // The next rhythm cuts it off.
+        parts.pop();
+        assert!(parts.is_sorted_by(|a, b| *a <= b + 10), "the installed part shrinks: {parts:?}");
         assert!(parts.last() > parts.first(), "the installed part never grows: {parts:?}");
         let (since, lit) = node.last().expect("it changed");
         assert!(lit && end - since > seconds(2.0), "installed is steady: {node:?}");
@@ -256,7 +265,7 @@ fn noise_and_a_button_held_at_the_start_arm_nothing() {
     assert!(!is_armed(), "short presses armed");
     // Afterwards it works, both ways; bounces are no presses.
     for word in ["armed by the button", "disarmed by the button"] {
-        for _ in 0..2 {
+        for _ in 0..8 {
             press(&sim, Duration::from_millis(1));
         }
         press(&sim, seconds(2.3));
@@ -292,7 +301,8 @@ fn what_hinders_a_panel_is_named_with_its_remedy() {
     let sim = chip();
     let check = |user: u32, config: &str| {
         fs::write("/tmp/check.toml", config).expect("written");
-        let mut command = rackberry(&["check", "--config", "/tmp/rackberry.toml", "--config", "/tmp/check.toml"]);
+        let mut command =
+            rackberry(&["check", "--config", "/tmp/rackberry.toml", "--config", "/tmp/check.toml"]);
         command.uid(user).gid(user);
         let output = command.output().expect("the command");
         (output.status.code(), said(&output))
@@ -313,7 +323,8 @@ fn what_hinders_a_panel_is_named_with_its_remedy() {
     assert!(words.contains("add the user that runs rackberry to the group gpio"), "{words}");
 
     // A line that somebody else uses.
-    let request = gpiocdev::Request::builder().on_chip(&device).with_line(2).with_consumer("somebody").request();
+    let request =
+        gpiocdev::Request::builder().on_chip(&device).with_line(2).with_consumer("somebody").request();
     let (code, words) = check(0, "");
     assert_eq!(code, Some(1), "{words}");
     assert!(words.contains("line 2 of rackberry-sim is used by \"somebody\""), "{words}");
@@ -321,7 +332,11 @@ fn what_hinders_a_panel_is_named_with_its_remedy() {
 
     // A chip and a line that are not there, a line used twice.
     for (from, to, wanted) in [
-        ("'rackberry-sim'", "'other', 'pinctrl-x'", "no GPIO chip labelled other or pinctrl-x (there is rackberry-sim)"),
+        (
+            "'rackberry-sim'",
+            "'other', 'pinctrl-x'",
+            "no GPIO chip labelled other or pinctrl-x (there is rackberry-sim)",
+        ),
         ("'BUTTON'", "'BELL'", "rackberry-sim has no line \"BELL\""),
         ("[1, 2, 3]", "[1, 2, 300]", "rackberry-sim has no line 300"),
         ("[1, 2, 3]", "[1, 2, 0]", "/tmp/other.toml:6:16: leds: line 0 is the status LED's already (line 5)"),
@@ -357,7 +372,10 @@ fn a_new_panel_is_tried_out_led_by_led() {
     let first: Vec<Duration> =
         leds.iter().map(|led| led.changes.iter().find(|(_, lit)| *lit).expect("it was lit").0).collect();
     assert!(first.is_sorted(), "one after the other: {first:?}");
-    assert!(leds.iter().all(|led| led.last().is_some_and(|(_, lit)| !lit)), "all are dark in the end: {leds:?}");
+    assert!(
+        leds.iter().all(|led| led.last().is_some_and(|(_, lit)| !lit)),
+        "all are dark in the end: {leds:?}"
+    );
 }
 
 #[test]
@@ -367,7 +385,8 @@ fn error_codes_tell_what_is_wrong() {
     // The built-in board, on a chip that is called as a Raspberry Pi's.
     let sim = gpiosim::builder().with_bank(&Bank::new(28, "pinctrl-bcm2711")).live().expect("gpio-sim");
     let pulses = |length: Duration| {
-        let (end, mut lit, mut counts, mut dark_since) = (Instant::now() + length, false, vec![0], Instant::now());
+        let (end, mut lit, mut counts, mut dark_since) =
+            (Instant::now() + length, false, vec![0], Instant::now());
         while Instant::now() < end {
             let now = sim.chips()[0].get_level(17).expect("a value") == Level::High;
             if now && !lit {
@@ -386,9 +405,13 @@ fn error_codes_tell_what_is_wrong() {
     };
     // A faulty configuration: the service doesn't start, and says so by the LED as well.
     fs::write("/tmp/faulty.toml", "[network]\nadress = '10.0.0.1/24'\n").expect("written");
-    let mut faulty = Watched::start(rackberry(&["serve", "--config", "/tmp/faulty.toml", "--state", "/tmp/state"]));
+    let mut faulty =
+        Watched::start(rackberry(&["serve", "--config", "/tmp/faulty.toml", "--state", "/tmp/state"]));
     let counts = pulses(seconds(9.0));
-    assert!(counts.iter().filter(|count| **count == 2).count() >= 2, "two pulses, again and again: {counts:?}");
+    assert!(
+        counts.iter().filter(|count| **count == 2).count() >= 2,
+        "two pulses, again and again: {counts:?}"
+    );
     assert!(!faulty.end(SOON), "it fails");
     faulty.wait_for("/tmp/faulty.toml:2:1", 0, SOON);
     // No address, then a network, and a system that is incomplete.
@@ -422,8 +445,7 @@ fn an_idle_panel_sleeps_and_this_kernel_knows_no_old_interface() {
     let used = processor_time(service.child.id()) - before;
     let percent = used.as_secs_f64() / length.as_secs_f64() * 100.0;
     println!("measured: the idle panel takes {percent:.3} % of an emulated core");
-    // Emulation and the build for debugging make it some tenfold of what src/panel/drive/tests.rs measures.
-    assert!(percent < 2.0, "the idle panel takes {percent:.3} % of an emulated core");
+    assert!(percent < 0.5, "the idle panel takes {percent:.3} % of an emulated core");
 }
 
 /// What the panel's threads have had of the processor.

@@ -26,9 +26,8 @@ pub enum Rhythm {
     RareWink,
 }
 
-/// How much a length may be wrong: rhythms are told apart, and no more. How late a LED is at worst,
-/// src/panel/drive/tests.rs measures, where no machine is emulated.
-const LATE: u64 = 120;
+/// How late a LED may be; an edge may be this much too late, and the next one not.
+const LATE: u64 = 50;
 
 impl Flash {
     /// Which rhythm it is one of, if of any.
@@ -45,7 +44,7 @@ impl Flash {
             Some(Rhythm::Slow)
         } else if both(250, 250) {
             Some(Rhythm::Fast)
-        } else if (520..=1900).contains(&self.lit) && near(self.lit + self.dark, 2000) {
+        } else if (550..=1850).contains(&self.lit) && near(self.lit + self.dark, 2000) {
             Some(Rhythm::Part)
         } else {
             None
@@ -63,7 +62,7 @@ pub struct Led {
 impl Led {
     /// Its flashes: those that began and whose darkness ended while it was watched.
     pub fn flashes(&self) -> Vec<Flash> {
-        let milliseconds = |from: Duration, to: Duration| u64::try_from((to - from).as_millis()).unwrap();
+        let milliseconds = |from: Duration, to: Duration| u64::try_from((to - from).as_millis()).unwrap_or(u64::MAX);
         let from = self.changes.iter().position(|(_, lit)| *lit).unwrap_or(self.changes.len());
         let edges: Vec<Duration> = self.changes[from..].iter().map(|(at, _)| *at).collect();
         let flash = |edges: &[Duration]| Flash {

@@ -7,10 +7,7 @@ use embedded_hal::{
     spi::{ErrorKind, ErrorType, SpiBus},
 };
 
-use super::{
-    Fault,
-    gpio::Chip,
-};
+use super::{Fault, gpio::Chip};
 use crate::panel::board::Line;
 
 /// Data and clock.

@@ -1,10 +1,6 @@
 //! The kernel's SPI and I2C devices.
 
-use std::{
-    fs::OpenOptions,
-    io,
-    path::Path,
-};
+use std::{fs::OpenOptions, io, path::Path};
 
 use linux_embedded_hal::{
     I2cdev, SpidevBus,
@@ -13,8 +9,7 @@ use linux_embedded_hal::{
 
 use super::Fault;
 
-const I2C_REMEDY: &str =
-    "put dtparam=i2c_arm=on into config.txt, and let the module i2c-dev be loaded (a file in /etc/modules-load.d)";
+const I2C_REMEDY: &str = "put dtparam=i2c_arm=on into config.txt, and let the module i2c-dev be loaded (a file in /etc/modules-load.d)";
 const SPI_REMEDY: &str = "put dtparam=spi=on into config.txt, and let the module spidev be loaded";
 
 /// An SPI bus, for a device that needs no chip select.
@@ -22,11 +17,8 @@ pub fn spi(device: &Path, speed: u32) -> Result<SpidevBus, Fault> {
     examine(device)?;
     let failed = |error: io::Error| Fault::failed(format!("can't use {}", device.display()), error);
     let mut bus = SpidevBus::open(device).map_err(|error| failed(io::Error::other(error)))?;
-    let options = SpidevOptions::new()
-        .bits_per_word(8)
-        .max_speed_hz(speed)
-        .mode(SpiModeFlags::SPI_MODE_0)
-        .build();
+    let options =
+        SpidevOptions::new().bits_per_word(8).max_speed_hz(speed).mode(SpiModeFlags::SPI_MODE_0).build();
     bus.0.configure(&options).map_err(failed)?;
     Ok(bus)
 }

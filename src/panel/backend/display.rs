@@ -81,6 +81,9 @@ fn silent(display: &board::Display) -> Fault {
 ///
 /// # Errors
 /// When there can be no more threads.
-pub fn start(display: board::Display, facts: watch::Receiver<Facts>) -> std::io::Result<thread::JoinHandle<()>> {
+pub fn start(
+    display: board::Display,
+    facts: watch::Receiver<Facts>,
+) -> std::io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name("display".into()).spawn(move || run(&display, facts))
 }

@@ -24,13 +24,14 @@ const GPINTEN: u8 = 0x04;
 const INTCON: u8 = 0x08;
 const IOCON: u8 = 0x0a;
 const GPPU: u8 = 0x0c;
-const GPIO: u8 = 0x12;
+const INTF: u8 = 0x0e;
 const OLAT: u8 = 0x14;
 /// INTA tells of both ports, low while there is an interrupt.
 const MIRROR: u8 = 0x40;
 
-/// How often a button without interrupt line is looked at: twice within what a contact takes to settle.
-const LOOK: Duration = Duration::from_millis(20);
+/// When a button without interrupt line is looked at again, in milliseconds: some 50 times a second, and in no
+/// step with the mains, so that its hum can't look like a level.
+const LOOKS: [u64; 4] = [17, 23, 13, 29];
 
 /// What a chip is set to: a bit a pin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,11 +76,14 @@ impl<B: I2c> Expanders<B> {
         self.bus.write(address, &[register, a, b]).map_err(|_| silent(&self.path, address))
     }
 
-    /// Levels of a chip's pins; reading takes the interrupt back.
-    fn read(&mut self, address: u8) -> Result<u16, Fault> {
-        let mut pins = [0; 2];
-        let read = self.bus.write_read(address, &[GPIO], &mut pins);
-        read.map_err(|_| silent(&self.path, address)).map(|()| u16::from_le_bytes(pins))
+    /// Which of a chip's pins have changed since this was read last, and their levels now; reading takes the
+    /// interrupt back.
+    fn read(&mut self, address: u8) -> Result<(u16, u16), Fault> {
+        // INTF, INTCAP, GPIO, of both ports each.
+        let mut pins = [0; 6];
+        self.bus.write_read(address, &[INTF], &mut pins).map_err(|_| silent(&self.path, address))?;
+        let [changed_a, changed_b, _, _, a, b] = pins;
+        Ok((u16::from_le_bytes([changed_a, changed_b]), u16::from_le_bytes([a, b])))
     }
 }
 
@@ -89,7 +93,7 @@ fn silent(path: &std::path::Path, address: u8) -> Fault {
 
 /// Looks whether a chip answers.
 pub fn examine<B: I2c>(bus: &mut B, path: &std::path::Path, address: u8) -> Result<(), Fault> {
-    bus.write_read(address, &[GPIO], &mut [0; 2]).map_err(|_| silent(path, address))
+    bus.write_read(address, &[INTF], &mut [0; 6]).map_err(|_| silent(path, address))
 }
 
 fn bit(pin: ExpanderPin) -> u16 {
@@ -115,7 +119,8 @@ impl<B: I2c> ExpanderLeds<B> {
         // Pins that nothing is connected to stay inputs.
         for pin in &row.leds {
             let mut expanders = row.shared.borrow_mut();
-            let chip = expanders.chips.entry(pin.address).or_insert(Chip { inputs: u16::MAX, ..Chip::default() });
+            let chip =
+                expanders.chips.entry(pin.address).or_insert(Chip { inputs: u16::MAX, ..Chip::default() });
             chip.inputs &= !bit(*pin);
         }
         row.set(&vec![Light::DARK; row.leds.len()], true)?;
@@ -157,6 +162,7 @@ pub struct ExpanderButton<B> {
     active_low: bool,
     interrupt: Option<LineButton>,
     is_pressed: bool,
+    looks: usize,
 }
 
 impl<B: I2c> ExpanderButton<B> {
@@ -170,15 +176,16 @@ impl<B: I2c> ExpanderButton<B> {
     ) -> Result<(Self, bool), Fault> {
         let is_pressed = {
             let mut expanders = shared.borrow_mut();
-            let chip = expanders.chips.entry(pin.address).or_insert(Chip { inputs: u16::MAX, ..Chip::default() });
+            let chip =
+                expanders.chips.entry(pin.address).or_insert(Chip { inputs: u16::MAX, ..Chip::default() });
             chip.inputs |= bit(pin);
             if pull == Pull::Up {
                 chip.pulled_up |= bit(pin);
             }
             expanders.write(pin.address)?;
-            (expanders.read(pin.address)? & bit(pin) != 0) != active_low
+            (expanders.read(pin.address)?.1 & bit(pin) != 0) != active_low
         };
-        Ok((ExpanderButton { shared, pin, active_low, interrupt, is_pressed }, is_pressed))
+        Ok((ExpanderButton { shared, pin, active_low, interrupt, is_pressed, looks: 0 }, is_pressed))
     }
 
     /// Waits until the button may have changed.
@@ -186,7 +193,7 @@ impl<B: I2c> ExpanderButton<B> {
         match &self.interrupt {
             Some(line) => line.wait().await,
             None => {
-                sleep(LOOK).await;
+                sleep(Duration::from_millis(LOOKS[self.looks % LOOKS.len()])).await;
                 Ok(())
             }
         }
@@ -203,15 +210,18 @@ impl<B: I2c> ExpanderButton<B> {
         if self.interrupt.is_some() && !is_told {
             return Ok(Vec::new());
         }
-        let pins = self.shared.borrow_mut().read(self.pin.address)?;
+        self.looks += 1;
+        let (changed, pins) = self.shared.borrow_mut().read(self.pin.address)?;
         let pressed = (pins & bit(self.pin) != 0) != self.active_low;
         let after_loss = told.iter().any(|edge| edge.after_loss);
-        if pressed == self.is_pressed && !after_loss {
-            return Ok(Vec::new());
-        }
-        self.is_pressed = pressed;
         let at = told.last().map_or_else(|| clock.now(), |edge| edge.at);
-        Ok(vec![Edge { pressed, at, after_loss }])
+        let edge = |pressed| Edge { pressed, at, after_loss };
+        if std::mem::replace(&mut self.is_pressed, pressed) != pressed {
+            return Ok(vec![edge(pressed)]);
+        }
+        // There and back again since the last look: the chip has noticed.
+        let is_glitch = changed & bit(self.pin) != 0;
+        Ok(if is_glitch || after_loss { vec![edge(!pressed), edge(pressed)] } else { Vec::new() })
     }
 }
 
@@ -245,9 +255,8 @@ mod tests {
         transfers.extend(outputs(0x20, 0b1000_0001, 0b10));
         let (mut mock, shared) = shared(&transfers);
         let mut row = ExpanderLeds::new(shared, (0..16).map(|at| pin(0x20, at)).collect(), false).unwrap();
-        let lit: Vec<Light> = (0..16)
-            .map(|at| Light { color: Color::Red, level: u8::from([0, 7, 9].contains(&at)) })
-            .collect();
+        let lit: Vec<Light> =
+            (0..16).map(|at| Light { color: Color::Red, level: u8::from([0, 7, 9].contains(&at)) }).collect();
         // The second time nothing has changed.
         for _ in 0..2 {
             row.show(&lit, &Facts::default(), Time(0)).unwrap();
@@ -258,7 +267,10 @@ mod tests {
     #[test]
     fn the_button_is_looked_at_and_its_pull_up_is_on() {
         let clock = Clock::starting_after(Time(0));
-        let level = |high: bool| Transaction::write_read(0x21, vec![GPIO], vec![0, u8::from(high)]);
+        let read = |changed, high| {
+            let pins = vec![0, u8::from(changed), 0, 0, 0, u8::from(high)];
+            Transaction::write_read(0x21, vec![INTF], pins)
+        };
         let set = |register, a, b| Transaction::write(0x21, vec![register, a, b]);
         let (mut mock, shared) = shared(&[
             set(OLAT, 0, 0),
@@ -267,24 +279,27 @@ mod tests {
             set(INTCON, 0, 0),
             set(IOCON, MIRROR, MIRROR),
             set(GPINTEN, 0xff, 0xff),
-            level(true),
-            level(true),
-            level(false),
-            level(false),
-            level(true),
+            read(false, true),
+            read(false, true),
+            read(true, false),
+            read(false, false),
+            read(true, false),
+            read(true, true),
         ]);
-        let (mut button, is_pressed) = ExpanderButton::new(shared, pin(0x21, 8), true, Pull::Up, None).unwrap();
+        let (mut button, is_pressed) =
+            ExpanderButton::new(shared, pin(0x21, 8), true, Pull::Up, None).unwrap();
         assert!(!is_pressed);
         let edges: Vec<bool> =
-            (0..4).flat_map(|_| button.take(clock).unwrap()).map(|edge| edge.pressed).collect();
-        assert_eq!(edges, [true, false]);
+            (0..5).flat_map(|_| button.take(clock).unwrap()).map(|edge| edge.pressed).collect();
+        assert_eq!(edges, [true, false, true, false], "a glitch while it was down is told");
         mock.done();
     }
 
     #[test]
     fn a_chip_that_does_not_answer_is_named() {
-        let gone = Transaction::write_read(0x20, vec![GPIO], vec![0, 0])
-            .with_error(embedded_hal::i2c::ErrorKind::NoAcknowledge(embedded_hal::i2c::NoAcknowledgeSource::Address));
+        let gone = Transaction::write_read(0x20, vec![INTF], vec![0; 6]).with_error(
+            embedded_hal::i2c::ErrorKind::NoAcknowledge(embedded_hal::i2c::NoAcknowledgeSource::Address),
+        );
         let mut mock = Mock::new(&[gone]);
         let said = examine(&mut mock, std::path::Path::new(PATH), 0x20).unwrap_err().to_string();
         assert!(said.starts_with("nothing answers at 0x20 on /dev/i2c-1"), "{said}");

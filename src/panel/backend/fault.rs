@@ -94,7 +94,8 @@ impl Fault {
     /// A device that only others may open.
     pub(super) fn no_right(device: &Path, group: &str) -> Fault {
         // The group that has the device now, if any has: usually `group`, by a rule of the distribution's.
-        let has_group = fs::metadata(device).is_ok_and(|data| data.mode() & 0o060 == 0o060 && data.gid() != 0);
+        let has_group =
+            fs::metadata(device).is_ok_and(|data| data.mode() & 0o060 == 0o060 && data.gid() != 0);
         let remedy = if has_group {
             format!("add the user that runs rackberry to the group {group}")
         } else {

@@ -9,17 +9,22 @@ use gpiocdev::{
 };
 use gpiocdev_embedded_hal::OutputPin;
 use rustix::io::Errno;
-use tokio::io::unix::AsyncFd;
+use tokio::{io::unix::AsyncFd, time::sleep};
 
 use super::{CONSUMER, Fault, watched};
 use crate::{
     clock::Clock,
-    panel::{Edge, Tracker, board::{Line, Pull}},
+    panel::{
+        Edge, Tracker,
+        board::{Line, Pull},
+    },
 };
 
-/// A contact's worst bounces end within this time; the kernel leaves them out. What it lets through, the
-/// button's own logic judges.
-const DEBOUNCE: Duration = Duration::from_millis(5);
+/// Edges that the kernel keeps for us. A contact that bounces makes some dozens.
+const QUEUE: u32 = 128;
+/// More edges at once than this are noise, and so is any loss: they are looked at a little later, together.
+const MOST_EDGES: usize = 32;
+const NAP: Duration = Duration::from_millis(20);
 /// The group whose members may use GPIO.
 const GROUP: &str = "gpio";
 
@@ -42,7 +47,9 @@ impl Chip {
         for path in paths {
             match gpiocdev::chip::Chip::from_path(&path) {
                 Ok(chip) => {
-                    let info = chip.info().map_err(|e| Fault::failed(format!("can't look at {}", path.display()), e))?;
+                    let info = chip
+                        .info()
+                        .map_err(|e| Fault::failed(format!("can't look at {}", path.display()), e))?;
                     here.push(info.label.clone());
                     found.push(Chip { chip, path, label: info.label, lines: info.num_lines });
                 }
@@ -94,13 +101,16 @@ impl Chip {
             builder.as_active_low();
         }
         let request = self.request(line, &mut builder)?;
-        OutputPin::try_from(request).map_err(|error| Fault::failed(format!("line {line} of {}", self.label), error))
+        OutputPin::try_from(request)
+            .map_err(|error| Fault::failed(format!("line {line} of {}", self.label), error))
     }
 
     /// The line as the button, and whether it is down now.
     pub fn button(&self, line: &Line, active_low: bool, pull: Pull) -> Result<(LineButton, bool), Fault> {
         let mut builder = Request::builder();
-        builder.as_input().with_debounce_period(DEBOUNCE).with_bias(bias(pull));
+        // Not debounced by the kernel: that hides noise. While a line flickers faster than the debounce period,
+        // the kernel reports the level from before, which can look like a button held for seconds.
+        builder.as_input().with_bias(bias(pull)).with_kernel_event_buffer_size(QUEUE);
         if active_low {
             builder.as_active_low();
         }
@@ -121,7 +131,7 @@ impl Chip {
         let request = self.request(line, builder)?;
         let what = format!("line {line} of {}", self.label);
         let request = watched::watched(request).map_err(|error| Fault::failed(what.clone(), error))?;
-        Ok(LineButton { request, what, tracker: Tracker::default() })
+        Ok(LineButton { request, what, tracker: Tracker::default(), is_noisy: false })
     }
 
     fn request(&self, line: &Line, builder: &mut Builder) -> Result<Request, Fault> {
@@ -164,6 +174,7 @@ pub struct LineButton {
     request: AsyncFd<Request>,
     what: String,
     tracker: Tracker,
+    is_noisy: bool,
 }
 
 impl LineButton {
@@ -175,6 +186,11 @@ impl LineButton {
 
     /// Waits for an edge; the kernel wakes this, nobody polls.
     pub async fn wait(&self) -> Result<(), Fault> {
+        if self.is_noisy {
+            // There may be more already, of which nobody will tell.
+            sleep(NAP).await;
+            return Ok(());
+        }
         let mut ready =
             self.request.readable().await.map_err(|error| Fault::failed(self.what.clone(), error))?;
         // All edges are taken after this, so that none is missed.
@@ -188,7 +204,9 @@ impl LineButton {
         loop {
             let request = self.request.get_ref();
             let has_edge = request.has_edge_event().map_err(|error| self.fault(&error))?;
-            if !has_edge {
+            // A line that changes all the time must not hold up the LEDs.
+            if !has_edge || edges.len() == QUEUE as usize {
+                self.is_noisy = edges.len() > MOST_EDGES || edges.iter().any(|edge: &Edge| edge.after_loss);
                 return Ok(edges);
             }
             let event = request.read_edge_event().map_err(|error| self.fault(&error))?;

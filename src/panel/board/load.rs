@@ -38,7 +38,8 @@ pub fn load(name: &str) -> Result<Board, LoadError> {
         let known = || BUILT_IN.map(|(name, _)| name).join(", ");
         return built_in(name).ok_or_else(|| LoadError::Unknown { name: name.to_owned(), known: known() });
     }
-    let text = fs::read_to_string(name).map_err(|error| LoadError::Unreadable { path: name.to_owned(), error })?;
+    let text =
+        fs::read_to_string(name).map_err(|error| LoadError::Unreadable { path: name.to_owned(), error })?;
     parse(Path::new(name), &text).map_err(LoadError::Faulty)
 }
 

@@ -40,8 +40,16 @@ fn the_breadboard_is_wired_as_the_design_says() {
 fn every_fault_names_its_place_and_says_what_would_be_right() {
     let with = |rest: &str| format!("{LINES}{rest}");
     for (text, place, words) in [
-        (with("status = 17\nnodes = [5, 17]"), "my.toml:6:13", "line 17 is the status LED's already (line 5)"),
-        (with("status = 17\nnodes = [5]\n[button]\nline = 5"), "my.toml:8:8", "line 5 is LED 1's already (line 6)"),
+        (
+            with("status = 17\nnodes = [5, 17]"),
+            "my.toml:6:13",
+            "line 17 is the status LED's already (line 5)",
+        ),
+        (
+            with("status = 17\nnodes = [5]\n[button]\nline = 5"),
+            "my.toml:8:8",
+            "line 5 is LED 1's already (line 6)",
+        ),
         (with("status = 17\nnodes = []"), "my.toml:6:9", "empty"),
         (with("status = 17"), "my.toml:1:1: leds.nodes", "missing"),
         (with("status = 17\nnodes = [5]\nbrigthness = 3"), "my.toml:7:1", "did you mean `brightness`"),
@@ -50,7 +58,11 @@ fn every_fault_names_its_place_and_says_what_would_be_right() {
         (with("status = -1\nnodes = [5]"), "my.toml:5:10", "count from 0"),
         (with("status = true\nnodes = [5]"), "my.toml:5:10", "a number, or a name"),
         (with("status = 17\nnodes = [5]\n[buttons]\nline = 4"), "my.toml:7:2", "did you mean [button]?"),
-        (with("status = 17\nnodes = [5]\n[button]\nline = 4\ninterrupt = 6"), "my.toml:9:13", "no port expander"),
+        (
+            with("status = 17\nnodes = [5]\n[button]\nline = 4\ninterrupt = 6"),
+            "my.toml:9:13",
+            "no port expander",
+        ),
         ("[leds]\nkind = 'lines'\nstatus = 17\nnodes = [5]".into(), "my.toml:1:1: board.chips", "not named"),
         ("[leds]\nkind = 'lamps'".into(), "my.toml:2:8", "\"apa102\""),
         (String::new(), "my.toml:1:1: leds.kind", "missing"),
@@ -61,7 +73,8 @@ fn every_fault_names_its_place_and_says_what_would_be_right() {
             "pixel 2 is LED 1's already",
         ),
         (
-            "[leds]\nkind = 'mcp23017'\ni2c = '/dev/i2c-1'\nstatus = '0x20.GPC0'\nnodes = ['0x28.GPA0']".into(),
+            "[leds]\nkind = 'mcp23017'\ni2c = '/dev/i2c-1'\nstatus = '0x20.GPC0'\nnodes = ['0x28.GPA0']"
+                .into(),
             "my.toml:4:10",
             "0x20.GPA0",
         ),
@@ -72,7 +85,11 @@ fn every_fault_names_its_place_and_says_what_would_be_right() {
             "my.toml:7:8",
             "0x20.GPA1 is LED 1's already (line 5)",
         ),
-        ("[leds]\nkind = 'terminal'\nstatus = 1\nnodes = [2]\n[display]\naddress = 0x20".into(), "my.toml:6:11", "60"),
+        (
+            "[leds]\nkind = 'terminal'\nstatus = 1\nnodes = [2]\n[display]\naddress = 0x20".into(),
+            "my.toml:6:11",
+            "60",
+        ),
         ("[leds\n".into(), "my.toml:1", "]"),
     ] {
         let said = faults(&text);
@@ -85,7 +102,10 @@ fn every_fault_names_its_place_and_says_what_would_be_right() {
 fn a_bus_takes_its_pins_of_the_header() {
     let strip = "[board]\nchips = ['pinctrl-rp1']\n[leds]\nkind = 'apa102'\nspi = '/dev/spidev0.0'\nstatus = 1\nnodes = [2]\n";
     let said = faults(&format!("{strip}[button]\nline = 'GPIO10'"));
-    assert!(said.contains("my.toml:9:8") && said.contains("line 10 is MOSI of /dev/spidev0.0's already"), "{said}");
+    assert!(
+        said.contains("my.toml:9:8") && said.contains("line 10 is MOSI of /dev/spidev0.0's already"),
+        "{said}"
+    );
     parse(Path::new("x"), &format!("{strip}[button]\nline = 22")).unwrap();
     // Elsewhere than on a Raspberry Pi nobody knows where a bus comes out.
     let other = strip.replace("pinctrl-rp1", "gpio-sim");

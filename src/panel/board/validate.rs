@@ -163,7 +163,11 @@ fn leds(raw: &raw::Leds, check: &mut Check, taken: &mut Taken) -> Option<Leds> {
 }
 
 /// Status and node LEDs, each read by `read`.
-fn row<T: PartialEq>(raw: &raw::Leds, read: fn(&Pin) -> Checked<T>, check: &mut Check) -> (Option<T>, Vec<T>) {
+fn row<T: PartialEq>(
+    raw: &raw::Leds,
+    read: fn(&Pin) -> Checked<T>,
+    check: &mut Check,
+) -> (Option<T>, Vec<T>) {
     let status = check.value(&raw.status, "leds.status", read);
     let items = raw.nodes.set().map(|at| at.value.as_slice()).unwrap_or_default();
     let nodes: Vec<T> =
@@ -298,7 +302,10 @@ fn text(text: &str) -> Checked<String> {
 fn device(text: &str, begin: &str) -> Checked<PathBuf> {
     let rest = text.strip_prefix(begin).unwrap_or_default();
     if rest.is_empty() || !rest.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-        return Err(Wrong::new(format!("{text:?} is no such device"), format!("for example {begin:?} and its number")));
+        return Err(Wrong::new(
+            format!("{text:?} is no such device"),
+            format!("for example {begin:?} and its number"),
+        ));
     }
     Ok(PathBuf::from(text))
 }
@@ -320,7 +327,8 @@ fn line(pin: &Pin) -> Checked<Line> {
 }
 
 fn pixel(pin: &Pin) -> Checked<u8> {
-    let wrong = |shown: String| Wrong::new(format!("{shown} is no place in a row"), "places count from 1, to 255");
+    let wrong =
+        |shown: String| Wrong::new(format!("{shown} is no place in a row"), "places count from 1, to 255");
     match pin {
         Pin::Number(number) => {
             u8::try_from(*number).ok().filter(|place| *place > 0).ok_or_else(|| wrong(number.to_string()))

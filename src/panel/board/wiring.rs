@@ -42,7 +42,8 @@ pub fn parts(board: &Board) -> Vec<(usize, String)> {
     let mut parts = Vec::new();
     let leds = usize::from(board.node_leds()) + 1;
     let mut single = |count: usize| {
-        parts.push((count, "LED, 3 or 5 mm, any colour; one of another colour for the status LED".to_owned()));
+        parts
+            .push((count, "LED, 3 or 5 mm, any colour; one of another colour for the status LED".to_owned()));
         parts.push((count, "resistor, 330 Ω".to_owned()));
     };
     match &board.leds {
@@ -93,7 +94,9 @@ fn tags(board: &Board) -> Vec<(Line, String)> {
     }
     match board.button.as_ref().map(|button| &button.at) {
         Some(ButtonAt::Line(line)) => tags.push((line.clone(), "button".to_owned())),
-        Some(ButtonAt::Expander { interrupt: Some(line), .. }) => tags.push((line.clone(), "INTA".to_owned())),
+        Some(ButtonAt::Expander { interrupt: Some(line), .. }) => {
+            tags.push((line.clone(), "INTA".to_owned()))
+        }
         _ => {}
     }
     let display = board.display.as_ref().map(|display| &display.i2c);
@@ -115,7 +118,8 @@ fn groups(board: &Board) -> Vec<Group> {
     match &board.leds {
         Leds::Lines { status, nodes, active_low } => {
             let pins = std::iter::once(status).chain(nodes).map(|line| place(board, line));
-            groups.push(Group { title: "LEDs, each with its resistor".into(), rows: leds(pins, *active_low) });
+            groups
+                .push(Group { title: "LEDs, each with its resistor".into(), rows: leds(pins, *active_low) });
         }
         Leds::Strip { wires, status, nodes, .. } => groups.push(strip(board, wires, *status, nodes)),
         Leds::Expander { status, nodes, active_low, .. } => {
@@ -137,7 +141,10 @@ fn groups(board: &Board) -> Vec<Group> {
     }
     if let Some(display) = &board.display {
         let title = format!("optional: SSD1306 display, address 0x{:x}", display.address);
-        groups.push(Group { title, rows: bus_rows(&["VCC", "GND", "SDA", "SCL"], board, &display.i2c.to_string_lossy()) });
+        groups.push(Group {
+            title,
+            rows: bus_rows(&["VCC", "GND", "SDA", "SCL"], board, &display.i2c.to_string_lossy()),
+        });
     }
     groups
 }
@@ -160,7 +167,11 @@ fn strip(board: &Board, wires: &Wires, status: u8, nodes: &[u8]) -> Group {
         Wires::Spi { device, .. } => {
             let lines = header::lines_of_bus(&device.to_string_lossy());
             let of = |wanted| lines.iter().find(|(_, role)| *role == wanted);
-            let pin = |role| of(role).map_or(format!("{role} of {}", device.display()), |(line, _)| place(board, &Line::Offset(*line)));
+            let pin = |role| {
+                of(role).map_or(format!("{role} of {}", device.display()), |(line, _)| {
+                    place(board, &Line::Offset(*line))
+                })
+            };
             (pin("MOSI"), pin("SCLK"))
         }
     };
@@ -176,15 +187,24 @@ fn strip(board: &Board, wires: &Wires, status: u8, nodes: &[u8]) -> Group {
     Group { title, rows }
 }
 
-fn expander(board: &Board, address: u8, status: ExpanderPin, nodes: &[ExpanderPin], active_low: bool) -> Group {
-    let Leds::Expander { i2c, .. } = &board.leds else { return Group { title: String::new(), rows: Vec::new() } };
+fn expander(
+    board: &Board,
+    address: u8,
+    status: ExpanderPin,
+    nodes: &[ExpanderPin],
+    active_low: bool,
+) -> Group {
+    let Leds::Expander { i2c, .. } = &board.leds else {
+        return Group { title: String::new(), rows: Vec::new() };
+    };
     let wire = |from: String, to: String| Row { from, symbols: Vec::new(), to };
     let mut rows = bus_rows(&["VDD, RESET", "VSS", "SDA", "SCL"], board, &i2c.to_string_lossy());
     for (bit, pin) in ["A0", "A1", "A2"].into_iter().enumerate() {
         let level = if address >> bit & 1 == 1 { HeaderPin::Volts3 } else { HeaderPin::Ground };
         rows.push(wire(supply(level), pin.into()));
     }
-    if let Some(ButtonAt::Expander { pin, interrupt: Some(line), .. }) = board.button.as_ref().map(|button| &button.at)
+    if let Some(ButtonAt::Expander { pin, interrupt: Some(line), .. }) =
+        board.button.as_ref().map(|button| &button.at)
         && pin.address == address
     {
         rows.push(wire(place(board, line), "INTA".into()));

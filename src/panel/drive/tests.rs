@@ -145,8 +145,10 @@ fn leds_are_not_late_while_the_service_is_busy() {
         let busy: Vec<_> = (0..cores * 4)
             .map(|_| {
                 let stop = stop.clone();
-                thread::spawn(move || while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    std::hint::black_box(vec![1u8; 1 << 16].iter().map(|b| u64::from(*b)).sum::<u64>());
+                thread::spawn(move || {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        std::hint::black_box(vec![1u8; 1 << 16].iter().map(|b| u64::from(*b)).sum::<u64>());
+                    }
                 })
             })
             .collect();
@@ -203,7 +205,8 @@ fn a_press_is_felt_at_once() {
     assert!(matches!(order, Some(Said::Order(Order::Arm))), "{order:?}");
     println!("measured: the order comes {} ms after the release", felt.as_millis());
     let (shown, _) = rig.end();
-    let answer = shown.iter().find(|(at, lights)| *at >= pressed + Duration::from_secs(2) && lights[0].is_lit());
+    let answer =
+        shown.iter().find(|(at, lights)| *at >= pressed + Duration::from_secs(2) && lights[0].is_lit());
     let late = answer.expect("the status LED answers").0.since(pressed + Duration::from_secs(2));
     println!("measured: the status LED answers {} ms after two seconds", late.as_millis());
     // 50 ms are promised; a machine that others use too may be away for a moment.

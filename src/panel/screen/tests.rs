@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use embedded_graphics_simulator::{BinaryColorTheme, OutputSettings, OutputSettingsBuilder, SimulatorDisplay};
+use embedded_graphics_simulator::{
+    BinaryColorTheme, OutputSettings, OutputSettingsBuilder, SimulatorDisplay,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -35,7 +37,8 @@ fn drawn(facts: &Facts, page: usize) -> SimulatorDisplay<BinaryColor> {
 fn is_stored(name: &str, facts: &Facts, page: usize) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("docs/display/{name}.png"));
     // Blue on black, as most of these displays are, and large enough to read.
-    let settings: OutputSettings = OutputSettingsBuilder::new().theme(BinaryColorTheme::OledBlue).scale(3).build();
+    let settings: OutputSettings =
+        OutputSettingsBuilder::new().theme(BinaryColorTheme::OledBlue).scale(3).build();
     let picture = drawn(facts, page).to_rgb_output_image(&settings);
     if std::env::var_os("BLESS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -62,7 +65,8 @@ fn pictures_are_as_stored() {
     is_stored("armed", &facts(Mode::Armed, nodes), 0);
     let many = (1..=14).map(|number| node(number, Stage::Installing, (u64::from(number) * 7, 100))).collect();
     is_stored("second-page", &facts(Mode::Finishing, many), 1);
-    let mut troubled = facts(Mode::Safe, vec![node(7, Stage::Failed, (0, 0)), node(1, Stage::Installed, (0, 0))]);
+    let mut troubled =
+        facts(Mode::Safe, vec![node(7, Stage::Failed, (0, 0)), node(1, Stage::Installed, (0, 0))]);
     troubled.troubles.insert(Trouble::Network, "eth0 does not have the address 10.10.10.1".into());
     is_stored("trouble", &troubled, 0);
 }
@@ -77,7 +81,10 @@ fn nodes_beyond_the_first_page_have_others() {
 
 #[test]
 fn a_node_that_is_idle_takes_no_room() {
-    assert!(drawn(&facts(Mode::Safe, vec![node(1, Stage::Idle, (0, 0))]), 0) == drawn(&facts(Mode::Safe, Vec::new()), 0));
+    assert!(
+        drawn(&facts(Mode::Safe, vec![node(1, Stage::Idle, (0, 0))]), 0)
+            == drawn(&facts(Mode::Safe, Vec::new()), 0)
+    );
 }
 
 proptest! {
