@@ -32,7 +32,8 @@ use crate::{
     config::Settings,
     handle::{Handle, Message, Owner, Snapshot},
     http::serve as http,
-    nodes::journal::Journal,
+    nodes::journal::{Journal, JournalError},
+    panel::Trouble,
 };
 
 /// Room for messages to the owner: a burst of a thousand machines and their transfers.
@@ -85,11 +86,22 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
     let mut panel = Panel::default();
     let ended = run_with(&mut panel, settings, options, started).await;
     let powers_off = panel.is_real() && matches!(ended, Ok(Ended::ByButton));
-    panel.stop(ended.is_err()).await;
+    panel.stop(ended.as_ref().err().map(trouble_of)).await;
     if powers_off {
         panel::power_off().await;
     }
     ended.map(drop)
+}
+
+/// The error code for what ended the service.
+fn trouble_of(error: &anyhow::Error) -> Trouble {
+    if error.is::<JournalError>() {
+        Trouble::Disk
+    } else if error.is::<network::InterfaceError>() {
+        Trouble::Network
+    } else {
+        Trouble::Internal
+    }
 }
 
 /// Who ended the service.
@@ -108,6 +120,12 @@ async fn run_with(
     let mut terminate = signal(SignalKind::terminate()).context("can't watch for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("can't watch for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("can't watch for SIGHUP")?;
+    let (handle, inbox) = Handle::channel(INBOX);
+    let (snapshot, seen) = watch::channel(Snapshot::default());
+    // First of all, so that it can tell what goes wrong from now on.
+    let (button, edges) = mpsc::channel(16);
+    *panel = Panel::start(options.panel, &settings, &handle, seen.clone(), (button.clone(), edges)).await;
+
     let settings = Arc::new(named_interface(settings)?);
     let mut journal = Journal::open(&options.state)?;
     let stored = journal.load()?;
@@ -115,9 +133,7 @@ async fn run_with(
     let catalog = Arc::new(scan::scan(&settings.assets.dirs, &settings.assets.loaders));
     let appliance = Appliance::new(settings.clone(), catalog, stored, clock.now());
 
-    let (handle, inbox) = Handle::channel(INBOX);
     let (dhcp_actions, actions) = mpsc::unbounded_channel();
-    let (snapshot, seen) = watch::channel(Snapshot::default());
     let (stop, stopping) = watch::channel(false);
     let (in_force, current) = watch::channel(settings.clone());
     let (token, token_seen) = watch::channel(reload::token(&settings));
@@ -137,10 +153,6 @@ async fn run_with(
         control.run().await;
         Ok(())
     });
-
-    let (button, edges) = mpsc::channel(16);
-    let played = (button.clone(), edges);
-    *panel = Panel::start(options.panel, &settings, &handle, seen.clone(), clock, played).await;
 
     let network = &settings.network;
     let (address, prefix) = (network.address, network.prefix);

@@ -40,7 +40,6 @@ impl Panel {
         settings: &Settings,
         handle: &Handle,
         seen: watch::Receiver<Snapshot>,
-        clock: Clock,
         (button, played): (mpsc::Sender<bool>, mpsc::Receiver<bool>),
     ) -> Panel {
         let name = match choice {
@@ -60,7 +59,11 @@ impl Panel {
         let is_real = !matches!(board.leds, Leds::Terminal { .. });
         let keys = if is_real { None } else { Keys::take(button) };
         let handle = handle.clone();
-        let driver = match Driver::start(Parts { board, handle, seen, clock, played: Some(played) }) {
+        // Its time is its own: it needs none that the journal has kept.
+        let clock = Clock::starting_after(Time(0));
+        let most_leds = settings.nodes.iter().filter_map(|node| node.led).max().unwrap_or(0);
+        let parts = Parts { board, most_leds, handle, seen, clock, played: Some(played) };
+        let driver = match Driver::start(parts) {
             Ok(driver) => Some(driver),
             Err(error) => {
                 tracing::error!(%error, "no panel");
@@ -86,9 +89,11 @@ impl Panel {
 
     /// The last that it shows: a service that fails shows the code for that, so that somebody sees it even if
     /// the service starts again and again.
-    pub async fn stop(mut self, has_failed: bool) {
-        let last =
-            if has_failed && self.is_real { Last::Code(Trouble::Internal, ROUNDS) } else { Last::Dark };
+    pub async fn stop(mut self, trouble: Option<Trouble>) {
+        let last = match trouble.filter(|_| self.is_real) {
+            Some(trouble) => Last::Code(trouble, ROUNDS),
+            None => Last::Dark,
+        };
         if let Some(driver) = self.driver.take() {
             driver.stop(last).await;
         }
@@ -101,13 +106,9 @@ pub async fn show_faulty_configuration() {
     let Some(board) = board::built_in(&Settings::default().panel.board) else { return };
     let (handle, _inbox) = Handle::channel(1);
     let (_snapshot, seen) = watch::channel(Snapshot::default());
-    let parts = Parts {
-        board: without_button(board),
-        handle,
-        seen,
-        clock: Clock::starting_after(Time(0)),
-        played: None,
-    };
+    let board = without_button(board);
+    let clock = Clock::starting_after(Time(0));
+    let parts = Parts { board, most_leds: 0, handle, seen, clock, played: None };
     if let Ok(driver) = Driver::start(parts) {
         driver.stop(Last::Code(Trouble::Config, ROUNDS * 2)).await;
     }

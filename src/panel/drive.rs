@@ -40,6 +40,8 @@ const LAST_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Parts {
     /// Which LEDs and button.
     pub board: Board,
+    /// The highest LED that a node asks for: what is drawn only can have as many.
+    pub most_leds: u16,
     /// The way to the state.
     pub handle: Handle,
     /// The state as everybody sees it.
@@ -78,10 +80,9 @@ impl Driver {
         let (order_shut_down, shut_down) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         tokio::spawn(speak(parts.handle.clone(), said, order_shut_down));
-        let Parts { board, seen, clock, played, .. } = parts;
-        let highest = seen.borrow().nodes.iter().filter_map(|node| node.led).max().unwrap_or(0);
+        let Parts { board, most_leds, seen, clock, played, .. } = parts;
         let leds = match board.leds {
-            Leds::Terminal { nodes } => nodes.max(highest),
+            Leds::Terminal { nodes } => nodes.max(most_leds),
             _ => board.node_leds(),
         };
         let thread = Thread { board, leds, seen, clock, played, told, stopping };

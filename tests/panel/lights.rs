@@ -62,7 +62,8 @@ pub struct Led {
 impl Led {
     /// Its flashes: those that began and whose darkness ended while it was watched.
     pub fn flashes(&self) -> Vec<Flash> {
-        let milliseconds = |from: Duration, to: Duration| u64::try_from((to - from).as_millis()).unwrap_or(u64::MAX);
+        let milliseconds =
+            |from: Duration, to: Duration| u64::try_from((to - from).as_millis()).unwrap_or(u64::MAX);
         let from = self.changes.iter().position(|(_, lit)| *lit).unwrap_or(self.changes.len());
         let edges: Vec<Duration> = self.changes[from..].iter().map(|(at, _)| *at).collect();
         let flash = |edges: &[Duration]| Flash {
