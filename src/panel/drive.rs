@@ -163,14 +163,23 @@ impl Thread {
         come_first();
         let mut panel = Panel::new(self.leds, false);
         let (facts, shown) = watch::channel(Facts::default());
-        if let Some(display) = self.board.display.clone()
-            && let Err(error) = display::start(display, shown)
-        {
+        let display = self.board.display.clone().map(|display| display::start(display, shown)).transpose();
+        if let Err(error) = &display {
             tracing::warn!(%error, "the display can't be driven");
         }
-        while let Some(mut hardware) = self.open(&facts).await {
+        self.drive(&mut panel, &facts).await;
+        // The display goes dark when it is fed no more.
+        drop(facts);
+        if let Ok(Some(display)) = display {
+            // A thread that failed has said so.
+            let _ = display.join();
+        }
+    }
+
+    async fn drive(&mut self, panel: &mut Panel, facts: &watch::Sender<Facts>) {
+        while let Some(mut hardware) = self.open(facts).await {
             panel.attach(hardware.is_pressed);
-            match self.light(&mut panel, &mut hardware, &facts).await {
+            match self.light(panel, &mut hardware, facts).await {
                 Ok(()) => {
                     let dark = vec![super::Light::DARK; usize::from(self.leds) + 1];
                     // Hardware that is gone is dark, too.

@@ -19,9 +19,10 @@ const DOT: u64 = 100;
 
 /// A rhythm as it goes by: four seconds, a sign for each tenth.
 fn drawn(pattern: Pattern) -> String {
-    let sign = |dot: u64| {
-        let lit = (0..DOT).step_by(10).any(|at| pattern.is_lit(Time(dot * DOT + at)));
-        if lit { '█' } else { '·' }
+    let sign = |dot: u64| match (0..DOT).filter(|at| pattern.is_lit(Time(dot * DOT + at))).count() {
+        0 => '·',
+        1..50 => '▌',
+        _ => '█',
     };
     (0..DOTS).map(sign).collect()
 }
@@ -35,6 +36,7 @@ fn words(pattern: Pattern) -> String {
         Pattern::Blink(period) => format!("on and off, {} a round", seconds(period)),
         Pattern::Double => "two short blinks every second".into(),
         Pattern::Part(_) => "on for the done part of every 2 s".into(),
+        Pattern::Pulses(1) => "1 pulse, a gap of 2 s".into(),
         Pattern::Pulses(count) => format!("{count} pulses, a gap of 2 s"),
     }
 }

@@ -85,7 +85,7 @@ impl Trouble {
             ),
             Self::Assets => (
                 "nothing to install: files are missing or not authentic",
-                "`rackberry assets list` tells which; plug in the disk that holds them",
+                "`rackberry status` says what is missing; plug in the disk that holds it",
             ),
             Self::Network => (
                 "no network: the interface is not there, or has no address",
@@ -101,7 +101,7 @@ impl Trouble {
             ),
             Self::Internal => (
                 "a fault of the service's own; it starts again by itself",
-                "if it comes back: `rackberry report save` makes a file for a bug report",
+                "if it comes back, its log says why: `journalctl -u rackberry`",
             ),
         }
     }

@@ -64,8 +64,9 @@ impl Led {
     pub fn flashes(&self) -> Vec<Flash> {
         let milliseconds =
             |from: Duration, to: Duration| u64::try_from((to - from).as_millis()).unwrap_or(u64::MAX);
-        let from = self.changes.iter().position(|(_, lit)| *lit).unwrap_or(self.changes.len());
-        let edges: Vec<Duration> = self.changes[from..].iter().map(|(at, _)| *at).collect();
+        // The first is no change, but what it was when the watching began.
+        let changes = self.changes.iter().skip(1).skip_while(|(_, lit)| !lit);
+        let edges: Vec<Duration> = changes.map(|(at, _)| *at).collect();
         let flash = |edges: &[Duration]| Flash {
             lit: milliseconds(edges[0], edges[1]),
             dark: milliseconds(edges[1], edges[2]),
@@ -100,6 +101,8 @@ fn flashes_are_told_apart() {
     let led = at(&[(10, false), (100, true), (170, false), (2100, true), (2160, false), (4100, true)]);
     assert_eq!(led.flashes(), [Flash { lit: 70, dark: 1930 }, Flash { lit: 60, dark: 1940 }]);
     assert_eq!(led.rhythms(), [(Rhythm::Wink, 2)]);
+    let cut = at(&[(10, true), (30, false), (100, true), (170, false), (2100, true)]);
+    assert_eq!(cut.flashes(), [Flash { lit: 70, dark: 1930 }]);
     assert_eq!(Flash { lit: 1200, dark: 810 }.rhythm(), Some(Rhythm::Part));
     assert_eq!(Flash { lit: 1200, dark: 600 }.rhythm(), None);
 }
