@@ -181,9 +181,12 @@ impl Thread {
             panel.attach(hardware.is_pressed);
             match self.light(panel, &mut hardware, facts).await {
                 Ok(()) => {
-                    let dark = vec![super::Light::DARK; usize::from(self.leds) + 1];
-                    // Hardware that is gone is dark, too.
-                    let _ = hardware.face.show(&dark, &Facts::default(), self.clock.now());
+                    // A drawing is taken away when it is dropped.
+                    if !matches!(self.board.leds, Leds::Terminal { .. }) {
+                        let dark = vec![super::Light::DARK; usize::from(self.leds) + 1];
+                        // Hardware that is gone is dark, too.
+                        let _ = hardware.face.show(&dark, &Facts::default(), self.clock.now());
+                    }
                     return;
                 }
                 Err(fault) => {

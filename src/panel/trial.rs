@@ -1,7 +1,7 @@
 //! `rackberry panel test`: lights every LED in its turn and tells what the button does, for whoever has just
 //! soldered one.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
@@ -14,7 +14,7 @@ use super::{
     Color, Facts, Light, Mode, NodeFacts,
     backend::{self, Hardware, display},
     board::{Board, Leds, Wires},
-    terminal::Keys,
+    terminal::{AbovePanel, Keys},
 };
 use crate::{
     clock::Clock,
@@ -44,10 +44,10 @@ pub async fn run(board: &Board) -> anyhow::Result<()> {
     let keys = if matches!(board.leds, Leds::Terminal { .. }) { Keys::take(button) } else { None };
     let (facts, shown) = watch::channel(sample());
     let screen = board.display.clone().map(|display| display::start(display, shown)).transpose()?;
-    println!("{}: {}", board.name, board.title);
-    println!("Each LED is lit in its turn; all are lit while the button is down. Ctrl-C ends.");
+    say(board, &format!("{}: {}", board.name, board.title));
+    say(board, "Each LED is lit in its turn; all are lit while the button is down. Ctrl-C ends.");
     if hardware.is_pressed {
-        println!("The button is down already. Is it held, or does its line lack a pull resistor?");
+        say(board, "The button is down already. Is it held, or does its line lack a pull resistor?");
     }
     let ended = tokio::select! {
         ended = walk(board, &mut hardware) => ended,
@@ -78,7 +78,7 @@ async fn walk(board: &Board, hardware: &mut Hardware) -> anyhow::Result<()> {
         if round < colors.len() {
             let led = if at == 0 { "the status LED".into() } else { format!("LED {at}") };
             let color = if colors.len() > 1 { format!(", {word}") } else { String::new() };
-            println!("{led}{}{color}", place(board, at));
+            say(board, &format!("{led}{}{color}", place(board, at)));
         }
         let mut lights = vec![Light::DARK; count];
         lights[at] = Light { color, level: u8::MAX };
@@ -88,7 +88,7 @@ async fn walk(board: &Board, hardware: &mut Hardware) -> anyhow::Result<()> {
             // Time is up, or the button has moved.
             if let Ok(waited) = timeout(clock.until(end), hardware.button.wait()).await {
                 waited?;
-                echo(hardware, clock, count).await?;
+                echo(board, hardware, clock, count).await?;
             }
         }
     }
@@ -96,7 +96,7 @@ async fn walk(board: &Board, hardware: &mut Hardware) -> anyhow::Result<()> {
 }
 
 /// Tells of a press, and lights everything while it lasts.
-async fn echo(hardware: &mut Hardware, clock: Clock, count: usize) -> anyhow::Result<()> {
+async fn echo(board: &Board, hardware: &mut Hardware, clock: Clock, count: usize) -> anyhow::Result<()> {
     let mut down: Option<Time> = None;
     loop {
         for edge in hardware.button.take(clock)? {
@@ -104,12 +104,13 @@ async fn echo(hardware: &mut Hardware, clock: Clock, count: usize) -> anyhow::Re
             match (edge.pressed, down.take()) {
                 (true, _) => {
                     down = Some(edge.at);
-                    println!("the button is down{lost}");
+                    say(board, &format!("the button is down{lost}"));
                 }
                 (false, Some(since)) => {
-                    println!("the button is up after {:.2} s{lost}", edge.at.since(since).as_secs_f32());
+                    let length = edge.at.since(since).as_secs_f32();
+                    say(board, &format!("the button is up after {length:.2} s{lost}"));
                 }
-                (false, None) => println!("the button is up{lost}"),
+                (false, None) => say(board, &format!("the button is up{lost}")),
             }
         }
         let Some(since) = down else { return Ok(()) };
@@ -118,6 +119,16 @@ async fn echo(hardware: &mut Hardware, clock: Clock, count: usize) -> anyhow::Re
         hardware.button.wait().await?;
         // A polled button waits for nothing.
         sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Tells something: above the panel, where that is drawn.
+fn say(board: &Board, words: &str) {
+    if matches!(board.leds, Leds::Terminal { .. }) {
+        // A terminal that is gone shows nothing.
+        let _ = AbovePanel.write_all(format!("{words}\n").as_bytes());
+    } else {
+        println!("{words}");
     }
 }
 
