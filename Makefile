@@ -3,15 +3,15 @@ SHELL := bash
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 CARGO ?= cargo
 
-.PHONY: help demo test lint cross assets loaders setup clean
+.PHONY: help demo test lint cross assets test-machine loaders setup clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: assets ## install two real (virtual) machines, one BIOS and one UEFI, before your eyes
 	$(CARGO) run --release --quiet -- demo $(ARGS)
 
-test: assets ## every test, those with real firmware too
+test: assets test-machine ## every test, those with real firmware and on a kernel with simulated GPIO too
 	$(CARGO) test --workspace
 
 lint: setup ## formatting, clippy, licences and sources of dependencies, shell scripts
@@ -32,6 +32,9 @@ assets: setup ## the demo's operating system and the boot loaders, in target/
 	image/loaders/build target/loaders
 	image/installer/build target/loaders
 	image/demo-os/build target/demo
+
+test-machine: setup ## the kernel with simulated GPIO that the panel's test boots, in target/
+	image/gpio-vm/build target/gpio-vm
 
 setup:
 	image/setup packages

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     appliance::{
-        Answer, Appliance, Ask, Effect, NodeView, Note, Outcome, Progress, Refusal, ReplyId, StatusView,
+        Answer, Appliance, Ask, Effect, NodeView, Note, Outcome, Progress, Refusal, ReplyId, StatusView, View,
     },
     assets::catalog::Catalog,
     clock::Clock,
@@ -18,6 +18,7 @@ use crate::{
     dhcp,
     ids::Stage,
     nodes::journal::{Journal, JournalError},
+    panel::Trouble,
 };
 
 /// Most events that share a commit.
@@ -38,6 +39,12 @@ pub enum Message {
     Reconfigured(Arc<Settings>),
     /// The asset folders were scanned.
     Restocked(Arc<Catalog>),
+    /// Something is wrong with the service, in words, or no longer.
+    Trouble(Trouble, Option<String>),
+    /// Everything listens.
+    Ready,
+    /// Which panel there is, in words.
+    Panel(String),
 }
 
 /// A cheap copy for each adapter.
@@ -82,8 +89,10 @@ pub struct Snapshot {
     pub status: Option<StatusView>,
     /// Every node.
     pub nodes: Vec<NodeView>,
-    /// Whether the state can't be kept: the disk is full or broken.
-    pub is_unwritable: bool,
+    /// Whether everything listens.
+    pub is_ready: bool,
+    /// What is wrong, in words.
+    pub troubles: BTreeMap<Trouble, String>,
 }
 
 /// The owner.
@@ -97,6 +106,10 @@ pub struct Owner {
     snapshot: watch::Sender<Snapshot>,
     replies: BTreeMap<ReplyId, oneshot::Sender<Answer>>,
     last_reply: u64,
+    /// What others have found wrong.
+    troubles: BTreeMap<Trouble, String>,
+    is_ready: bool,
+    panel: String,
 }
 
 impl Owner {
@@ -118,6 +131,9 @@ impl Owner {
             snapshot,
             replies: BTreeMap::new(),
             last_reply: 0,
+            troubles: BTreeMap::new(),
+            is_ready: false,
+            panel: String::new(),
         }
     }
 
@@ -150,10 +166,15 @@ impl Owner {
     fn handle(&mut self, message: Message) -> Outcome {
         let now = self.clock.now();
         match message {
+            // The owner knows more of the whole than the appliance does.
+            Message::Ask(Ask::View(View::Status), reply) => {
+                let refused =
+                    |error: serde_json::Error| Answer::Refused(Refusal::Unavailable(error.to_string()));
+                let answer = serde_json::to_value(self.status()).map_or_else(refused, Answer::Json);
+                Outcome { effects: vec![Effect::Answer(self.expect(reply), answer)], ..Outcome::default() }
+            }
             Message::Ask(ask, reply) => {
-                self.last_reply += 1;
-                let id = ReplyId(self.last_reply);
-                self.replies.insert(id, reply);
+                let id = self.expect(reply);
                 self.appliance.ask(id, ask, now)
             }
             Message::Progress(progress) => self.appliance.progress(progress, now),
@@ -167,7 +188,31 @@ impl Owner {
                 self.appliance.restock(catalog, now);
                 Outcome::default()
             }
+            Message::Trouble(trouble, Some(words)) => {
+                self.troubles.insert(trouble, words);
+                Outcome::default()
+            }
+            Message::Trouble(trouble, None) => {
+                self.troubles.remove(&trouble);
+                Outcome::default()
+            }
+            Message::Ready => {
+                self.is_ready = true;
+                Outcome::default()
+            }
+            Message::Panel(panel) => {
+                self.panel = panel;
+                Outcome::default()
+            }
         }
+    }
+
+    /// Notes where an answer goes.
+    fn expect(&mut self, reply: oneshot::Sender<Answer>) -> ReplyId {
+        self.last_reply += 1;
+        let id = ReplyId(self.last_reply);
+        self.replies.insert(id, reply);
+        id
     }
 
     /// Journals every change, then lets the effects happen.
@@ -222,7 +267,10 @@ impl Owner {
         let stored = self.journal.as_mut().map(Journal::load);
         match stored {
             Some(Ok(stored)) => self.appliance.restore(stored, self.clock.now()),
-            Some(Err(error)) => tracing::error!("{}", chain(&error)),
+            Some(Err(error)) => {
+                tracing::error!("{}", chain(&error));
+                self.troubles.insert(Trouble::Internal, chain(&error));
+            }
             None => {}
         }
         reason
@@ -253,12 +301,23 @@ impl Owner {
     }
 
     fn show(&self) {
-        let now = self.clock.now();
+        let status = self.status();
+        let mut troubles = self.troubles.clone();
+        troubles.extend(self.appliance.unwritable().map(|fault| (Trouble::Disk, fault.to_owned())));
+        troubles.extend(status.ready.as_ref().err().map(|why| (Trouble::Assets, why.clone())));
         self.snapshot.send_replace(Snapshot {
-            status: Some(self.appliance.status(now)),
-            nodes: self.appliance.node_views(now),
-            is_unwritable: self.appliance.is_unwritable(),
+            nodes: self.appliance.node_views(self.clock.now()),
+            status: Some(status),
+            is_ready: self.is_ready,
+            troubles,
         });
+    }
+
+    fn status(&self) -> StatusView {
+        let mut status = self.appliance.status(self.clock.now());
+        status.panel.clone_from(&self.panel);
+        status.warnings.extend(self.troubles.values().cloned());
+        status
     }
 }
 

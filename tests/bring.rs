@@ -27,7 +27,7 @@ impl Desk {
         let desk =
             Desk { dir: tempfile::tempdir().unwrap(), maker: Signer::new("maker", "20160401", "never") };
         desk.maker.publish(&desk.path("assets/keys/maker.asc"));
-        desk.write("config.toml", &format!("[assets]\ndirs = ['{}']\n", desk.path("assets").display()));
+        desk.write("config.toml", format!("[assets]\ndirs = ['{}']\n", desk.path("assets").display()));
         desk
     }
 

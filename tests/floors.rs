@@ -32,8 +32,12 @@ const ADAPTERS: &[&str] = &[
     "http/serve.rs",
     "http/serve/",
     "nodes/journal.rs",
+    "panel/backend.rs",
+    "panel/backend/",
+    "panel/board/load.rs",
     "panel/drive.rs",
     "panel/terminal.rs",
+    "panel/trial.rs",
 ];
 const ADAPTER_FLOOR: usize = 4;
 const IMPURE: &[&str] = &[
@@ -44,7 +48,10 @@ const IMPURE: &[&str] = &[
     "nix",
     "redb",
     "getrandom",
-    "crossterm",
+    "gpiocdev",
+    "gpiocdev_embedded_hal",
+    "linux_embedded_hal",
+    "rppal",
     "std::fs",
     "std::thread",
     "std::process",
@@ -89,6 +96,19 @@ fn imports_go_downwards_and_pure_files_are_pure() {
 fn adapters_that_are_named_exist() {
     let gone: Vec<_> = ADAPTERS.iter().filter(|name| !Path::new("src").join(name).exists()).collect();
     assert!(gone.is_empty(), "no longer there: {gone:?}");
+}
+
+/// A web request can't claim to be the button: that source is made where edges of the line become orders.
+#[test]
+fn the_button_is_named_as_the_source_in_one_place() {
+    let mut places = Vec::new();
+    for file in rust_files(Path::new("src")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let count = code.matches("Source::Button").count();
+        places.extend((count > 0).then(|| (file.display().to_string(), count)));
+    }
+    assert_eq!(places, [("src/panel/drive.rs".to_owned(), 1)]);
 }
 
 /// A name that ends in a slash stands for everything in that folder.

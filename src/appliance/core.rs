@@ -112,9 +112,9 @@ impl Appliance {
         is_news
     }
 
-    /// Whether the journal can't be written.
-    pub fn is_unwritable(&self) -> bool {
-        self.unwritable.is_some()
+    /// Why the journal can't be written, while that lasts.
+    pub fn unwritable(&self) -> Option<&str> {
+        self.unwritable.as_deref()
     }
 
     /// Takes over a reloaded configuration.

@@ -46,6 +46,7 @@ impl Appliance {
             interface: self.settings.network.interface.clone().unwrap_or_default(),
             address: format!("{}/{}", self.settings.network.address, self.settings.network.prefix),
             url: self.server_url(),
+            panel: String::new(),
             ready: ready.map(name).map_err(|reason| reason.to_string()),
             counts,
             leases: self.dhcp.leases_in_force(now),

@@ -24,6 +24,8 @@ pub struct StatusView {
     pub address: String,
     /// URL of the HTTP server.
     pub url: String,
+    /// Which panel there is, or why none; empty where none is wanted.
+    pub panel: String,
     /// What would be installed by default: `coreos 1010.5.0`, or why nothing can be.
     pub ready: Result<String, String>,
     /// Number of nodes by stage, stages without nodes left out.

@@ -49,6 +49,9 @@ pub enum Command {
     /// Operating systems: what is there, whether it is authentic, and bringing more.
     #[command(subcommand)]
     Assets(AssetsCommand),
+    /// Try the panel out, or draw its wiring.
+    #[command(subcommand)]
+    Panel(PanelCommand),
     /// The whole thing on this computer: private network, simulated panel, machines that install themselves.
     Demo(Demo),
     /// The demo's stand-ins, in the network that they are started in.
@@ -56,6 +59,9 @@ pub enum Command {
     SimulatedNodes {
         /// How many.
         count: u8,
+        /// How long each stage takes at least.
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        pause: Option<Duration>,
     },
     /// A cable between a network interface and a QEMU machine.
     #[command(hide = true)]
@@ -225,6 +231,29 @@ pub enum NodeCommand {
     Reinstall {
         /// Name or MAC address.
         node: String,
+    },
+}
+
+/// `panel`
+#[derive(Debug, Subcommand)]
+pub enum PanelCommand {
+    /// Walk all LEDs and tell what the button does, until Ctrl-C. The service must not run.
+    Test {
+        /// A built-in board's name or a board file; the configured one where not said.
+        #[arg(long, value_name = "FILE")]
+        board: Option<String>,
+        /// Configuration files, merged in order.
+        #[arg(long = "config", value_name = "FILE")]
+        config: Vec<PathBuf>,
+    },
+    /// Print a picture of a board's wiring, as SVG.
+    Wiring {
+        /// A built-in board's name or a board file; the configured one where not said.
+        #[arg(long, value_name = "FILE")]
+        board: Option<String>,
+        /// Configuration files, merged in order.
+        #[arg(long = "config", value_name = "FILE")]
+        config: Vec<PathBuf>,
     },
 }
 

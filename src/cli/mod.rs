@@ -7,14 +7,20 @@ mod paint;
 mod view;
 mod watch;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use arguments::{Arguments, Command, Demo, NodeCommand};
+use arguments::{Arguments, Command, Demo, NodeCommand, PanelCommand};
 
-use crate::{config, daemon, demo};
+use crate::{
+    config, daemon, demo,
+    panel::{
+        board::{Board, load, wiring},
+        trial,
+    },
+};
 
 /// Exit code where the words of the command line are wrong (clap's own, said once).
 const USAGE: u8 = 2;
@@ -42,7 +48,10 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let socket = arguments.socket;
     match arguments.command {
         Command::Serve(serve) => {
-            let settings = config::load(&serve.config)?;
+            let settings = match config::load(&serve.config) {
+                Ok(settings) => settings,
+                Err(faults) => return refuse(faults, serve.panel.into()),
+            };
             let options = daemon::Options {
                 config: serve.config,
                 state: serve.state,
@@ -52,6 +61,11 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             runtime()?.block_on(daemon::serve(settings, options))
         }
         Command::Check(check) => self::check(&check.config),
+        Command::Panel(PanelCommand::Test { board, config }) => self::panel_test(board, &config),
+        Command::Panel(PanelCommand::Wiring { board, config }) => {
+            print!("{}", wiring::svg(&self::board(board, &config)?));
+            Ok(())
+        }
         Command::Status { json } => runtime()?.block_on(control::status(&socket, json)),
         Command::Watch => runtime()?.block_on(watch::watch(&socket)),
         Command::Arm(arm) => runtime()?.block_on(control::arm(&socket, &arm)),
@@ -73,7 +87,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Demo(Demo { nodes, simulated, assets, loaders }) => {
             demo::run(&demo::Options { nodes, simulated, assets, loaders })
         }
-        Command::SimulatedNodes { count } => runtime()?.block_on(demo::simulated::run(count)),
+        Command::SimulatedNodes { count, pause } => {
+            runtime()?.block_on(demo::simulated::run(count, pause.unwrap_or_default()))
+        }
         Command::Cable { interface, ours, theirs } => {
             runtime()?.block_on(demo::cable::carry(&interface, &ours, &theirs))
         }
@@ -84,18 +100,48 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start the runtime")
 }
 
+/// A configuration with faults: they are told on standard error, and by the panel to whoever stands at the rack.
+fn refuse(faults: config::Faults, panel: daemon::PanelChoice) -> anyhow::Result<()> {
+    eprintln!("{faults}");
+    if panel == daemon::PanelChoice::Auto {
+        runtime()?.block_on(daemon::show_faulty_configuration());
+    }
+    anyhow::bail!("the configuration has {}", count(faults.count(), "fault"))
+}
+
+/// `rackberry panel test`
+fn panel_test(board: Option<String>, config: &[PathBuf]) -> anyhow::Result<()> {
+    let board = self::board(board, config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(trial::run(&board))
+}
+
+/// The board that was named, or else the configured one.
+fn board(named: Option<String>, config: &[PathBuf]) -> anyhow::Result<Board> {
+    let name = match named {
+        Some(name) if name.contains('/') || !name.ends_with(".toml") => name,
+        Some(file) => format!("./{file}"),
+        None => config::load(config)?.panel.board,
+    };
+    Ok(load::load(&name)?)
+}
+
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 /// `rackberry check`: the configuration, then what it points to.
-fn check(files: &[std::path::PathBuf]) -> anyhow::Result<()> {
+fn check(files: &[PathBuf]) -> anyhow::Result<()> {
     let settings = config::load(files)?;
-    let faults = daemon::faults(&settings);
+    let daemon::Findings { faults, notes } = daemon::faults(&settings);
+    for note in notes {
+        println!("{note}");
+    }
     for fault in &faults {
         eprintln!("{fault}");
     }
     if !faults.is_empty() {
-        anyhow::bail!(
-            "{} found",
-            if faults.len() == 1 { "1 fault".into() } else { format!("{} faults", faults.len()) }
-        );
+        anyhow::bail!("{} found", count(faults.len(), "fault"));
     }
     println!("no faults");
     Ok(())

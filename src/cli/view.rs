@@ -20,6 +20,9 @@ pub fn status(status: &StatusView, paint: Paint) -> String {
         Ok(system) => row("installs", system),
         Err(why) => row("installs", &paint.warning(&format!("nothing: {why}"))),
     }
+    if !status.panel.is_empty() {
+        row("panel", &status.panel);
+    }
     let counts: Vec<String> =
         status.counts.iter().map(|(stage, count)| paint.stage(*stage, &format!("{count} {stage}"))).collect();
     row("nodes", &if counts.is_empty() { "none yet".into() } else { counts.join(", ") });

@@ -33,7 +33,7 @@ pub struct Position {
 
 /// A refused value, before it is known where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(crate) struct Wrong {
     pub problem: String,
     pub help: String,
 }

@@ -2,7 +2,7 @@
 //! from it, so they can't disagree.
 
 /// A table of the file, with its keys in the order in which the docs show them.
-pub(super) struct Section {
+pub(crate) struct Section {
     /// The table's name.
     pub name: &'static str,
     /// What it is about.
@@ -12,7 +12,7 @@ pub(super) struct Section {
 }
 
 /// One key.
-pub(super) struct Key {
+pub(crate) struct Key {
     /// Its name in the table.
     pub name: &'static str,
     /// Its default as TOML; an empty string or list stands for "not set".
@@ -27,12 +27,18 @@ pub(super) struct Key {
     pub reload: bool,
 }
 
-const fn key(name: &'static str, default: &'static str, example: &'static str, meaning: &'static str) -> Key {
+pub(crate) const fn key(
+    name: &'static str,
+    default: &'static str,
+    example: &'static str,
+    meaning: &'static str,
+) -> Key {
     Key { name, default, example, meaning, unset: "", reload: true }
 }
 
 impl Key {
-    const fn unset(self, unset: &'static str) -> Key {
+    /// Says what happens without the key.
+    pub(crate) const fn unset(self, unset: &'static str) -> Key {
         Key { unset, ..self }
     }
 
@@ -212,39 +218,55 @@ pub(super) const SECTIONS: &[Section] = &[
             "board",
             r#""breadboard-8""#,
             r#""breadboard-8""#,
-            "The wiring: the name of a file of board/, without `.toml`.",
+            "The wiring: a built-in board (`breadboard-8`, `blinkt`, `apa102-16`, `mcp23017-16`, `sim`), or the \
+             absolute path of a board file of your own (docs/panel.md).",
         )
         .restart()],
     },
 ];
+
+/// The keys of `rackberry.toml`.
+pub(crate) const KEYS: Keys = Keys(SECTIONS);
+
+/// The keys of one kind of file.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys(pub &'static [Section]);
+
+impl Keys {
+    /// The key at `path` (`dhcp.pool`).
+    pub fn find(self, path: &str) -> Option<&'static Key> {
+        let (table, name) = path.split_once('.')?;
+        self.0.iter().find(|section| section.name == table)?.keys.iter().find(|key| key.name == name)
+    }
+
+    /// Help by example: "for example `lease = "12h"`".
+    pub fn example(self, path: &str) -> String {
+        self.find(path)
+            .map_or_else(String::new, |key| format!("for example `{} = {}`", key.name, key.example))
+    }
+
+    /// The table to write `key` in, if exactly this name exists somewhere.
+    pub fn home_of(self, key: &str) -> Option<&'static str> {
+        // Names of `[[node]]` that exist elsewhere too belong elsewhere: a node's are rarely misplaced.
+        let mut homes = self.0.iter().filter(|section| section.keys.iter().any(|k| k.name == key));
+        homes
+            .find(|section| section.name != "node" || matches!(key, "mac" | "macs" | "led" | "vars"))
+            .map(|section| section.name)
+    }
+}
 
 /// The table called `name`.
 pub(super) fn section(name: &str) -> Option<&'static Section> {
     SECTIONS.iter().find(|section| section.name == name)
 }
 
-/// The key at `path` (`dhcp.pool`).
-pub(super) fn find(path: &str) -> Option<&'static Key> {
-    let (table, name) = path.split_once('.')?;
-    section(table)?.keys.iter().find(|key| key.name == name)
-}
-
-/// Help by example: "for example `lease = "12h"`".
+/// As [`Keys::example`], in `rackberry.toml`.
 pub(super) fn example(path: &str) -> String {
-    find(path).map_or_else(String::new, |key| format!("for example `{} = {}`", key.name, key.example))
-}
-
-/// The table to write `key` in, if exactly this name exists somewhere.
-pub(super) fn home_of(key: &str) -> Option<&'static str> {
-    // Names of `[[node]]` that exist elsewhere too belong elsewhere: a node's are rarely misplaced.
-    let mut homes = SECTIONS.iter().filter(|section| section.keys.iter().any(|k| k.name == key));
-    homes
-        .find(|section| section.name != "node" || matches!(key, "mac" | "macs" | "led" | "vars"))
-        .map(|section| section.name)
+    KEYS.example(path)
 }
 
 /// Of `known`, the name that `given` was probably meant to be.
-pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase().replace(['-', ' '], "_");
     let limit = (given.chars().count() / 3).max(1);
     known
@@ -306,10 +328,10 @@ mod tests {
 
     #[test]
     fn misplaced_keys_have_one_home() {
-        assert_eq!(home_of("pool"), Some("dhcp"));
-        assert_eq!(home_of("profile"), Some("install"));
-        assert_eq!(home_of("mac"), Some("node"));
-        assert_eq!(home_of("address"), Some("network"));
-        assert_eq!(home_of("nothing"), None);
+        assert_eq!(KEYS.home_of("pool"), Some("dhcp"));
+        assert_eq!(KEYS.home_of("profile"), Some("install"));
+        assert_eq!(KEYS.home_of("mac"), Some("node"));
+        assert_eq!(KEYS.home_of("address"), Some("network"));
+        assert_eq!(KEYS.home_of("nothing"), None);
     }
 }

@@ -6,19 +6,19 @@
 
 mod defaults;
 mod duration;
-mod fault;
-mod keys;
+pub(crate) mod fault;
+pub(crate) mod keys;
 mod load;
 mod nodes;
-mod raw;
-mod read;
+pub(crate) mod raw;
+pub(crate) mod read;
 mod reload;
 mod settings;
-mod source;
-mod syntax;
+pub(crate) mod source;
+pub(crate) mod syntax;
 mod template;
-mod validate;
-mod values;
+pub(crate) mod validate;
+pub(crate) mod values;
 mod warnings;
 
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ fn parse_all(sources: &[(PathBuf, String)], unread: Vec<ConfigError>) -> Result<
     unread.into_iter().for_each(|error| report.file_fault(error));
     let mut merged = raw::Raw::default();
     for (file, text) in texts.iter().enumerate() {
-        match syntax::parse(text, file, &mut report) {
+        match syntax::parse(text, file, keys::KEYS, &mut report) {
             Some(root) => merged.merge(raw::Raw::read(&root, file, &mut report)),
             None => complete = false,
         }

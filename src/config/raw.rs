@@ -10,17 +10,18 @@ use super::{
 };
 use crate::ids::Mac;
 
+/// A table of a file: a field for each key that it may have.
 macro_rules! table {
     ($name:ident = $table:literal { $($field:ident: $type:ty,)* }) => {
         #[doc = concat!("`[", $table, "]`")]
         #[derive(Debug, Default)]
-        pub(super) struct $name { $(pub $field: Field<$type>,)* }
+        pub(super) struct $name { $(pub $field: $crate::config::read::Field<$type>,)* }
 
         impl $name {
             /// The names of its keys.
             pub const KEYS: &[&str] = &[$(stringify!($field)),*];
 
-            fn read(table: &DeTable, reader: &mut Reader) -> Self {
+            fn read(table: &toml::de::DeTable, reader: &mut $crate::config::read::Reader) -> Self {
                 let mut raw = Self::default();
                 for (key, value) in table {
                     match key.get_ref().as_ref() {
@@ -30,27 +31,34 @@ macro_rules! table {
                 }
                 raw
             }
+        }
+    };
+    ($name:ident = $table:literal { $($field:ident: $type:ty,)* } merged) => {
+        table!($name = $table { $($field: $type,)* });
 
+        impl $name {
+            /// Takes a later file's values.
             fn merge(&mut self, later: Self) { $(self.$field.merge(later.$field);)* }
         }
     };
 }
+pub(crate) use table;
 
-table!(Network = "network" { interface: String, address: String, mode: String, });
+table!(Network = "network" { interface: String, address: String, mode: String, } merged);
 table!(Dhcp = "dhcp" {
     pool: String, router: String, dns: List<String>, ntp: List<String>, domain: String, lease: String, probe: bool,
-});
-table!(Http = "http" { ports: List<i64>, token_file: String, });
+} merged);
+table!(Http = "http" { ports: List<i64>, token_file: String, } merged);
 table!(Install = "install" {
     profile: String, version: String, disk: String, unknown_nodes: String, arm_for: String, console: String,
     ssh_keys: List<String>, vars: toml::Table,
-});
-table!(Assets = "assets" { dirs: List<String>, verify: String, loaders: String, });
+} merged);
+table!(Assets = "assets" { dirs: List<String>, verify: String, loaders: String, } merged);
 table!(NodeKeys = "node" {
     name: String, mac: String, macs: List<String>, address: String, profile: String, version: String,
     disk: String, led: i64, vars: toml::Table,
-});
-table!(Panel = "panel" { board: String, });
+} merged);
+table!(Panel = "panel" { board: String, } merged);
 
 /// One `[[node]]` and the place of its header.
 #[derive(Debug)]
@@ -75,7 +83,7 @@ impl Raw {
     /// Reads the tables of the file numbered `file`.
     pub fn read(root: &DeTable, file: usize, report: &mut Report) -> Self {
         let mut raw = Self::default();
-        let reader = &mut Reader::new(file, report);
+        let reader = &mut Reader::new(file, keys::KEYS, report);
         for (key, value) in root {
             let name = key.get_ref().as_ref();
             match name {

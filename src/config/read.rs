@@ -7,13 +7,13 @@ use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::{
     fault::Wrong,
-    keys,
+    keys::{self, Keys},
     source::{At, Place, Report},
 };
 
 /// A key that may be there.
 #[derive(Debug, Default)]
-pub(super) enum Field<T> {
+pub(crate) enum Field<T> {
     /// Not written.
     #[default]
     Absent,
@@ -55,13 +55,13 @@ impl<T> Field<T> {
 }
 
 /// A list, each item with its place.
-pub(super) type List<T> = Vec<At<T>>;
+pub(crate) type List<T> = Vec<At<T>>;
 
 /// A value with its bytes in the text.
-pub(super) type Spanned<'i> = toml::Spanned<DeValue<'i>>;
+pub(crate) type Spanned<'i> = toml::Spanned<DeValue<'i>>;
 
 /// A type that a key's value may have.
-pub(super) trait Readable: Sized {
+pub(crate) trait Readable: Sized {
     /// What to call it, in help.
     const TYPE: &'static str;
 
@@ -99,7 +99,8 @@ impl Readable for i64 {
     fn read(value: &Spanned, reader: &mut Reader, key: &str) -> Option<Self> {
         match value.get_ref() {
             DeValue::Integer(number) => integer(number).or_else(|| {
-                reader.fault(value, key, Wrong::new("the number is too large", keys::example(key)))
+                let help = reader.keys.example(key);
+                reader.fault(value, key, Wrong::new("the number is too large", help))
             }),
             _ => reader.wrong_type::<Self>(value, key),
         }
@@ -168,15 +169,16 @@ fn integer(number: &DeInteger) -> Option<i64> {
 }
 
 /// Reads one file's tables and reports what doesn't fit.
-pub(super) struct Reader<'a, 'b> {
+pub(crate) struct Reader<'a, 'b> {
     file: usize,
+    keys: Keys,
     report: &'a mut Report<'b>,
 }
 
 impl<'a, 'b> Reader<'a, 'b> {
-    /// A reader for the file numbered `file`.
-    pub fn new(file: usize, report: &'a mut Report<'b>) -> Self {
-        Self { file, report }
+    /// A reader for the file numbered `file`, which may have these keys.
+    pub fn new(file: usize, keys: Keys, report: &'a mut Report<'b>) -> Self {
+        Self { file, keys, report }
     }
 
     /// A piece of this file.
@@ -190,9 +192,10 @@ impl<'a, 'b> Reader<'a, 'b> {
         None
     }
 
-    fn wrong_type<T: Readable>(&mut self, value: &Spanned, key: &str) -> Option<T> {
+    /// Reports a value of another type than `T`.
+    pub fn wrong_type<T: Readable>(&mut self, value: &Spanned, key: &str) -> Option<T> {
         let problem = format!("is {}, but must be {}", type_name(value.get_ref()), T::TYPE);
-        self.fault(value, key, Wrong::new(problem, keys::example(key)))
+        self.fault(value, key, Wrong::new(problem, self.keys.example(key)))
     }
 
     /// Reads the key `name` of `table`.
@@ -207,7 +210,7 @@ impl<'a, 'b> Reader<'a, 'b> {
     pub fn unknown(&mut self, table: &str, key: &toml::Spanned<DeString>, known: &[&str]) {
         let name = key.get_ref().as_ref();
         let list = known.join(", ");
-        let help = match (keys::nearest(name, known.iter().copied()), keys::home_of(name)) {
+        let help = match (keys::nearest(name, known.iter().copied()), self.keys.home_of(name)) {
             (Some(near), _) => format!("did you mean `{near}`? Keys of {}: {list}", header(table)),
             (None, Some(home)) => format!("`{name}` belongs below {}", header(home)),
             (None, None) => format!("keys of {}: {list}", header(table)),
@@ -222,12 +225,12 @@ impl<'a, 'b> Reader<'a, 'b> {
     /// Reports what stands outside of every table, or a table that doesn't exist.
     pub fn unknown_table(&mut self, key: &toml::Spanned<DeString>, value: &Spanned) {
         let name = key.get_ref().as_ref();
-        let known: Vec<&str> = keys::SECTIONS.iter().map(|section| section.name).collect();
+        let known: Vec<&str> = self.keys.0.iter().map(|section| section.name).collect();
         let shown: Vec<String> = known.iter().map(|name| header(name)).collect();
         let list = shown.join(", ");
         let near = keys::nearest(name, known.iter().copied());
         let is_table = matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
-        let help = match (near, keys::home_of(name)) {
+        let help = match (near, self.keys.home_of(name)) {
             (Some(near), _) if is_table => format!("did you mean {}? Tables: {list}", header(near)),
             (_, Some(home)) => format!("`{name}` belongs below {}", header(home)),
             _ => format!("tables: {list}"),
@@ -264,7 +267,7 @@ fn printable(name: &str) -> String {
 }
 
 /// What to call a value's type.
-pub(super) fn type_name(value: &DeValue) -> &'static str {
+pub(crate) fn type_name(value: &DeValue) -> &'static str {
     match value {
         DeValue::String(_) => "text",
         DeValue::Integer(_) => "a number",

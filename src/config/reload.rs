@@ -65,7 +65,8 @@ mod tests {
         ] {
             let new = settings(text);
             assert_ne!(old, new, "{text}");
-            let expected: Vec<&str> = if keys::find(path).unwrap().reload { Vec::new() } else { vec![path] };
+            let expected: Vec<&str> =
+                if keys::KEYS.find(path).unwrap().reload { Vec::new() } else { vec![path] };
             assert_eq!(old.diff_needs_restart(&new), expected, "{text}");
         }
     }

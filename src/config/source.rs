@@ -6,14 +6,14 @@ use super::fault::{ConfigError, Faults, Position, Wrong};
 
 /// One file's text.
 #[derive(Debug)]
-pub(super) struct Text {
+pub(crate) struct Text {
     path: PathBuf,
     text: String,
 }
 
 /// A piece of one of the files: which file, and the bytes of its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub file: usize,
     pub start: usize,
     pub end: usize,
@@ -21,7 +21,7 @@ pub(super) struct Place {
 
 /// A value and where it was written.
 #[derive(Debug, Clone)]
-pub(super) struct At<T> {
+pub(crate) struct At<T> {
     pub value: T,
     pub place: Place,
 }
@@ -70,7 +70,7 @@ impl Text {
 }
 
 /// Collects faults, so that one run shows them all.
-pub(super) struct Report<'a> {
+pub(crate) struct Report<'a> {
     texts: &'a [Text],
     faults: Vec<(Option<Place>, ConfigError)>,
 }
@@ -115,7 +115,7 @@ impl<'a> Report<'a> {
 
 /// The text in a file's bytes: UTF-8, or UTF-16 if it begins with its byte order mark (Windows' Notepad calls
 /// it "Unicode").
-pub(super) fn decode(bytes: &[u8]) -> Result<String, (Option<Position>, Wrong)> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<String, (Option<Position>, Wrong)> {
     let help = "save it as UTF-8 (in Notepad: Save as, Encoding: UTF-8)";
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks(2).map(|b| unit([b[0], b.get(1).copied().unwrap_or(0)])).collect();

@@ -4,7 +4,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     fault::Wrong,
-    keys,
+    keys::Keys,
     source::{Place, Report, Text},
 };
 
@@ -12,7 +12,7 @@ use super::{
 const MOST: usize = 20;
 
 /// Parses the file numbered `file`; reports every line that is no TOML, and is then `None`.
-pub(super) fn parse<'t>(text: &'t Text, file: usize, report: &mut Report) -> Option<DeTable<'t>> {
+pub(crate) fn parse<'t>(text: &'t Text, file: usize, keys: Keys, report: &mut Report) -> Option<DeTable<'t>> {
     let (root, mut errors) = DeTable::parse_recoverable(text.as_str());
     if errors.is_empty() {
         return Some(root.into_inner());
@@ -30,11 +30,11 @@ pub(super) fn parse<'t>(text: &'t Text, file: usize, report: &mut Report) -> Opt
         last_line = Some(line_start);
         table_at(text.as_str(), line_start).clone_into(&mut table);
         let place = Place { file, start: span.start, end: span.end };
-        match unquoted(line, &table) {
+        match unquoted(line, &table, keys) {
             Some((start, end, wrong)) => {
                 report.fault(Place { file, start: line_start + start, end: line_start + end }, "", wrong);
             }
-            None => report.fault(place, "", Wrong::new(problem(error.message()), help(line, &table))),
+            None => report.fault(place, "", Wrong::new(problem(error.message()), help(line, &table, keys))),
         }
         // Where a bracket or a long quote isn't closed, all that follows is misread.
         if ["unclosed array", "inline table", "multi-line", "between array"]
@@ -57,13 +57,13 @@ fn table_at(text: &str, offset: usize) -> &str {
 }
 
 /// A line `key = text`, where the text should stand in double quotes: its place in the line and the fault.
-fn unquoted(line: &str, table: &str) -> Option<(usize, usize, Wrong)> {
+fn unquoted(line: &str, table: &str, keys: Keys) -> Option<(usize, usize, Wrong)> {
     let (name, rest) = line.split_once('=')?;
     let value = rest.split(" #").next().unwrap_or(rest).trim();
     let start = name.len() + 1 + (rest.len() - rest.trim_start().len());
     let end = start + value.len();
     let name = name.trim();
-    let key = keys::find(&format!("{table}.{name}"));
+    let key = keys.find(&format!("{table}.{name}"));
     let wants_text = key.is_none_or(|key| key.example.starts_with('"'));
     let first = value.chars().next()?;
     // The value is none of this line's troubles: a key given twice, say.
@@ -93,7 +93,7 @@ fn problem(message: &str) -> String {
     message.to_owned()
 }
 
-fn help(line: &str, table: &str) -> String {
+fn help(line: &str, table: &str, keys: Keys) -> String {
     if line.contains('\\') {
         return "write paths with forward slashes, as on Linux: \"/data/assets\"".to_owned();
     }
@@ -104,7 +104,7 @@ fn help(line: &str, table: &str) -> String {
     }
     let name: String =
         trimmed.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-')).collect();
-    match keys::find(&format!("{table}.{name}")) {
+    match keys.find(&format!("{table}.{name}")) {
         Some(key) => format!("write {name} = {}", key.example),
         None => "each line is a table's name in brackets, `key = value`, or a comment after #".to_owned(),
     }

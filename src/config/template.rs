@@ -139,7 +139,7 @@ mod tests {
                 settings(format!("[{}]\n{} = {}\n", section.name, key.name, key.example));
             }
         }
-        let macs = keys::find("node.macs").unwrap();
+        let macs = keys::KEYS.find("node.macs").unwrap();
         settings(format!("[[node]]\n{} = {}\n", macs.name, macs.example));
         let file = default_file();
         let node: String = file

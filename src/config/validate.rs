@@ -34,7 +34,7 @@ pub(super) fn settings(raw: &Raw, report: &mut Report) -> Settings {
 }
 
 /// Turns fields into values, and reports those that can't be.
-pub(super) struct Check<'a, 'b> {
+pub(crate) struct Check<'a, 'b> {
     pub report: &'a mut Report<'b>,
 }
 

@@ -8,7 +8,7 @@ use crate::ids::Mac;
 type Checked<T> = Result<T, Wrong>;
 
 /// `10.10.10.1/24`: an address that a host can have, and its network's prefix.
-pub(super) fn interface_address(text: &str) -> Checked<(Ipv4Addr, u8)> {
+pub(crate) fn interface_address(text: &str) -> Checked<(Ipv4Addr, u8)> {
     let Some((address, prefix)) = text.split_once('/') else {
         let host = host_address(text)?;
         let help = format!("write {host}/24 if the network's mask is 255.255.255.0");
@@ -42,7 +42,7 @@ fn prefix_length(text: &str) -> Option<u8> {
 }
 
 /// An IPv4 address that one machine can have.
-pub(super) fn host_address(text: &str) -> Checked<Ipv4Addr> {
+pub(crate) fn host_address(text: &str) -> Checked<Ipv4Addr> {
     let help = "write four numbers from 0 to 255, like 10.10.10.11";
     let address: Ipv4Addr = text.trim().parse().map_err(|_| {
         if let Some((address, _)) = text.split_once('/').filter(|(a, _)| a.parse::<Ipv4Addr>().is_ok()) {
@@ -61,7 +61,7 @@ pub(super) fn host_address(text: &str) -> Checked<Ipv4Addr> {
 }
 
 /// `10.10.10.100-10.10.10.200`, or one address.
-pub(super) fn pool(text: &str) -> Checked<(Ipv4Addr, Ipv4Addr)> {
+pub(crate) fn pool(text: &str) -> Checked<(Ipv4Addr, Ipv4Addr)> {
     if text.contains('/') {
         return Err(Wrong::new(
             format!("{text:?} is a network, not a pool"),
@@ -78,7 +78,7 @@ pub(super) fn pool(text: &str) -> Checked<(Ipv4Addr, Ipv4Addr)> {
 }
 
 /// A network interface's name, as Linux allows them.
-pub(super) fn interface(text: &str) -> Checked<String> {
+pub(crate) fn interface(text: &str) -> Checked<String> {
     let fits = (1..=15).contains(&text.len())
         && text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '/' | ':' | '%'))
         && !matches!(text, "." | "..");
@@ -93,7 +93,7 @@ pub(super) fn interface(text: &str) -> Checked<String> {
 }
 
 /// A host's or a domain's name: labels of letters, digits and dashes, between dots.
-pub(super) fn dns_name(text: &str) -> Checked<String> {
+pub(crate) fn dns_name(text: &str) -> Checked<String> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -108,7 +108,7 @@ pub(super) fn dns_name(text: &str) -> Checked<String> {
 }
 
 /// A node's name, which may not look like a MAC: commands take either.
-pub(super) fn node_name(text: &str) -> Checked<String> {
+pub(crate) fn node_name(text: &str) -> Checked<String> {
     if text.contains('_') {
         let help = format!("write {}", text.replace('_', "-"));
         return Err(Wrong::new(format!("{text:?} has an underscore, which no host name may have"), help));
@@ -121,7 +121,7 @@ pub(super) fn node_name(text: &str) -> Checked<String> {
 }
 
 /// A name of a folder or file: a profile, a version.
-pub(super) fn file_name(text: &str) -> Checked<String> {
+pub(crate) fn file_name(text: &str) -> Checked<String> {
     let fits = (1..=100).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+'))
         && !text.starts_with(['.', '-']);
@@ -134,7 +134,7 @@ pub(super) fn file_name(text: &str) -> Checked<String> {
 }
 
 /// A profile's name, which is the first part of its files' URLs.
-pub(super) fn profile(text: &str) -> Checked<String> {
+pub(crate) fn profile(text: &str) -> Checked<String> {
     const TAKEN: [&str; 10] = [
         "api",
         "boot.ipxe",
@@ -154,11 +154,19 @@ pub(super) fn profile(text: &str) -> Checked<String> {
     file_name(text)
 }
 
-/// A board's name: a file of board/, without its ending.
-pub(super) fn board(text: &str) -> Checked<String> {
+/// A board's name: a file of board/, without its ending; or the absolute path of the user's own.
+pub(crate) fn board(text: &str) -> Checked<String> {
+    if text.starts_with('/') {
+        absolute(text)?;
+        if !text.ends_with(".toml") {
+            return Err(Wrong::new(format!("{text:?} is no board file"), "its name ends in .toml"));
+        }
+        return Ok(text.to_owned());
+    }
     if let Some(stem) = text.strip_suffix(".toml") {
         let stem = stem.rsplit('/').next().unwrap_or(stem);
-        return Err(Wrong::new("the board is named without folder and ending", format!("write {stem:?}")));
+        let help = format!("write {stem:?} for a built-in board, or the absolute path of a file");
+        return Err(Wrong::new("the board is named without folder and ending", help));
     }
     file_name(text).map_err(|_| {
         Wrong::new(
@@ -169,7 +177,7 @@ pub(super) fn board(text: &str) -> Checked<String> {
 }
 
 /// An absolute path.
-pub(super) fn absolute(text: &str) -> Checked<PathBuf> {
+pub(crate) fn absolute(text: &str) -> Checked<PathBuf> {
     let help = "begin it with a slash, like /data/assets";
     if text.contains('\\') || text.as_bytes().get(1) == Some(&b':') {
         return Err(Wrong::new(
@@ -190,7 +198,7 @@ pub(super) fn absolute(text: &str) -> Checked<PathBuf> {
 }
 
 /// A whole disk's path, or `smallest`.
-pub(super) fn disk(text: &str) -> Checked<String> {
+pub(crate) fn disk(text: &str) -> Checked<String> {
     if text == "smallest" {
         return Ok(text.to_owned());
     }
@@ -270,7 +278,7 @@ pub(super) fn ssh_key(text: &str) -> Checked<String> {
 }
 
 /// A value of the kernel's `console=`: `ttyS0,115200n8`, `tty0`.
-pub(super) fn console(text: &str) -> Checked<String> {
+pub(crate) fn console(text: &str) -> Checked<String> {
     let help = "a device without /dev/, and the speed of a serial port: ttyS0,115200 or tty0";
     let wrong = || Wrong::new(format!("{text:?} is not a console"), help);
     if let Some(bare) = text.strip_prefix("console=").or_else(|| text.strip_prefix("/dev/")) {
@@ -300,7 +308,7 @@ fn serial_options(text: &str) -> bool {
 }
 
 /// The hardware address of one network card.
-pub(super) fn mac(text: &str) -> Checked<Mac> {
+pub(crate) fn mac(text: &str) -> Checked<Mac> {
     let mac: Mac = text.trim().parse().map_err(|_| {
         Wrong::new(
             format!("{text:?} is not a MAC"),
@@ -317,7 +325,7 @@ pub(super) fn mac(text: &str) -> Checked<Mac> {
 }
 
 /// One of several words.
-pub(super) fn choice<T: Copy>(text: &str, words: &[(&str, T)]) -> Checked<T> {
+pub(crate) fn choice<T: Copy>(text: &str, words: &[(&str, T)]) -> Checked<T> {
     if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
         return Ok(*value);
     }

@@ -34,7 +34,7 @@ pub async fn run(
         if let Some(reason) = &lost {
             tracing::warn!(interface = link.name, "the interface is lost: {reason}");
         }
-        link = network::wait(&link.name, address, prefix).await;
+        link = network::wait(&link.name, address, prefix, &handle).await;
         if lost.is_some() {
             tracing::info!(interface = link.name, "the interface is back");
         }

@@ -1,21 +1,64 @@
 //! What `rackberry check` finds beyond the configuration's own text.
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 use crate::{
     appliance::{Appliance, Stored},
-    assets::{authentic::Findings, scan, verify},
+    assets::{authentic, scan, verify},
     boot,
     config::Settings,
     ids::Time,
+    panel::{backend, board::load},
     progress::Progress,
 };
 
-/// Faults of loaders, assets and node configurations, a sentence each.
-pub fn faults(settings: &Settings) -> Vec<String> {
+/// What was found, a sentence each.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// What is wrong.
+    pub faults: Vec<String>,
+    /// What should be known, and hinders nobody.
+    pub notes: Vec<String>,
+}
+
+/// Faults of loaders, assets and the panel.
+pub fn faults(settings: &Settings) -> Findings {
+    let mut findings = Findings { faults: assets(settings), notes: Vec::new() };
+    panel(settings, &mut findings);
+    findings
+}
+
+/// The board, its hardware, and the LEDs that nodes ask for.
+fn panel(settings: &Settings, findings: &mut Findings) {
+    let name = &settings.panel.board;
+    let board = match load::load(name) {
+        Ok(board) => board,
+        Err(error) => return findings.faults.push(format!("panel.board: {error}")),
+    };
+    let leds = board.node_leds();
+    for node in settings.nodes.iter().filter(|node| node.led.is_some_and(|led| led > leds)) {
+        let led = node.led.unwrap_or_default();
+        findings.faults.push(format!("node.led: {} wants LED {led}, but {name} has {leds}", node.name));
+    }
+    if board.is_for_raspberry_pi() && !is_raspberry_pi() {
+        let note = format!("note: this is no Raspberry Pi; the panel {name} was not looked for");
+        return findings.notes.push(note);
+    }
+    findings
+        .faults
+        .extend(backend::examine(&board).iter().map(|fault| format!("panel.board: {name}: {fault}")));
+}
+
+/// What the firmware's description of the machine says.
+fn is_raspberry_pi() -> bool {
+    fs::read("/proc/device-tree/compatible")
+        .is_ok_and(|words| String::from_utf8_lossy(&words).contains("raspberrypi,"))
+}
+
+fn assets(settings: &Settings) -> Vec<String> {
     let mut catalog = scan::scan(&settings.assets.dirs, &settings.assets.loaders, None);
     let mut faults = Vec::new();
-    let mut findings = Findings::new();
+    let mut findings = authentic::Findings::new();
     for job in catalog.unexamined() {
         let progress = Progress::of_bytes("verifying", &job.file.path, job.file.len);
         match verify::examine(&job, catalog.keys(), |bytes| progress.more(bytes.len() as u64)) {

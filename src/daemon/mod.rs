@@ -5,10 +5,12 @@ mod dhcp;
 mod faults;
 pub mod log;
 mod network;
+mod panel;
 mod reload;
 mod tftp;
 
-pub use faults::faults;
+pub use faults::{Findings, faults};
+pub use panel::show_faulty_configuration;
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -17,6 +19,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use panel::Panel;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{Notify, mpsc, watch},
@@ -28,10 +31,10 @@ use crate::{
     assets::{scan, verify::Archive},
     clock::Clock,
     config::Settings,
-    handle::{Handle, Owner, Snapshot},
+    handle::{Handle, Message, Owner, Snapshot},
     http::serve as http,
-    nodes::journal::Journal,
-    panel,
+    nodes::journal::{Journal, JournalError},
+    panel::Trouble,
 };
 
 /// Room for messages to the owner: a burst of a thousand machines and their transfers.
@@ -81,9 +84,49 @@ pub struct Started {
 /// As [`serve`], for a caller that has set logging up and takes part: `started` is called when everything
 /// listens.
 pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Started)) -> anyhow::Result<()> {
+    let mut panel = Panel::default();
+    let ended = run_with(&mut panel, settings, options, started).await;
+    let powers_off = panel.is_real() && matches!(ended, Ok(Ended::ByButton));
+    panel.stop(ended.as_ref().err().map(trouble_of)).await;
+    if powers_off {
+        panel::power_off().await;
+    }
+    ended.map(drop)
+}
+
+/// The error code for what ended the service.
+fn trouble_of(error: &anyhow::Error) -> Trouble {
+    if error.is::<JournalError>() {
+        Trouble::Disk
+    } else if error.is::<network::InterfaceError>() {
+        Trouble::Network
+    } else {
+        Trouble::Internal
+    }
+}
+
+/// Who ended the service.
+#[derive(Debug)]
+enum Ended {
+    BySignal,
+    ByButton,
+}
+
+async fn run_with(
+    panel: &mut Panel,
+    settings: Settings,
+    options: Options,
+    started: impl FnOnce(Started),
+) -> anyhow::Result<Ended> {
     let mut terminate = signal(SignalKind::terminate()).context("can't watch for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("can't watch for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("can't watch for SIGHUP")?;
+    let (handle, inbox) = Handle::channel(INBOX);
+    let (snapshot, seen) = watch::channel(Snapshot::default());
+    // First of all, so that it can tell what goes wrong from now on.
+    let (button, edges) = mpsc::channel(16);
+    *panel = Panel::start(options.panel, &settings, &handle, seen.clone(), (button.clone(), edges)).await;
+
     let settings = Arc::new(named_interface(settings)?);
     let mut journal = Journal::open(&options.state)?;
     let stored = journal.load()?;
@@ -93,9 +136,7 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
     let catalog = Arc::new(catalog.with_findings(archive.findings()));
     let appliance = Appliance::new(settings.clone(), catalog.clone(), stored, secret()?, clock.now());
 
-    let (handle, inbox) = Handle::channel(INBOX);
     let (dhcp_actions, actions) = mpsc::unbounded_channel();
-    let (snapshot, seen) = watch::channel(Snapshot::default());
     let (stop, stopping) = watch::channel(false);
     let (in_force, current) = watch::channel(settings.clone());
     let (token, token_seen) = watch::channel(reload::token(&settings));
@@ -120,9 +161,10 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
     let (address, prefix) = (network.address, network.prefix);
     let interface = network.interface.clone().unwrap_or_default();
     let link = tokio::select! {
-        link = network::wait(&interface, address, prefix) => link,
-        _ = terminate.recv() => return Ok(()),
-        _ = interrupt.recv() => return Ok(()),
+        link = network::wait(&interface, address, prefix, &handle) => link,
+        _ = terminate.recv() => return Ok(Ended::BySignal),
+        _ = interrupt.recv() => return Ok(Ended::BySignal),
+        () = panel.shut_down() => return Ok(Ended::ByButton),
     };
     let pages =
         serve_http(settings.http.ports.iter().map(|port| SocketAddrV4::new(address, *port)).collect(), None)?;
@@ -143,30 +185,22 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
     tasks.spawn("the asset folders' watch", assets::watch(handle.clone(), current, catalog, archive));
     tokio::select! {
         () = dhcp_ready.notified() => {}
-        ended = tasks.any_end() => return ended,
+        ended = tasks.any_end() => return Err(ended),
     }
+    handle.tell(Message::Ready).await;
     tracing::info!(interface, %address, "ready and safe: nobody installs until somebody arms");
     ready();
-    let (button, edges) = mpsc::channel(16);
-    let mut keys = None;
-    if options.panel == PanelChoice::Simulated {
-        keys = panel::terminal::Keys::take(button.clone());
-        tasks.spawn(
-            "the simulated panel",
-            panel::drive::simulated(handle.clone(), seen.clone(), clock, edges),
-        );
-    }
     started(Started { handle: handle.clone(), seen, button });
 
     let ended = loop {
         tokio::select! {
-            _ = terminate.recv() => break Ok(()),
-            _ = interrupt.recv() => break Ok(()),
+            _ = terminate.recv() => break Ok(Ended::BySignal),
+            _ = interrupt.recv() => break Ok(Ended::BySignal),
+            () = panel.shut_down() => break Ok(Ended::ByButton),
             _ = hangup.recv() => reload::reload(&handle, &in_force, &token, &options.config).await,
-            ended = tasks.any_end() => break ended,
+            ended = tasks.any_end() => break Err(ended),
         }
     };
-    drop(keys);
     if ended.is_ok() {
         tracing::info!("shutting down");
     }
@@ -213,14 +247,13 @@ impl Tasks {
         self.running.spawn(async move { (name, task.await) });
     }
 
-    /// Waits for any task's end: on this floor that is always a failure, unless the user ended the panel.
-    async fn any_end(&mut self) -> anyhow::Result<()> {
+    /// Waits for any task's end: on this floor that is always a failure.
+    async fn any_end(&mut self) -> anyhow::Error {
         match self.running.join_next().await {
-            None => anyhow::bail!("nothing runs"),
-            Some(Err(panic)) => Err(panic).context("a part of the service failed"),
-            Some(Ok(("the simulated panel", Ok(())))) => Ok(()),
-            Some(Ok((name, Ok(())))) => anyhow::bail!("{name} ended"),
-            Some(Ok((name, Err(error)))) => Err(error.context(format!("{name} failed"))),
+            None => anyhow::anyhow!("nothing runs"),
+            Some(Err(panic)) => anyhow::Error::from(panic).context("a part of the service failed"),
+            Some(Ok((name, Ok(())))) => anyhow::anyhow!("{name} ended"),
+            Some(Ok((name, Err(error)))) => error.context(format!("{name} failed")),
         }
     }
 

@@ -2,34 +2,43 @@
 
 use std::{collections::BTreeSet, fs, net::Ipv4Addr, path::Path, time::Duration};
 
-use anyhow::bail;
 use nix::{
     ifaddrs::getifaddrs,
     sys::socket::{SockaddrIn, SockaddrStorage},
 };
 use tokio::time::sleep;
 
-use crate::{dhcp::serve::Link, ids::Mac};
+use crate::{
+    dhcp::serve::Link,
+    handle::{Handle, Message},
+    ids::Mac,
+    panel::Trouble,
+};
 
 /// How often the interface is looked at. Netlink would tell at once, but a cable takes longer than this anyway.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// No interface to serve.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InterfaceError(String);
+
 /// The interface to serve: the configured one, or the only wired one.
-pub fn interface(configured: Option<&str>) -> anyhow::Result<String> {
+pub fn interface(configured: Option<&str>) -> Result<String, InterfaceError> {
     if let Some(name) = configured {
         return Ok(name.to_owned());
     }
     let wired: Vec<String> = interfaces().into_iter().filter(|name| is_wired(name)).collect();
     match wired.as_slice() {
         [only] => Ok(only.clone()),
-        [] => bail!(
+        [] => Err(InterfaceError(format!(
             "there is no wired network interface; name one as network.interface (there are: {})",
             list()
-        ),
-        several => bail!(
+        ))),
+        several => Err(InterfaceError(format!(
             "there are several wired network interfaces ({}); name the one to serve as network.interface",
             several.join(", ")
-        ),
+        ))),
     }
 }
 
@@ -78,14 +87,18 @@ fn list() -> String {
 }
 
 /// Waits until the interface is there and has the address, and says what is missing.
-pub async fn wait(name: &str, address: Ipv4Addr, prefix: u8) -> Link {
+pub async fn wait(name: &str, address: Ipv4Addr, prefix: u8, handle: &Handle) -> Link {
     let mut said = None;
     loop {
         match link(name, address, prefix) {
-            Ok(link) => return link,
+            Ok(link) => {
+                handle.tell(Message::Trouble(Trouble::Network, None)).await;
+                return link;
+            }
             Err(missing) => {
                 if said.as_ref() != Some(&missing) {
                     tracing::warn!("waiting: {missing}");
+                    handle.tell(Message::Trouble(Trouble::Network, Some(missing.clone()))).await;
                     said = Some(missing);
                 }
             }

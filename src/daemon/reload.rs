@@ -8,6 +8,7 @@ use crate::{
     config::{self, Settings},
     handle::{Handle, Message},
     http::serve::Token,
+    panel::Trouble,
 };
 
 /// Reads the configuration again. A faulty one leaves the running one in force, and says so.
@@ -23,6 +24,9 @@ pub async fn reload(
             tracing::error!(
                 "the new configuration is not taken over, the running one stays in force:\n{faults}"
             );
+            let words =
+                format!("the new configuration has {} faults, the old one is in force", faults.count());
+            handle.tell(Message::Trouble(Trouble::Config, Some(words))).await;
             return;
         }
     };
@@ -40,6 +44,7 @@ pub async fn reload(
     let fresh = Arc::new(fresh);
     in_force.send_replace(fresh.clone());
     handle.tell(Message::Reconfigured(fresh)).await;
+    handle.tell(Message::Trouble(Trouble::Config, None)).await;
     tracing::info!("the new configuration is in force");
 }
 

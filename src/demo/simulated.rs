@@ -30,12 +30,13 @@ const TRIES: usize = 10;
 /// How long a simulated disk takes for one piece of the image, and how big a piece is.
 const WRITE: Duration = Duration::from_millis(20);
 
-/// Runs `count` machines in this network namespace, each through one install and one more start.
-pub async fn run(count: u8) -> anyhow::Result<()> {
+/// Runs `count` machines in this network namespace, each through one install and one more start. They stay in
+/// each stage for `pause` at least, for whoever looks at them.
+pub async fn run(count: u8, pause: Duration) -> anyhow::Result<()> {
     let wire = Wire::open().await?;
     let mut nodes = tokio::task::JoinSet::new();
     for number in 1..=count {
-        let node = Machine { mac: Mac([0x52, 0x54, 0, 0x5a, 0, number]), wire: wire.clone() };
+        let node = Machine { mac: Mac([0x52, 0x54, 0, 0x5a, 0, number]), wire: wire.clone(), pause };
         nodes.spawn(async move { node.live().await.with_context(|| format!("simulated node {}", node.mac)) });
     }
     while let Some(ended) = nodes.join_next().await {
@@ -111,6 +112,7 @@ struct Lease {
 struct Machine {
     mac: Mac,
     wire: Wire,
+    pause: Duration,
 }
 
 impl Machine {
@@ -122,7 +124,9 @@ impl Machine {
                 tokio::time::sleep(REPLY).await;
                 continue;
             };
+            tokio::time::sleep(self.pause).await;
             self.tftp(&lease, &file).await?;
+            tokio::time::sleep(self.pause).await;
             let menu = self.tftp(&lease, &format!("pxelinux.cfg/{}", self.mac.bootif())).await?;
             let menu = String::from_utf8_lossy(&menu).into_owned();
             if menu.contains("LOCALBOOT") {
@@ -132,6 +136,7 @@ impl Machine {
             self.install(&lease, &menu).await?;
             break;
         }
+        tokio::time::sleep(self.pause).await;
         let again = self.dhcp(true).await?;
         ensure!(again.file.is_none(), "was led into the installer again");
         self.dhcp(false).await?;

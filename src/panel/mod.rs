@@ -1,11 +1,21 @@
 //! The panel: a status LED, one LED a node, one button. Pure: facts, edges and time in, light and orders out.
+//! What does I/O stands in `backend/`, and `drive.rs` brings both together.
 
+pub mod backend;
+pub mod board;
 mod button;
 pub mod drive;
+mod edge;
+#[cfg(test)]
+mod manual;
 mod pattern;
+pub mod screen;
 mod show;
 pub mod terminal;
+pub mod trial;
 
+pub use button::{Edge, Press};
+pub use edge::Tracker;
 pub use pattern::Pattern;
 
 use std::{
@@ -21,8 +31,10 @@ use button::{Button, Gesture};
 pub struct Facts {
     /// The service's mode.
     pub mode: Mode,
-    /// What is wrong with the service.
-    pub trouble: Option<Trouble>,
+    /// What is wrong with the service, in words.
+    pub troubles: BTreeMap<Trouble, String>,
+    /// The service's address.
+    pub address: String,
     /// Every node that is known.
     pub nodes: Vec<NodeFacts>,
 }
@@ -41,8 +53,8 @@ pub enum Mode {
     Finishing,
 }
 
-/// What is wrong, by its number of pulses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What is wrong, by its number of pulses. Of several, the highest number shows: it hinders the others' cure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Trouble {
     /// A fault in the configuration.
@@ -59,17 +71,57 @@ pub enum Trouble {
     Internal = 7,
 }
 
+impl Trouble {
+    /// Every one.
+    pub const ALL: [Trouble; 6] =
+        [Self::Config, Self::Assets, Self::Network, Self::OtherDhcp, Self::Disk, Self::Internal];
+
+    /// What it is, and what to do about it.
+    pub fn meaning(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Config => (
+                "a fault in the configuration",
+                "`rackberry check` names the line; mend rackberry.toml on the card",
+            ),
+            Self::Assets => (
+                "nothing to install: files are missing or not authentic",
+                "`rackberry status` says what is missing; plug in the disk that holds it",
+            ),
+            Self::Network => (
+                "no network: the interface is not there, or has no address",
+                "plug the cable in; `rackberry status` says what it waits for",
+            ),
+            Self::OtherDhcp => (
+                "another DHCP server answers in this network",
+                "take it away, or set network.mode to \"proxy\"",
+            ),
+            Self::Disk => (
+                "the card or disk is full or worn out",
+                "free some space, or write a new card; nothing is armed until then",
+            ),
+            Self::Internal => (
+                "a fault of the service's own; it starts again by itself",
+                "if it comes back, its log says why: `journalctl -u rackberry`",
+            ),
+        }
+    }
+}
+
 /// What the panel shows of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeFacts {
     /// Which node.
     pub mac: Mac,
+    /// Its name; empty where it has none.
+    pub name: String,
     /// Its LED, from 1, where the configuration says so.
     pub led: Option<u16>,
     /// How far it is.
     pub stage: Stage,
     /// In which stage it failed, if it did.
     pub failed_in: Stage,
+    /// Why.
+    pub reason: String,
     /// Bytes of the image: sent, and in all.
     pub image: (u64, u64),
 }
@@ -83,7 +135,34 @@ pub struct Lamp {
     pub color: Color,
 }
 
-/// Colours of LEDs that have several. The rhythm alone says everything, too.
+impl Lamp {
+    /// What it does at `now`.
+    pub fn light(self, now: Time) -> Light {
+        Light { color: self.color, level: if self.pattern.is_lit(now) { self.pattern.level() } else { 0 } }
+    }
+}
+
+/// What one LED does at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Light {
+    /// Its colour, where it has several.
+    pub color: Color,
+    /// Its brightness, 255 at the most; an LED of one colour is on for anything but 0.
+    pub level: u8,
+}
+
+impl Light {
+    /// Not lit.
+    pub const DARK: Light = Light { color: Color::White, level: 0 };
+
+    /// Whether it is lit.
+    pub fn is_lit(self) -> bool {
+        self.level > 0
+    }
+}
+
+/// Colours of LEDs that have several. The rhythm alone says everything, too: people who can't tell red from
+/// green lose nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "colours")]
 pub enum Color {
@@ -106,8 +185,8 @@ pub enum Order {
     ShutDown,
 }
 
-/// How long a short press shows the nodes' numbers: the longest of eight numbers twice.
-const IDENTIFY: Duration = Duration::from_secs(12);
+/// A press that ended longer ago than this is no longer what anybody means: they have seen that nothing happened.
+const STALE: Duration = Duration::from_secs(1);
 
 /// The panel's state.
 #[derive(Debug, Clone)]
@@ -120,6 +199,19 @@ pub struct Panel {
     silenced: BTreeSet<Mac>,
     /// LEDs of nodes for which the configuration names none, in the order of their appearance.
     given: BTreeMap<Mac, u16>,
+    /// How far the images of nodes that install are.
+    images: BTreeMap<Mac, Progress>,
+}
+
+/// How far an image is. A LED takes over what is new when its round is over: in the middle of one it would flash
+/// once more.
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    /// The round in which it changed last.
+    round: u64,
+    /// What was known before that round, and now: bytes sent, and in all.
+    before: (u64, u64),
+    now: (u64, u64),
 }
 
 impl Panel {
@@ -132,29 +224,50 @@ impl Panel {
             identify_until: None,
             silenced: BTreeSet::new(),
             given: BTreeMap::new(),
+            images: BTreeMap::new(),
         }
     }
 
-    /// Something is different.
-    pub fn update(&mut self, facts: Facts) {
+    /// The hardware was away, or is there for the first time: whatever the button did before means nothing.
+    pub fn attach(&mut self, pressed: bool) {
+        self.button = Button::new(pressed);
+    }
+
+    /// What it shows.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Something is different, from `now` on.
+    pub fn update(&mut self, facts: Facts, now: Time) {
         let failed: BTreeSet<Mac> =
             facts.nodes.iter().filter(|node| node.stage == Stage::Failed).map(|node| node.mac).collect();
         self.silenced.retain(|mac| failed.contains(mac));
         self.facts = facts;
         self.give_leds();
+        self.note_images(now);
     }
 
-    /// The button's line changed.
-    pub fn edge(&mut self, pressed: bool, now: Time) {
-        self.button.edge(pressed, now);
+    /// The button's line changed. An order comes of it only where the press before was settled by it.
+    pub fn edge(&mut self, edge: Edge, now: Time) -> Option<Order> {
+        let press = self.button.edge(edge)?;
+        self.press(press, now)
     }
 
-    /// What time alone brings about; call it at [`Panel::deadline`].
+    /// What time alone brings about; call it at [`Panel::deadline`], after all edges that came before.
     pub fn tick(&mut self, now: Time) -> Option<Order> {
         self.identify_until = self.identify_until.filter(|until| now < *until);
-        match self.button.tick(now)? {
+        let press = self.button.tick(now)?;
+        self.press(press, now)
+    }
+
+    fn press(&mut self, press: Press, now: Time) -> Option<Order> {
+        if now.since(press.released) > STALE {
+            return None;
+        }
+        match press.gesture {
             Gesture::Short => {
-                self.identify_until = Some(now + IDENTIFY);
+                self.identify_until = Some(now + self.identify_time());
                 let failed = self.facts.nodes.iter().filter(|node| node.stage == Stage::Failed);
                 self.silenced.extend(failed.map(|node| node.mac));
                 None

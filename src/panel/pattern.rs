@@ -39,6 +39,11 @@ impl Pattern {
         Pattern::Part(u8::try_from(percent).unwrap_or(100).clamp(30, 90))
     }
 
+    /// Which of its rounds a transfer's rhythm is in at `now`.
+    pub fn part_round(now: Time) -> u64 {
+        now.0 / PART
+    }
+
     /// Lit and dark for so many milliseconds, in turn, over and over; lit first. Empty for a light that does
     /// not change.
     fn cycle(self) -> Vec<u64> {
@@ -59,6 +64,20 @@ impl Pattern {
                 cycle
             }
         }
+    }
+
+    /// How bright it is where that can be chosen, while it is lit: a transfer gets brighter as it goes on.
+    pub fn level(self) -> u8 {
+        match self {
+            Pattern::Off => 0,
+            Pattern::Part(percent) => u8::try_from(255 * u16::from(percent) / 100).unwrap_or(u8::MAX),
+            _ => u8::MAX,
+        }
+    }
+
+    /// How long one round takes; nothing for a light that does not change.
+    pub fn round(self) -> Duration {
+        Duration::from_millis(self.cycle().iter().sum())
     }
 
     /// Whether the LED is lit at `now`.

@@ -10,7 +10,10 @@ use std::{
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{Color, Lamp, Mode};
+use super::{
+    Color, Facts, Light, Mode,
+    backend::{Face, Fault},
+};
 use crate::ids::Time;
 
 /// A key that is held repeats after half a second or so, and then some thirty times a second.
@@ -24,19 +27,37 @@ fn line() -> MutexGuard<'static, String> {
     LINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Shows the panel in place of what was shown before.
-pub fn draw(lamps: &[Lamp], mode: Mode, now: Time) {
+/// The panel drawn on standard error, if that is a terminal.
+#[derive(Debug)]
+pub struct Drawing;
+
+impl Face for Drawing {
+    fn show(&mut self, lights: &[Light], facts: &Facts, _: Time) -> Result<(), Fault> {
+        if io::stderr().is_terminal() {
+            draw(&picture(lights, facts.mode));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Drawing {
+    fn drop(&mut self) {
+        erase();
+    }
+}
+
+/// Shows a picture in place of what was shown before.
+fn draw(new: &str) {
     let mut line = line();
-    let new = picture(lamps, mode, now);
     if *line != new {
         // A terminal that is gone shows nothing.
         let _ = write!(io::stderr(), "\r\x1b[K{new}");
-        *line = new;
+        new.clone_into(&mut line);
     }
 }
 
 /// Takes the panel away.
-pub fn erase() {
+fn erase() {
     let mut line = line();
     if !line.is_empty() {
         let _ = write!(io::stderr(), "\r\x1b[K");
@@ -66,12 +87,12 @@ impl io::Write for AbovePanel {
     }
 }
 
-fn picture(lamps: &[Lamp], mode: Mode, now: Time) -> String {
-    let light = |lamp: &Lamp| match lamp.pattern.is_lit(now) {
-        true => format!("\x1b[{}m●\x1b[0m", code(lamp.color)),
+fn picture(lights: &[Light], mode: Mode) -> String {
+    let light = |light: &Light| match light.is_lit() {
+        true => format!("\x1b[{}m●\x1b[0m", code(light.color)),
         false => "\x1b[2m○\x1b[0m".into(),
     };
-    let Some((status, nodes)) = lamps.split_first() else { return String::new() };
+    let Some((status, nodes)) = lights.split_first() else { return String::new() };
     let groups: Vec<String> = nodes.chunks(4).map(|group| group.iter().map(light).collect()).collect();
     let says = match mode {
         Mode::Starting => "starting",
