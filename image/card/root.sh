@@ -17,6 +17,8 @@ unpack_root() {
 shrink_root() {
   local r=$work/root unit
   rm -rf "$r"/usr/share/{doc,doc-base,man,info,locale,lintian,bug,bash-completion,zsh,polkit-1,apport,menu,common-licenses,base-files,base-passwd,initramfs-tools,pixmaps,dict,gcc,nano,readline,runit,openssh}
+  # Generators look for disks, consoles and keys that this system has not.
+  rm -rf "$r"/usr/lib/systemd/{system-generators,user-generators,system-environment-generators}
   rm -rf "$r"/usr/lib/{udev/hwdb.d,systemd/catalog,systemd/boot,systemd/user,kernel,sysusers.d,cron.daily,tmpfiles.d/home.conf,runit-helper}
   rm -rf "$r"/etc/{cron.*,init.d,default,rc?.d,update-motd.d,dpkg,apparmor.d,pam.d,security,skel,logrotate.d,xdg,ufw,insserv*,sv,ssh,motd,issue,issue.net,kernel,debian_version,e2scrub.conf,init}
   rm -rf "$r"/{boot,home,media,mnt,opt,srv,root,var/mail,var/local,var/opt,var/spool}
@@ -60,6 +62,7 @@ ID_LIKE=debian
 IMAGE_ID=rackberry
 IMAGE_VERSION=$version
 END
+  ln -sfn /run "$r/var/run"
   # No clock is ever behind this file's time.
   : >"$r/usr/lib/clock-epoch"
   # systemd compares these with /usr to see whether caches must be made anew; there are none.

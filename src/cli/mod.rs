@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use arguments::{Arguments, Command, Demo, NodeCommand};
+use arguments::{Arguments, Command, Demo, ImageCommand, NodeCommand};
 
-use crate::{config, daemon, demo};
+use crate::{config, daemon, demo, image};
 
 /// Exit code where the words of the command line are wrong (clap's own, said once).
 const USAGE: u8 = 2;
@@ -46,6 +46,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
                 config: serve.config,
                 state: serve.state,
                 panel: serve.panel.into(),
+                config_faults: serve.config_faults,
                 socket,
             };
             runtime()?.block_on(daemon::serve(settings, options))
@@ -68,10 +69,22 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Demo(Demo { nodes, simulated, assets, loaders }) => {
             demo::run(&demo::Options { nodes, simulated, assets, loaders })
         }
+        Command::Image(command) => image(command, &socket),
         Command::SimulatedNodes { count } => runtime()?.block_on(demo::simulated::run(count)),
         Command::Cable { interface, ours, theirs } => {
             runtime()?.block_on(demo::cable::carry(&interface, &ours, &theirs))
         }
+    }
+}
+
+/// What the SD image's units run.
+fn image(command: ImageCommand, socket: &std::path::Path) -> anyhow::Result<()> {
+    let root = image::Root("/".into());
+    match command {
+        ImageCommand::Setup => image::setup(&root),
+        ImageCommand::Report => runtime()?.block_on(image::report(&root, socket)),
+        ImageCommand::Console => runtime()?.block_on(image::console(&root, socket)),
+        ImageCommand::Login => runtime()?.block_on(image::login()),
     }
 }
 

@@ -50,6 +50,7 @@ table!(NodeKeys = "node" {
     disk: String, led: i64, vars: toml::Table,
 });
 table!(Panel = "panel" { board: String, });
+table!(System = "system" { hostname: String, root_login: bool, keep_journal: bool, usb: String, });
 
 /// One `[[node]]` and the place of its header.
 #[derive(Debug)]
@@ -68,6 +69,7 @@ pub(super) struct Raw {
     pub assets: Assets,
     pub nodes: Vec<Node>,
     pub panel: Panel,
+    pub system: System,
 }
 
 impl Raw {
@@ -89,6 +91,7 @@ impl Raw {
                         "install" => raw.install = Install::read(table, reader),
                         "assets" => raw.assets = Assets::read(table, reader),
                         "panel" => raw.panel = Panel::read(table, reader),
+                        "system" => raw.system = System::read(table, reader),
                         _ => reader.unknown_table(key, value),
                     }
                 }
@@ -105,6 +108,7 @@ impl Raw {
         self.install.merge(later.install);
         self.assets.merge(later.assets);
         self.panel.merge(later.panel);
+        self.system.merge(later.system);
         // Only nodes of earlier files are merged into: the same name twice in one file is a mistake.
         let earlier = self.nodes.len();
         for node in later.nodes {
@@ -179,6 +183,7 @@ mod tests {
             ("assets", Assets::KEYS),
             ("node", NodeKeys::KEYS),
             ("panel", Panel::KEYS),
+            ("system", System::KEYS),
         ];
         let told: Vec<(&str, Vec<&str>)> = keys::SECTIONS
             .iter()

@@ -4,6 +4,7 @@ mod dhcp;
 mod faults;
 pub mod log;
 mod network;
+mod notify;
 mod reload;
 mod tftp;
 
@@ -47,6 +48,8 @@ pub struct Options {
     pub panel: PanelChoice,
     /// Where the control socket goes.
     pub socket: PathBuf,
+    /// File with what is wrong with the configuration that this one stands in for.
+    pub config_faults: Option<PathBuf>,
 }
 
 /// Which panel to drive.
@@ -83,7 +86,11 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
     let mut terminate = signal(SignalKind::terminate()).context("can't watch for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("can't watch for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("can't watch for SIGHUP")?;
-    let settings = Arc::new(named_interface(settings)?);
+    let settings = tokio::select! {
+        named = named_interface(settings) => Arc::new(named?),
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
     let mut journal = Journal::open(&options.state)?;
     let stored = journal.load()?;
     let clock = Clock::starting_after(stored.time);
@@ -97,7 +104,8 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
     let (in_force, current) = watch::channel(settings.clone());
     let (token, token_seen) = watch::channel(reload::token(&settings));
     let mut tasks = Tasks::default();
-    let owner = Owner::new(appliance, journal, clock, inbox, dhcp_actions, snapshot);
+    let faulty = options.config_faults.as_deref().and_then(reload::faults_of_another);
+    let owner = Owner::new(appliance, journal, clock, inbox, dhcp_actions, snapshot).instead_of(faulty);
     tasks.spawn("the owner of the state", async {
         owner.run().await;
         Ok(())
@@ -143,7 +151,8 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
         ended = tasks.any_end() => return ended,
     }
     tracing::info!(interface, %address, "ready and safe: nobody installs until somebody arms");
-    ready();
+    notify::ready();
+    tasks.spawn("the watchdog's feeding", notify::feed_watchdog(handle.clone()));
     let (button, edges) = mpsc::channel(16);
     let mut keys = None;
     if options.panel == PanelChoice::Simulated {
@@ -159,7 +168,11 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
         tokio::select! {
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
-            _ = hangup.recv() => reload::reload(&handle, &in_force, &token, &options.config).await,
+            _ = hangup.recv() => {
+                notify::reloading();
+                reload::reload(&handle, &in_force, &token, &options.config).await;
+                notify::ready();
+            }
             ended = tasks.any_end() => break ended,
         }
     };
@@ -179,16 +192,9 @@ fn serve_tftp(address: Ipv4Addr) -> anyhow::Result<tokio_tftp_server::Server> {
 }
 
 /// The settings with the interface's name filled in, so that everything that shows it agrees.
-fn named_interface(mut settings: Settings) -> anyhow::Result<Settings> {
-    settings.network.interface = Some(network::interface(settings.network.interface.as_deref())?);
+async fn named_interface(mut settings: Settings) -> anyhow::Result<Settings> {
+    settings.network.interface = Some(network::interface(settings.network.interface.as_deref()).await?);
     Ok(settings)
-}
-
-/// Tells systemd, where it listens, that the service serves.
-fn ready() {
-    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-        tracing::warn!(%error, "can't tell systemd that the service is ready");
-    }
 }
 
 /// Named tasks.

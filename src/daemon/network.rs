@@ -14,22 +14,32 @@ use crate::{dhcp::serve::Link, ids::Mac};
 /// How often the interface is looked at. Netlink would tell at once, but a cable takes longer than this anyway.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The interface to serve: the configured one, or the only wired one.
-pub fn interface(configured: Option<&str>) -> anyhow::Result<String> {
+/// The interface to serve: the configured one, or the only wired one. Where there is none yet, it is waited for:
+/// drivers load and adapters are plugged in after the service starts.
+pub async fn interface(configured: Option<&str>) -> anyhow::Result<String> {
     if let Some(name) = configured {
         return Ok(name.to_owned());
     }
-    let wired: Vec<String> = interfaces().into_iter().filter(|name| is_wired(name)).collect();
-    match wired.as_slice() {
-        [only] => Ok(only.clone()),
-        [] => bail!(
-            "there is no wired network interface; name one as network.interface (there are: {})",
-            list()
-        ),
-        several => bail!(
-            "there are several wired network interfaces ({}); name the one to serve as network.interface",
-            several.join(", ")
-        ),
+    let mut said = false;
+    loop {
+        let wired: Vec<String> = interfaces().into_iter().filter(|name| is_wired(name)).collect();
+        match wired.as_slice() {
+            [only] => return Ok(only.clone()),
+            [] if said => {}
+            [] => {
+                said = true;
+                tracing::warn!(
+                    "waiting: there is no wired network interface; plug one in, or name one as network.interface \
+                     (there are: {})",
+                    list()
+                );
+            }
+            several => bail!(
+                "there are several wired network interfaces ({}); name the one to serve as network.interface",
+                several.join(", ")
+            ),
+        }
+        sleep(LOOK).await;
     }
 }
 

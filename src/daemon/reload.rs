@@ -1,6 +1,11 @@
 //! Taking over what changed on disk: the configuration on SIGHUP, the asset folders by looking.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::watch;
 
@@ -45,6 +50,14 @@ pub async fn reload(
     handle::restock(handle, fresh.assets.dirs.clone(), fresh.assets.loaders.clone()).await;
     handle.tell(Message::Reconfigured(fresh)).await;
     tracing::info!("the new configuration is in force");
+}
+
+/// What is wrong with the configuration that the running one stands in for; nothing where all is well.
+pub fn faults_of_another(file: &Path) -> Option<String> {
+    let text = fs::read_to_string(file)
+        .inspect_err(|error| tracing::warn!(path = %file.display(), %error, "can't read the file of faults"))
+        .unwrap_or_default();
+    Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// The token that the network API asks for; without one it is read-only.

@@ -84,6 +84,8 @@ fn read(snapshot: &Snapshot) -> Facts {
     };
     let trouble = if snapshot.is_unwritable {
         Some(Trouble::Disk)
+    } else if snapshot.is_stand_in {
+        Some(Trouble::Config)
     } else {
         status.ready.is_err().then_some(Trouble::Assets)
     };
