@@ -33,6 +33,9 @@ shrink_root() {
     case $unit in '' | '#'*) continue ;; esac
     find "$r/usr/lib/systemd/system" "$r/etc/systemd" -name "$unit" ! -type d -delete
   done <"$here/no-units.txt"
+  # Of udev's rules those for devices that there are.
+  find "$r/usr/lib/udev/rules.d" -type f ! -name '50-udev-default.rules' ! -name '60-persistent-storage.rules' \
+    ! -name '80-drivers.rules' ! -name '80-net-setup-link.rules' ! -name '99-systemd.rules' -delete
   find "$r/usr/lib/systemd/system" \( -xtype l -o -type d -empty \) -delete
 }
 
