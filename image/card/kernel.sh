@@ -26,7 +26,7 @@ device_trees() {
   echo "$folder"
 }
 
-# Prints the files of the modules that modules.txt has for $1 (root or initramfs), each after what it needs.
+# Prints the files of the modules that modules.txt has for $1 (card, network or root), each after what it needs.
 module_files() {
   local where module
   while read -r where module; do
@@ -52,8 +52,10 @@ with_needs() {
 
 # Puts modules into the root, unpacked: the file system compresses them, and loading is quicker.
 add_modules() {
-  local from=$work/$1/usr/lib/modules/$release to=$work/root/usr/lib/modules/$release file
-  { module_files initramfs "$1"; module_files root "$1"; } | awk '!seen[$0]++' >"$work/module-files"
+  local from=$work/$1/usr/lib/modules/$release to=$work/root/usr/lib/modules/$release file when
+  for when in card network root; do
+    module_files "$when" "$1"
+  done | awk '!seen[$0]++' >"$work/module-files"
   while read -r file; do
     mkdir -p "$to/$(dirname "$file")"
     xz -dc "$from/$file" >"$to/${file%.xz}"
@@ -64,7 +66,7 @@ add_modules() {
 
 # A few static programs and the modules on the way to the card.
 make_initramfs() {
-  local tree=$work/$1/initramfs deb file
+  local tree=$work/$1/initramfs deb file when
   mkdir -p "$work/$1/tools" "$tree"/{bin,lib/modules}
   debs initramfs | while read -r deb; do
     dpkg-deb -x "$deb" "$work/$1/tools"
@@ -72,11 +74,13 @@ make_initramfs() {
   cp "$work/$1"/tools/usr/{bin/busybox,sbin/e2fsck.static} "$tree/bin/"
   ln -s busybox "$tree/bin/sh"
   install -m 755 "$here/initramfs/init" "$tree/init"
-  module_files initramfs "$1" >"$work/module-files"
-  while read -r file; do
-    xz -dc "$work/$1/usr/lib/modules/$release/$file" >"$tree/lib/modules/$(basename "${file%.xz}")"
-    basename "${file%.xz}"
-  done <"$work/module-files" >"$tree/lib/modules/order"
+  for when in card network; do
+    module_files "$when" "$1" >"$work/module-files"
+    while read -r file; do
+      xz -dc "$work/$1/usr/lib/modules/$release/$file" >"$tree/lib/modules/$(basename "${file%.xz}")"
+      basename "${file%.xz}"
+    done <"$work/module-files" >"$tree/lib/modules/$when"
+  done
   find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   (cd "$tree" && find . -print0 | sort -z | cpio --null --create --quiet --format newc --owner 0:0 --reproducible) |
     zstd -q -19 -T1 -o "$work/$1/initramfs.zst"
