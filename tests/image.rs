@@ -1,0 +1,158 @@
+//! The SD image as people get it: flashed, switched on, used. `make test-image` builds the image and runs these.
+
+mod support;
+
+use std::time::Duration;
+
+use rackberry::demo::machine::Firmware;
+use support::{
+    HERE, Net,
+    board::{Board, Kind, usb_disk},
+    machine::Node,
+    root,
+};
+
+const BIOS: &str = "52:54:00:00:00:01";
+/// The service's state follows a machine's step within this.
+const SOON: Duration = Duration::from_secs(60);
+
+/// Settings for QEMU's machines.
+const SETTINGS: &str = "[install]\r\ndisk = '/dev/vda'\r\nconsole = 'ttyS0,115200'\r\n[assets]\r\nverify = 'unsigned-ok'\r\n\
+                        [[node]]\r\nname = 'bare'\r\nmac = '52:54:00:00:00:01'\r\n";
+
+#[test]
+#[ignore = "takes the SD image: make test-image"]
+fn a_flashed_card_installs_a_bare_machine_from_a_usb_disk() {
+    let net = Net::new();
+    let mut board = Board::plug(&net, Kind::Virtual);
+    board.write("rackberry.toml", SETTINGS.as_bytes());
+    let assets = root().join("target/demo/assets");
+    let usb = usb_disk(&net, &assets, "rackberry");
+    board.switch_on(Some(&usb));
+    board.wait_served();
+    board.wait_login();
+    board.wait_for("sda is served", 0);
+    support::wait_until("the system on the USB disk is found", SOON, || {
+        board.ssh("rackberry", "rackberry status").contains("coreos 1010.5.0")
+    });
+
+    // The login is rackberry's own, and no other has one.
+    for command in
+        ["sh -c id", "cat /etc/shadow", "journalctl -u ssh", "rackberry serve", "scp -f /data/running"]
+    {
+        assert!(!board.try_ssh("rackberry", command).status.success(), "{command}");
+    }
+    assert!(!board.try_ssh("root", "true").status.success());
+    assert!(board.ssh("rackberry", "journalctl -u rackberry").contains("ready and safe"));
+
+    // By name, too: a multicast question gets the address.
+    let question = r#"
+import socket, sys
+query = bytes(4) + b"\0\1" + bytes(6) + b"\x09rackberry\x05local\0\0\1\x80\1"
+asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asked.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.10.10.254"))
+asked.settimeout(5)
+for _ in range(12):
+    asked.sendto(query, ("224.0.0.251", 5353))
+    try:
+        answer = asked.recv(9000)
+    except TimeoutError:
+        continue
+    if socket.inet_aton("10.10.10.1") in answer:
+        sys.exit()
+sys.exit("nobody is rackberry.local")
+"#;
+    net.run(&format!("python3 -c '{question}'"));
+
+    assert!(board.ssh("rackberry", "rackberry arm bare").contains("armed"));
+    let mut node = Node::plug(&net, "bare", BIOS, Firmware::Bios);
+    node.switch_on();
+    node.wait_up(1);
+    support::wait_until("the node is known as installed", SOON, || {
+        board.ssh("rackberry", "nodes").contains("installed")
+    });
+    node.machine.reset().expect("it runs");
+    node.wait_up(2);
+    let known: serde_json::Value =
+        serde_json::from_str(&board.ssh("rackberry", "node show --json bare")).expect("JSON");
+    assert_eq!((&known["stage"], &known["writes"]), (&"installed".into(), &1.into()));
+
+    board.cut();
+    let report = board.report();
+    for words in [
+        "address    10.10.10.1/24 on eth0, rackberry.local",
+        "rackberry.toml is good and in force",
+        "1 key: ssh",
+    ] {
+        assert!(report.contains(words), "{words:?} is not in:\n{report}");
+    }
+}
+
+#[test]
+#[ignore = "takes the SD image: make test-image"]
+fn a_raspberry_pi_3_starts_from_its_card_and_serves() {
+    let net = Net::new();
+    let mut board = Board::plug(&net, Kind::Pi3);
+    board.switch_on(None);
+    board.wait_served();
+    net.client("client", "52:54:00:00:00:07");
+    let lease = net.run_in("client", "udhcpc -f -q -n -t 20 -T 2 -i eth0 -s /bin/true 2>&1");
+    assert!(lease.contains(&format!("obtained from {HERE}")), "{lease}");
+    board.wait_login();
+    board.wait_for("rackberry-report.service: Deactivated successfully", 0);
+    board.cut();
+    let report = board.report();
+    for words in ["on a Raspberry Pi 3 Model B", "rackberry.local"] {
+        assert!(report.contains(words), "{words:?} is not in:\n{report}");
+    }
+}
+
+#[test]
+#[ignore = "takes the SD image: make test-image"]
+fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong() {
+    let net = Net::new();
+    let mut board = Board::plug(&net, Kind::Virtual);
+    // Bad TOML; the key is good.
+    board.write("rackberry.toml", b"[network]\r\naddress = '10.10.10.1/24\r\n");
+    start_and_cut(&mut board);
+    told(&board, &["rackberry.toml:2:", "the defaults are in force", "1 key: ssh"]);
+
+    // A key that does not exist, and SSH keys that are none: the appliance serves, and keeps what it was told last.
+    board.write("rackberry.toml", b"[dhcp]\r\nlease = '12h'\r\n");
+    start_and_cut(&mut board);
+    told(&board, &["rackberry.toml is good and in force", "\nnothing\n"]);
+    board.write("rackberry.toml", b"[dhcp]\r\nlaese = '12h'\r\n");
+    board.write("authorized_keys", b"ssh-ed25519 AAAA\r\n-----BEGIN OPENSSH PRIVATE KEY-----\r\n");
+    start_and_cut(&mut board);
+    told(
+        &board,
+        &[
+            "rackberry.toml:2:1: dhcp.laese",
+            "the last good rackberry.toml is in force",
+            "authorized_keys:1: the ssh-ed25519 key is cut short",
+            "authorized_keys:2: this is a private key",
+            "off: authorized_keys on the card has no key",
+            "power was cut",
+        ],
+    );
+
+    // Nothing at all.
+    board.delete("rackberry.toml");
+    board.delete("authorized_keys");
+    start_and_cut(&mut board);
+    told(&board, &["rackberry.toml: can't be read", "authorized_keys: can't be read", "the last good"]);
+}
+
+fn start_and_cut(board: &mut Board) {
+    board.switch_on(None);
+    board.wait_served();
+    board.wait_for("rackberry-report.service: Deactivated successfully", 0);
+    board.cut();
+}
+
+fn told(board: &Board, all: &[&str]) {
+    let report = board.report();
+    for words in all {
+        assert!(report.contains(words), "{words:?} is not in:\n{report}");
+    }
+}
