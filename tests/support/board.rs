@@ -235,3 +235,26 @@ pub fn usb_disk(net: &Net, folder: &Path, name_on_disk: &str) -> PathBuf {
     }
     disk
 }
+
+/// Moments that are drawn from a seed, which a failure shows.
+pub struct Moments(u64);
+
+impl Moments {
+    /// From the environment, or the clock.
+    pub fn new() -> Moments {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+        let seed = std::env::var("RACKBERRY_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = seed.unwrap_or(now.as_secs());
+        eprintln!("RACKBERRY_SEED={seed}");
+        Moments(seed)
+    }
+
+    /// Waits up to so many seconds.
+    pub fn wait(&mut self, most: u64) {
+        // Knuth's linear congruential generator; its upper bits are the good ones.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let moment = Duration::from_millis((self.0 >> 33) % (most * 1000));
+        eprintln!("cut after {moment:?}");
+        std::thread::sleep(moment);
+    }
+}
