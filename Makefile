@@ -19,7 +19,8 @@ lint: setup ## formatting, clippy, licences and sources of dependencies, shell s
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	cargo-deny check bans licenses sources
-	shellcheck .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' image profiles)
+	shellcheck -x .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' image profiles systemd)
+	systemd-analyze security --offline=true --threshold=15 systemd/rackberry.service >/dev/null
 
 cross: assets ## the Raspberry Pi's static binary, and a look at it under emulation
 	image/setup cross

@@ -8,6 +8,7 @@ debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # The mirror that this machine's own apt uses, so that builds go where its owner wants them to: RACKBERRY_MIRROR
 # and RACKBERRY_SECURITY_MIRROR say another.
 own_mirror() {
+  # shellcheck disable=SC2016  # apt fills these in
   apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
     sed -n "s/^Debian|$1|//p" | head -n 1
 }

@@ -14,15 +14,10 @@ slot_size=112
 data_size=16
 card_size=$(((align + boot_size + 2 * slot_size + data_size) << 20))
 
-# Copies a file or folder into the FAT partition; mtools and mkfs.vfat take times from SOURCE_DATE_EPOCH.
-on_boot() {
-  mcopy -s -o -m -i "$work/boot" "$1" "::/$2"
-}
-
 # What the firmware, the kernel and people find in the partition RACKBERRY.
 make_boot() {
-  local tree=$work/fat slot=$work/fat/a kernel suffix trees file
-  mkdir -p "$slot/overlays" "$work/firmware" "$tree/b"
+  local tree=$work/fat slot=$work/fat/a kernel suffix trees file release
+  mkdir -p "$slot" "$work/firmware" "$tree/b"
   dpkg-deb -x "$(debs firmware)" "$work/firmware"
   for file in bootcode.bin start.elf fixup.dat start4.elf fixup4.dat; do
     cp "$work/firmware/usr/lib/raspi-firmware/$file" "$tree/"
@@ -51,27 +46,25 @@ make_boot() {
   done
   cp "$slot/bcm2837-rpi-cm3-io3.dtb" "$slot/bcm2710-rpi-cm3.dtb"
   cp "$slot/bcm2711-rpi-cm4-io.dtb" "$slot/bcm2711-rpi-cm4.dtb"
-  cp "$work"/firmware/usr/lib/raspi-firmware/overlays/{disable-bt,disable-wifi,gpio-shutdown,overlay_map,vc4-kms-v3d}*.dtb* "$slot/overlays/" 2>/dev/null || true
   sed "s/@VERSION@/$version/" -i "$tree/README.txt" "$tree/report.txt"
   # Lines end as every PC's editor likes them.
   sed -i 's/$/\r/' "$tree"/README.txt "$tree"/rackberry/README.txt "$tree"/authorized_keys "$tree"/rackberry.toml
   find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   rm -f "$work/boot"
   truncate -s "${boot_size}M" "$work/boot"
-  mkfs.vfat -F 32 -s 1 -n RACKBERRY -i "$fat_id" -h $((align << 11)) "$work/boot" >/dev/null
+  mkfs.vfat --invariant -F 32 -s 1 -n RACKBERRY -i "$fat_id" -h $((align << 11)) "$work/boot" >/dev/null
   find "$tree" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | while read -r file; do
-    on_boot "$tree/$file" ''
+    # mtools takes the time of folders from SOURCE_DATE_EPOCH.
+    mcopy -s -o -m -i "$work/boot" "$tree/$file" ::/
   done
 }
 
-# State, assets, keys, time: ready for use, and for growth up to 1 TiB without moving anything.
+# Empty: the initramfs makes the folders. It can grow up to 1 TiB without moving anything.
 make_data() {
-  mkdir -p "$work/data"/{assets,rackberry,ssh,timesync,config}
-  find "$work/data" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -L rackberry-data -U "$data_uuid" -b 4096 -i 65536 -m 1 \
     -J size=4 -O metadata_csum,64bit,^orphan_file -e remount-ro \
     -E "hash_seed=$data_uuid,root_owner=0:0,resize=268435456,lazy_itable_init=0,nodiscard" \
-    -d "$work/data" "$work/data.ext4" "${data_size}M"
+    "$work/data.ext4" "${data_size}M" >/dev/null
 }
 
 # Lays the partitions out. Slot B stays empty: an update will write there.
@@ -106,12 +99,9 @@ range() {
 
 # Up to where the FAT partition is in use: its files lie one after the other.
 boot_used() {
-  local free total
-  free=$(minfo -i "$work/boot" :: | sed -n 's/^free clusters=//p')
-  total=$(mdir -i "$work/boot" :: | awk '/bytes free/ { gsub(/[^0-9]/, ""); print }')
-  [ "$free" -gt 0 ] || die 'the partition RACKBERRY is full'
-  # One sector a cluster: all that is not free, from the start.
-  echo $((((boot_size << 20) - total + 1048575) >> 20 << 20))
+  local free
+  free=$(mdir -i "$work/boot" :: | awk '/bytes free/ { gsub(/[^0-9]/, ""); print }')
+  echo $((((boot_size << 20) - free + 1048575) >> 20 << 20))
 }
 
 # What people download.
