@@ -101,8 +101,6 @@ pub struct Owner {
     last_reply: u64,
     /// The journal's last failure, while it lasts.
     fault: Option<String>,
-    /// What is wrong with the configuration that the running one stands in for.
-    config_fault: Option<String>,
 }
 
 impl Owner {
@@ -125,14 +123,7 @@ impl Owner {
             replies: BTreeMap::new(),
             last_reply: 0,
             fault: None,
-            config_fault: None,
         }
-    }
-
-    /// Says from the start what is wrong with the configuration that was meant.
-    #[must_use]
-    pub fn instead_of(self, config_fault: Option<String>) -> Owner {
-        Owner { config_fault, ..self }
     }
 
     /// Handles events until every handle is gone.
@@ -270,13 +261,12 @@ impl Owner {
     fn show(&self) {
         let now = self.clock.now();
         let mut status = self.appliance.status(now);
-        status.warnings.extend(self.config_fault.clone());
         status.warnings.extend(self.fault.clone());
         self.snapshot.send_replace(Snapshot {
             status: Some(status),
             nodes: self.appliance.node_views(now),
             is_unwritable: self.fault.is_some(),
-            is_stand_in: self.config_fault.is_some(),
+            is_stand_in: self.appliance.is_stand_in(),
         });
     }
 }

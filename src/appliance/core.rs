@@ -35,6 +35,8 @@ pub struct Appliance {
     pub(super) dhcp: dhcp::Server,
     pub(super) arming: Arming,
     pub(super) last_arming: u64,
+    /// What is wrong with the configuration that the running one stands in for.
+    pub(super) config_fault: Option<String>,
     transfers: BTreeMap<TransferId, Transfer>,
     last_transfer: u64,
 }
@@ -63,6 +65,7 @@ impl Appliance {
             nodes: Registry::default(),
             arming: Arming::default(),
             last_arming: 0,
+            config_fault: None,
             transfers: BTreeMap::new(),
             last_transfer: 0,
             settings,
@@ -70,6 +73,17 @@ impl Appliance {
         };
         appliance.restore(stored, now);
         appliance
+    }
+
+    /// Shows what is wrong with the configuration that was meant, where another stands in for it.
+    #[must_use]
+    pub fn instead_of(self, config_fault: Option<String>) -> Appliance {
+        Appliance { config_fault, ..self }
+    }
+
+    /// Whether the configuration is not the one that was meant.
+    pub fn is_stand_in(&self) -> bool {
+        self.config_fault.is_some()
     }
 
     /// Goes back to what the journal holds, disarmed: at the start, and when it could not take a change.

@@ -48,7 +48,7 @@ impl Appliance {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = self.config_fault.iter().cloned().collect();
         if self.settings.assets.verify == Verify::UnsignedOk {
             warnings.push("unsigned operating systems are accepted (assets.verify = \"unsigned-ok\")".into());
         }

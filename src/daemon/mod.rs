@@ -95,7 +95,8 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
     let stored = journal.load()?;
     let clock = Clock::starting_after(stored.time);
     let catalog = Arc::new(scan::scan(&settings.assets.dirs, &settings.assets.loaders));
-    let appliance = Appliance::new(settings.clone(), catalog, stored, clock.now());
+    let faulty = options.config_faults.as_deref().and_then(reload::faults_of_another);
+    let appliance = Appliance::new(settings.clone(), catalog, stored, clock.now()).instead_of(faulty);
 
     let (handle, inbox) = Handle::channel(INBOX);
     let (dhcp_actions, actions) = mpsc::unbounded_channel();
@@ -104,8 +105,7 @@ pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Star
     let (in_force, current) = watch::channel(settings.clone());
     let (token, token_seen) = watch::channel(reload::token(&settings));
     let mut tasks = Tasks::default();
-    let faulty = options.config_faults.as_deref().and_then(reload::faults_of_another);
-    let owner = Owner::new(appliance, journal, clock, inbox, dhcp_actions, snapshot).instead_of(faulty);
+    let owner = Owner::new(appliance, journal, clock, inbox, dhcp_actions, snapshot);
     tasks.spawn("the owner of the state", async {
         owner.run().await;
         Ok(())

@@ -72,8 +72,9 @@ impl Facts {
     pub fn troubles(&self) -> Vec<String> {
         let mut troubles = self.faults.clone();
         if let Some(status) = &self.status {
-            // The service tells the card's faults too.
-            troubles.extend(status.warnings.iter().filter(|warning| !self.faults.contains(warning)).cloned());
+            // The service tells the card's faults too, as one warning.
+            let told = self.faults.join("\n");
+            troubles.extend(status.warnings.iter().filter(|warning| **warning != told).cloned());
         }
         troubles.extend(self.failed_units.iter().map(|unit| format!("{unit} failed")));
         troubles.extend(self.nodes.iter().filter(|node| node.stage == Stage::Failed).map(failure));
@@ -183,13 +184,13 @@ mod tests {
     fn a_fault_is_told_once_with_its_lines_set_in() {
         let fault = "rackberry.toml:3:5: dhcp.pool: is wrong\n  3 | pool";
         let mut facts = facts();
-        facts.faults = vec![fault.into()];
+        facts.faults = vec![fault.into(), "authorized_keys:1: is no key".into()];
         facts.was_cut = true;
-        facts.status.as_mut().unwrap().warnings = vec![fault.into(), "the disk is full".into()];
+        facts.status.as_mut().unwrap().warnings = vec![facts.faults.join("\n"), "the disk is full".into()];
         facts.failed_units = vec!["ssh.service".into()];
         let report = facts.report();
         assert_eq!(report.matches("dhcp.pool").count(), 1, "{report}");
-        assert!(report.contains("* rackberry.toml:3:5: dhcp.pool: is wrong\n    3 | pool\n* the disk is full\n* ssh.service failed\n"));
+        assert!(report.contains("* rackberry.toml:3:5: dhcp.pool: is wrong\n    3 | pool\n* authorized_keys:1: is no key\n* the disk is full\n* ssh.service failed\n"));
         assert!(report.contains("power was cut"));
     }
 
