@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 CARGO ?= cargo
 
-.PHONY: help demo test lint cross assets test-machine loaders setup clean
+.PHONY: help demo test lint cross assets test-machine loaders setup clean image image-lock image-twice test-image test-power deb test-deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +19,8 @@ lint: setup ## formatting, clippy, licences and sources of dependencies, shell s
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	cargo-deny check bans licenses sources
-	shellcheck -x .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' image profiles)
+	shellcheck -x .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' image profiles systemd)
+	systemd-analyze security --offline=true --threshold=15 systemd/rackberry.service >/dev/null
 
 cross: assets ## the Raspberry Pi's static binary, and a look at it under emulation
 	image/setup cross
@@ -27,6 +28,30 @@ cross: assets ## the Raspberry Pi's static binary, and a look at it under emulat
 	@ls -l target/aarch64-unknown-linux-musl/release/rackberry | awk '{ print "static aarch64 binary:", $$5, "bytes" }'
 	printf '[network]\ninterface = "eth0"\n[assets]\ndirs = ["$(CURDIR)/target/demo/assets"]\nloaders = "$(CURDIR)/target/loaders"\n' >target/cross.toml
 	qemu-aarch64-static target/aarch64-unknown-linux-musl/release/rackberry check --config target/cross.toml
+
+image: cross ## the SD image, in target/image/
+	image/card/build target/image
+
+image-lock: setup ## the SD image's packages at the mirror's present versions
+	image/card/lock
+
+image-twice: cross ## whether two builds of the SD image are the same, byte by byte
+	image/card/twice target/image-twice
+
+test-image: image ## starts the SD image on emulated boards; one of them installs a bare machine
+	$(CARGO) test --test image -- --ignored --test-threads 1 --skip power
+
+test-power: image ## cuts the power of a board 30 times: first start, import, install (half an hour)
+	$(CARGO) test --test image -- --ignored --nocapture power
+
+deb: cross ## Debian packages for hosts that people have already, in target/deb/
+	image/setup deb
+	$(CARGO) build --release --target x86_64-unknown-linux-musl
+	for target in aarch64-unknown-linux-musl x86_64-unknown-linux-musl; do \
+	  $(CARGO) deb --quiet --no-build --no-strip --target $$target --output target/deb/; done
+
+test-deb: deb ## installs the package into bare Debian 12 and 13, and looks at its units
+	image/test-deb target/deb
 
 assets: setup ## the demo's operating system and the boot loaders, in target/
 	image/loaders/build target/loaders

@@ -17,6 +17,7 @@ pub mod dhcp;
 pub mod handle;
 pub mod http;
 pub mod ids;
+pub mod image;
 pub mod nodes;
 pub mod panel;
 pub mod profiles;

@@ -95,6 +95,28 @@ fn the_tree_of_2016_is_imported_once_and_becomes_current() {
 }
 
 #[test]
+fn the_disk_says_which_of_its_versions_is_current_and_a_bare_image_needs_no_company() {
+    let desk = Desk::new();
+    for version in ["1010.5.0", "1068.6.0", "1122.2.0"] {
+        desk.system(&format!("usb/coreos/{version}"), "coreos", 1000);
+    }
+    desk.write("usb/coreos/current", "1068.6.0\n");
+    let image = desk.write("usb/raw/7/disk.img.xz", "an image");
+    desk.maker.sign("20160501", &image);
+    // The project's own installer comes with the boot loaders.
+    for name in ["vmlinuz", "initrd.xz"] {
+        desk.write(&format!("loaders/installer/{name}"), name);
+    }
+    let (assets, loaders) = (desk.path("assets"), desk.path("loaders"));
+    let config = format!("[assets]\ndirs = ['{}']\nloaders = '{}'\n", assets.display(), loaders.display());
+    desk.write("config.toml", config);
+    let output = desk.import("usb");
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(fs::read_to_string(desk.path("assets/coreos/current")).unwrap(), "1068.6.0\n");
+    assert!(same(&image, &desk.path("assets/raw/7/disk.img.xz")));
+}
+
+#[test]
 fn what_is_not_authentic_never_appears() {
     let desk = Desk::new();
     desk.system("usb/rackberry/coreos/1010.5.0", "coreos", 1 << 20);

@@ -54,6 +54,9 @@ pub enum Command {
     Panel(PanelCommand),
     /// The whole thing on this computer: private network, simulated panel, machines that install themselves.
     Demo(Demo),
+    /// What the SD image's units run.
+    #[command(hide = true, subcommand)]
+    Image(ImageCommand),
     /// The demo's stand-ins, in the network that they are started in.
     #[command(hide = true)]
     SimulatedNodes {
@@ -73,6 +76,19 @@ pub enum Command {
         /// Socket that QEMU listens on.
         theirs: PathBuf,
     },
+}
+
+/// `image`
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ImageCommand {
+    /// Read the card.
+    Setup,
+    /// Write report.txt onto the card.
+    Report,
+    /// Show address and mode on the screen.
+    Console,
+    /// Be the login of people at the rack.
+    Login,
 }
 
 /// `demo`
@@ -104,6 +120,9 @@ pub struct Serve {
     /// Which panel to drive.
     #[arg(long, default_value = "auto")]
     pub panel: Panel,
+    /// What was found wrong with the configuration before this one was chosen: the SD image's file of faults.
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub config_faults: Option<PathBuf>,
 }
 
 /// `check`

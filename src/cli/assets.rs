@@ -82,6 +82,7 @@ fn interrupt(interrupted: io::Result<()>) -> ! {
 struct Place {
     catalog: Catalog,
     dirs: Vec<PathBuf>,
+    loaders: PathBuf,
     unsigned_ok: bool,
 }
 
@@ -97,7 +98,7 @@ async fn place(socket: &Path, files: &[PathBuf]) -> anyhow::Result<Place> {
         }
     };
     let catalog = scan::scan(&dirs, &loaders, None);
-    Ok(Place { catalog, dirs, unsigned_ok })
+    Ok(Place { catalog, dirs, loaders, unsigned_ok })
 }
 
 impl Place {
@@ -161,7 +162,7 @@ fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
     ensure!(path.is_dir(), "{} is no folder", path.display());
     let target = place.destination(to)?;
     // A disk has its set in rackberry/, or at its top as in 2016.
-    let from = scan::scan(&[path.join("rackberry"), path.to_owned()], Path::new("/nonexistent"), None);
+    let from = scan::scan(&[path.join("rackberry"), path.to_owned()], &place.loaders, None);
     let rules = Rules { to: &target, keys: place.catalog.keys(), unsigned_ok: place.unsigned_ok };
     let (bars, mut brought, mut failed) = (Bars::default(), 0, 0);
     for version in from.versions() {
@@ -181,7 +182,12 @@ fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
             }
         }
         brought += 1;
-        say_current(&target, &version.profile.name, &version.name, to.current)?;
+        // Of several versions the disk says which one.
+        let profile = &version.profile.name;
+        let current = from.ready(profile, "current").unwrap_or(version);
+        if current.name == version.name {
+            say_current(&target, profile, &version.name, to.current)?;
+        }
     }
     for name in import::configs(&from, &target)? {
         println!("cloud-configs/{name}: is there and differs; it was left as it is");

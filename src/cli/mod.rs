@@ -12,10 +12,10 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use arguments::{Arguments, Command, Demo, NodeCommand, PanelCommand};
+use arguments::{Arguments, Command, Demo, ImageCommand, NodeCommand, PanelCommand};
 
 use crate::{
-    config, daemon, demo,
+    config, daemon, demo, image,
     panel::{
         board::{Board, load, wiring},
         trial,
@@ -56,6 +56,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
                 config: serve.config,
                 state: serve.state,
                 panel: serve.panel.into(),
+                config_faults: serve.config_faults,
                 socket,
             };
             runtime()?.block_on(daemon::serve(settings, options))
@@ -87,12 +88,24 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Demo(Demo { nodes, simulated, assets, loaders }) => {
             demo::run(&demo::Options { nodes, simulated, assets, loaders })
         }
+        Command::Image(command) => image(command, &socket),
         Command::SimulatedNodes { count, pause } => {
             runtime()?.block_on(demo::simulated::run(count, pause.unwrap_or_default()))
         }
         Command::Cable { interface, ours, theirs } => {
             runtime()?.block_on(demo::cable::carry(&interface, &ours, &theirs))
         }
+    }
+}
+
+/// What the SD image's units run.
+fn image(command: ImageCommand, socket: &std::path::Path) -> anyhow::Result<()> {
+    let root = image::Root("/".into());
+    match command {
+        ImageCommand::Setup => image::setup(&root),
+        ImageCommand::Report => runtime()?.block_on(image::report(&root, socket)),
+        ImageCommand::Console => runtime()?.block_on(image::console(&root, socket)),
+        ImageCommand::Login => runtime()?.block_on(image::login()),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use super::settings::{Assets, Dhcp, Http, Install, Mode, Network, Panel, Settings, UnknownNodes, Verify};
+use super::settings::{
+    Assets, Dhcp, Http, Install, Mode, Network, Panel, Settings, System, UnknownNodes, Usb, Verify,
+};
 
 impl Default for Settings {
     /// The settings of an empty file.
@@ -16,6 +18,7 @@ impl Default for Settings {
             assets: Assets::default(),
             nodes: Vec::new(),
             panel: Panel::default(),
+            system: System::default(),
         }
     }
 }
@@ -75,5 +78,11 @@ impl Default for Assets {
 impl Default for Panel {
     fn default() -> Self {
         Self { board: "breadboard-8".into() }
+    }
+}
+
+impl Default for System {
+    fn default() -> Self {
+        Self { hostname: "rackberry".into(), root_login: false, keep_journal: false, usb: Usb::Serve }
     }
 }

@@ -223,6 +223,36 @@ pub(super) const SECTIONS: &[Section] = &[
         )
         .restart()],
     },
+    Section {
+        name: "system",
+        meaning: "The SD image itself; where rackberry came as a package, these have no effect.",
+        keys: &[
+            key("hostname", r#""rackberry""#, r#""rack7""#, "The appliance's own name: HOSTNAME.local on the network.")
+                .restart(),
+            key(
+                "root_login",
+                "false",
+                "true",
+                "Whether the keys of authorized_keys may log in as root too, not only as rackberry.",
+            )
+            .restart(),
+            key(
+                "keep_journal",
+                "false",
+                "true",
+                "Whether the log is kept over restarts, up to 64 MB of it. It wears the card.",
+            )
+            .restart(),
+            key(
+                "usb",
+                r#""serve""#,
+                r#""import""#,
+                "`serve`: operating systems on a USB disk are served from there while it is plugged in; \
+                 `import`: they are copied to the card, and the disk may be pulled.",
+            )
+            .restart(),
+        ],
+    },
 ];
 
 /// The keys of `rackberry.toml`.

@@ -32,7 +32,12 @@ pub fn load(files: &[PathBuf]) -> Result<Settings, Faults> {
     parse_all(&sources, unread)
 }
 
-fn read(path: &Path) -> Result<String, Box<ConfigError>> {
+/// Reads the text of one file, whatever encoding a PC's editor gave it.
+///
+/// # Errors
+///
+/// The fault of the whole file, with its remedy.
+pub fn read(path: &Path) -> Result<String, Box<ConfigError>> {
     let error = |problem: String, help: String| {
         Box::new(ConfigError { file: path.to_owned(), position: None, key: None, problem, help })
     };

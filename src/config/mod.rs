@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 pub use duration::{display as display_duration, parse_duration};
 pub use fault::{ConfigError, Faults, Position};
-pub use load::load;
+pub use load::{load, read};
 pub use settings::*;
 pub use template::default_file;
 pub use warnings::Warning;

@@ -59,6 +59,7 @@ table!(NodeKeys = "node" {
     disk: String, led: i64, vars: toml::Table,
 } merged);
 table!(Panel = "panel" { board: String, } merged);
+table!(System = "system" { hostname: String, root_login: bool, keep_journal: bool, usb: String, } merged);
 
 /// One `[[node]]` and the place of its header.
 #[derive(Debug)]
@@ -77,6 +78,7 @@ pub(super) struct Raw {
     pub assets: Assets,
     pub nodes: Vec<Node>,
     pub panel: Panel,
+    pub system: System,
 }
 
 impl Raw {
@@ -98,6 +100,7 @@ impl Raw {
                         "install" => raw.install = Install::read(table, reader),
                         "assets" => raw.assets = Assets::read(table, reader),
                         "panel" => raw.panel = Panel::read(table, reader),
+                        "system" => raw.system = System::read(table, reader),
                         _ => reader.unknown_table(key, value),
                     }
                 }
@@ -114,6 +117,7 @@ impl Raw {
         self.install.merge(later.install);
         self.assets.merge(later.assets);
         self.panel.merge(later.panel);
+        self.system.merge(later.system);
         // Only nodes of earlier files are merged into: the same name twice in one file is a mistake.
         let earlier = self.nodes.len();
         for node in later.nodes {
@@ -188,6 +192,7 @@ mod tests {
             ("assets", Assets::KEYS),
             ("node", NodeKeys::KEYS),
             ("panel", Panel::KEYS),
+            ("system", System::KEYS),
         ];
         let told: Vec<(&str, Vec<&str>)> = keys::SECTIONS
             .iter()

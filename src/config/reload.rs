@@ -13,6 +13,10 @@ impl Settings {
             ("network.mode", network.mode != to.mode),
             ("http.ports", self.http.ports != new.http.ports),
             ("panel.board", self.panel.board != new.panel.board),
+            ("system.hostname", self.system.hostname != new.system.hostname),
+            ("system.root_login", self.system.root_login != new.system.root_login),
+            ("system.keep_journal", self.system.keep_journal != new.system.keep_journal),
+            ("system.usb", self.system.usb != new.system.usb),
         ]
         .into_iter()
         .filter_map(|(key, changed)| changed.then_some(key))
@@ -62,6 +66,10 @@ mod tests {
             ("[assets]\nloaders = '/l'", "assets.loaders"),
             ("[[node]]\nmac = '00:25:90:c0:f7:86'", "node.mac"),
             ("[panel]\nboard = 'other'", "panel.board"),
+            ("[system]\nhostname = 'rack7'", "system.hostname"),
+            ("[system]\nroot_login = true", "system.root_login"),
+            ("[system]\nkeep_journal = true", "system.keep_journal"),
+            ("[system]\nusb = 'import'", "system.usb"),
         ] {
             let new = settings(text);
             assert_ne!(old, new, "{text}");

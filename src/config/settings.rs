@@ -21,6 +21,8 @@ pub struct Settings {
     pub nodes: Vec<NodeSettings>,
     /// `[panel]`
     pub panel: Panel,
+    /// `[system]`
+    pub system: System,
 }
 
 /// The network that the service serves.
@@ -190,4 +192,26 @@ pub struct NodeSettings {
 pub struct Panel {
     /// Name of a file in board/.
     pub board: String,
+}
+
+/// The SD image itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct System {
+    /// Its host name.
+    pub hostname: String,
+    /// Whether root may log in, by key.
+    pub root_login: bool,
+    /// Whether the log is kept over restarts.
+    pub keep_journal: bool,
+    /// What becomes of operating systems on a USB disk.
+    pub usb: Usb,
+}
+
+/// What becomes of operating systems on a USB disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usb {
+    /// They are served from there.
+    Serve,
+    /// They are copied to the card.
+    Import,
 }

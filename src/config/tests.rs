@@ -33,6 +33,8 @@ fn every_fault_names_its_place_and_says_what_would_be_right() {
         ("[[node]]\nmac = '00:25:90'", "f0.toml:2:", "MAC"),
         ("[[node]]\nmac = '00:25:90:c0:f7:86'\n[[node]]\nmac = '0025.90c0.f786'", "f0.toml:4:", "00:25:90"),
         ("[[node]]\nmac = '00:25:90:c0:f7:86'\naddress = '10.10.10.1'", "f0.toml:3:", "own"),
+        ("[system]\nhostname = 'a.b'", "f0.toml:2:", "dashes"),
+        ("[system]\nusb = 'copy'", "f0.toml:2:", "import"),
         ("[dhcp\npool = 1", "f0.toml:1:", "]"),
         ("[panels]\nboard = 'x'", "f0.toml:1:", "panel"),
     ] {

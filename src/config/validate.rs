@@ -8,7 +8,9 @@ use super::{
     keys, nodes,
     raw::{self, Raw},
     read::{Field, List},
-    settings::{Assets, Dhcp, Http, Install, Mode, Network, Panel, Settings, UnknownNodes, Verify},
+    settings::{
+        Assets, Dhcp, Http, Install, Mode, Network, Panel, Settings, System, UnknownNodes, Usb, Verify,
+    },
     source::{Place, Report},
     values,
 };
@@ -29,6 +31,7 @@ pub(super) fn settings(raw: &Raw, report: &mut Report) -> Settings {
         assets: assets(&raw.assets, check),
         nodes: nodes::settings(raw, known_network, check),
         panel: panel(&raw.panel, check),
+        system: system(&raw.system, check),
         network,
     }
 }
@@ -213,4 +216,17 @@ fn assets(raw: &raw::Assets, check: &mut Check) -> Assets {
 
 fn panel(raw: &raw::Panel, check: &mut Check) -> Panel {
     Panel { board: check.text(&raw.board, "panel.board", values::board).unwrap_or(Panel::default().board) }
+}
+
+fn system(raw: &raw::System, check: &mut Check) -> System {
+    let default = System::default();
+    let choices = [("serve", Usb::Serve), ("import", Usb::Import)];
+    System {
+        hostname: check
+            .text(&raw.hostname, "system.hostname", values::host_label)
+            .unwrap_or(default.hostname),
+        root_login: raw.root_login.set().map_or(default.root_login, |at| at.value),
+        keep_journal: raw.keep_journal.set().map_or(default.keep_journal, |at| at.value),
+        usb: check.text(&raw.usb, "system.usb", |text| values::choice(text, &choices)).unwrap_or(default.usb),
+    }
 }

@@ -107,6 +107,17 @@ pub(crate) fn dns_name(text: &str) -> Checked<String> {
     Ok(text.to_owned())
 }
 
+/// A host's own name, without a domain.
+pub(super) fn host_label(text: &str) -> Checked<String> {
+    match dns_name(text)? {
+        name if name.contains('.') => {
+            let help = "letters, digits and dashes, without a domain: `rack7`";
+            Err(Wrong::new(format!("{text:?} is more than one host's own name"), help))
+        }
+        name => Ok(name),
+    }
+}
+
 /// A node's name, which may not look like a MAC: commands take either.
 pub(crate) fn node_name(text: &str) -> Checked<String> {
     if text.contains('_') {

@@ -5,6 +5,7 @@ mod dhcp;
 mod faults;
 pub mod log;
 mod network;
+mod notify;
 mod panel;
 mod reload;
 mod tftp;
@@ -51,6 +52,8 @@ pub struct Options {
     pub panel: PanelChoice,
     /// Where the control socket goes.
     pub socket: PathBuf,
+    /// File with what is wrong with the configuration that this one stands in for.
+    pub config_faults: Option<PathBuf>,
 }
 
 /// Which panel to drive.
@@ -127,7 +130,12 @@ async fn run_with(
     let (button, edges) = mpsc::channel(16);
     *panel = Panel::start(options.panel, &settings, &handle, seen.clone(), (button.clone(), edges)).await;
 
-    let settings = Arc::new(named_interface(settings)?);
+    let settings = tokio::select! {
+        named = named_interface(settings, &snapshot) => Arc::new(named?),
+        _ = terminate.recv() => return Ok(Ended::BySignal),
+        _ = interrupt.recv() => return Ok(Ended::BySignal),
+        () = panel.shut_down() => return Ok(Ended::ByButton),
+    };
     let mut journal = Journal::open(&options.state)?;
     let stored = journal.load()?;
     let clock = Clock::starting_after(stored.time);
@@ -135,6 +143,7 @@ async fn run_with(
     let catalog = scan::scan(&settings.assets.dirs, &settings.assets.loaders, None);
     let catalog = Arc::new(catalog.with_findings(archive.findings()));
     let appliance = Appliance::new(settings.clone(), catalog.clone(), stored, secret()?, clock.now());
+    handle.tell(reload::stands_in_for(options.config_faults.as_deref())).await;
 
     let (dhcp_actions, actions) = mpsc::unbounded_channel();
     let (stop, stopping) = watch::channel(false);
@@ -189,7 +198,8 @@ async fn run_with(
     }
     handle.tell(Message::Ready).await;
     tracing::info!(interface, %address, "ready and safe: nobody installs until somebody arms");
-    ready();
+    notify::ready();
+    tasks.spawn("the watchdog's feeding", notify::feed_watchdog(handle.clone()));
     started(Started { handle: handle.clone(), seen, button });
 
     let ended = loop {
@@ -197,7 +207,11 @@ async fn run_with(
             _ = terminate.recv() => break Ok(Ended::BySignal),
             _ = interrupt.recv() => break Ok(Ended::BySignal),
             () = panel.shut_down() => break Ok(Ended::ByButton),
-            _ = hangup.recv() => reload::reload(&handle, &in_force, &token, &options.config).await,
+            _ = hangup.recv() => {
+                notify::reloading();
+                reload::reload(&handle, &in_force, &token, &options).await;
+                notify::ready();
+            }
             ended = tasks.any_end() => break Err(ended),
         }
     };
@@ -216,8 +230,17 @@ fn serve_tftp(address: Ipv4Addr) -> anyhow::Result<tokio_tftp_server::Server> {
 }
 
 /// The settings with the interface's name filled in, so that everything that shows it agrees.
-fn named_interface(mut settings: Settings) -> anyhow::Result<Settings> {
-    settings.network.interface = Some(network::interface(settings.network.interface.as_deref())?);
+async fn named_interface(
+    mut settings: Settings,
+    snapshot: &watch::Sender<Snapshot>,
+) -> Result<Settings, network::InterfaceError> {
+    let missing = |words: String| {
+        tracing::warn!("waiting: {words}");
+        // Nobody owns the state yet, but the panel can tell.
+        snapshot.send_modify(|snapshot| drop(snapshot.troubles.insert(Trouble::Network, words)));
+    };
+    let name = network::interface(settings.network.interface.as_deref(), missing).await?;
+    settings.network.interface = Some(name);
     Ok(settings)
 }
 
@@ -227,13 +250,6 @@ fn secret() -> anyhow::Result<[u8; 32]> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).context("the kernel gives no random numbers")?;
     Ok(secret)
-}
-
-/// Tells systemd, where it listens, that the service serves.
-fn ready() {
-    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-        tracing::warn!(%error, "can't tell systemd that the service is ready");
-    }
 }
 
 /// Named tasks.

@@ -23,22 +23,37 @@ const LOOK: Duration = Duration::from_millis(500);
 #[error("{0}")]
 pub struct InterfaceError(String);
 
-/// The interface to serve: the configured one, or the only wired one.
-pub fn interface(configured: Option<&str>) -> Result<String, InterfaceError> {
+/// The interface to serve: the configured one, or the only wired one. Where there is none yet, it is waited for,
+/// and `missing` is told so once: drivers load and adapters are plugged in after the service starts.
+pub async fn interface(
+    configured: Option<&str>,
+    missing: impl FnOnce(String),
+) -> Result<String, InterfaceError> {
     if let Some(name) = configured {
         return Ok(name.to_owned());
     }
-    let wired: Vec<String> = interfaces().into_iter().filter(|name| is_wired(name)).collect();
-    match wired.as_slice() {
-        [only] => Ok(only.clone()),
-        [] => Err(InterfaceError(format!(
-            "there is no wired network interface; name one as network.interface (there are: {})",
-            list()
-        ))),
-        several => Err(InterfaceError(format!(
-            "there are several wired network interfaces ({}); name the one to serve as network.interface",
-            several.join(", ")
-        ))),
+    let mut missing = Some(missing);
+    loop {
+        let wired: Vec<String> = interfaces().into_iter().filter(|name| is_wired(name)).collect();
+        match wired.as_slice() {
+            [only] => return Ok(only.clone()),
+            [] => {
+                if let Some(missing) = missing.take() {
+                    missing(format!(
+                        "there is no wired network interface; plug one in, or name one as network.interface \
+                         (there are: {})",
+                        list()
+                    ));
+                }
+            }
+            several => {
+                return Err(InterfaceError(format!(
+                    "there are several wired network interfaces ({}); name the one to serve as network.interface",
+                    several.join(", ")
+                )));
+            }
+        }
+        sleep(LOOK).await;
     }
 }
 

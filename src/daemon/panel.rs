@@ -1,8 +1,12 @@
 //! The panel of the configuration, and what becomes of it when the service ends.
 
-use std::{path::Path, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
-use tokio::{process::Command, sync::mpsc, sync::watch, time::timeout};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 use super::PanelChoice;
 use crate::{
@@ -118,18 +122,24 @@ fn without_button(board: Board) -> Board {
     Board { button: None, display: None, ..board }
 }
 
-/// Powers the machine off, where systemd runs it.
+/// Has the machine powered off. The service's user may not do that; a unit of systemd's waits for this file and may.
 pub async fn power_off() {
-    if !Path::new("/run/systemd/system").exists() {
+    let Some(folder) = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from) else {
+        tracing::warn!("the machine stays on: only as a service of systemd's can rackberry power it off");
         return;
-    }
-    let order = Command::new("systemctl").arg("poweroff").status();
-    match timeout(POWER_OFF, order).await {
-        Ok(Ok(status)) if status.success() => {}
-        Ok(Ok(status)) => {
-            tracing::error!("systemctl poweroff: {status}; let rackberry's user do that by polkit")
+    };
+    let order = folder.join("poweroff");
+    let stop = signal(SignalKind::terminate()).and_then(|stop| fs::write(&order, "").map(|()| stop));
+    match stop {
+        // The folder, and the order in it, would be gone with this process.
+        Ok(mut stop) => {
+            if timeout(POWER_OFF, stop.recv()).await.is_err() {
+                tracing::error!(
+                    "the machine stays on: nobody heeds {}; see rackberry-poweroff.path",
+                    order.display()
+                );
+            }
         }
-        Ok(Err(error)) => tracing::error!(%error, "can't run systemctl poweroff"),
-        Err(_) => tracing::error!("systemctl poweroff does not answer"),
+        Err(error) => tracing::error!(%error, "the machine stays on: can't write {}", order.display()),
     }
 }

@@ -1,11 +1,12 @@
 //! Taking over a changed configuration on SIGHUP.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 use tokio::sync::watch;
 
 use crate::{
     config::{self, Settings},
+    daemon::Options,
     handle::{Handle, Message},
     http::serve::Token,
     panel::Trouble,
@@ -16,9 +17,9 @@ pub async fn reload(
     handle: &Handle,
     in_force: &watch::Sender<Arc<Settings>>,
     token_in_force: &watch::Sender<Option<Token>>,
-    files: &[PathBuf],
+    options: &Options,
 ) {
-    let mut fresh = match config::load(files) {
+    let mut fresh = match config::load(&options.config) {
         Ok(fresh) => fresh,
         Err(faults) => {
             tracing::error!(
@@ -44,8 +45,22 @@ pub async fn reload(
     let fresh = Arc::new(fresh);
     in_force.send_replace(fresh.clone());
     handle.tell(Message::Reconfigured(fresh)).await;
-    handle.tell(Message::Trouble(Trouble::Config, None)).await;
+    handle.tell(stands_in_for(options.config_faults.as_deref())).await;
     tracing::info!("the new configuration is in force");
+}
+
+/// What is wrong with the configuration that the running one stands in for, as `faults` says; nothing where there
+/// is no such file, or an empty one.
+pub fn stands_in_for(faults: Option<&Path>) -> Message {
+    let read = |file: &Path| {
+        fs::read_to_string(file)
+            .inspect_err(
+                |error| tracing::warn!(path = %file.display(), %error, "can't read the file of faults"),
+            )
+            .ok()
+    };
+    let words = faults.and_then(read).map(|text| text.trim_end().to_owned()).filter(|text| !text.is_empty());
+    Message::Trouble(Trouble::Config, words)
 }
 
 /// The token that the network API asks for; without one it is read-only.

@@ -51,6 +51,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         state: Path::new(PLACE).join("state"),
         panel: PanelChoice::Simulated,
         socket: Path::new(PLACE).join("control.sock"),
+        config_faults: None,
     };
     let options = options.clone();
     daemon::log::init();

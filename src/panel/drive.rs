@@ -340,7 +340,9 @@ fn only(trouble: Trouble) -> Facts {
 
 /// The snapshot as the panel shows it.
 fn read(snapshot: &Snapshot) -> Facts {
-    let Some(status) = &snapshot.status else { return Facts::default() };
+    let Some(status) = &snapshot.status else {
+        return Facts { troubles: snapshot.troubles.clone(), ..Facts::default() };
+    };
     let is_running = snapshot.nodes.iter().any(|node| node.stage.is_running());
     let mode = match (status.armed_seconds, is_running) {
         (Some(_), _) => Mode::Armed,

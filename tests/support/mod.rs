@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::disallowed_methods, clippy::expect_used, reason = "tests wait for real processes")]
 
+pub mod board;
 pub mod machine;
 pub mod service;
 pub mod signer;

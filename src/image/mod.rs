@@ -1,0 +1,50 @@
+//! What the SD image asks of rackberry around the service: `rackberry image ...`, run by its units.
+//!
+//! Decisions and texts are pure and stand in files of their own; `setup`, `publish` and `console` read and write
+//! for them. Whatever is wrong with the card, the appliance starts, can be reached, and says what it is.
+
+mod choose;
+mod console;
+mod keys;
+mod login;
+mod network;
+mod publish;
+mod report;
+mod setup;
+
+pub use console::console;
+pub use login::login;
+pub use publish::report;
+pub use setup::setup;
+
+use std::path::PathBuf;
+
+/// The image's root: `/`, or a folder that stands for it in tests.
+#[derive(Debug, Clone)]
+pub struct Root(pub PathBuf);
+
+impl Root {
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.join(path)
+    }
+
+    /// The FAT partition that people edit.
+    pub fn card(&self, name: &str) -> PathBuf {
+        self.at("card").join(name)
+    }
+
+    /// The data partition.
+    pub fn data(&self, name: &str) -> PathBuf {
+        self.at("data").join(name)
+    }
+
+    /// What is made anew at each start.
+    pub fn run(&self, name: &str) -> PathBuf {
+        self.at("run").join(name)
+    }
+
+    /// What `setup` found.
+    pub fn found(&self, name: &str) -> PathBuf {
+        self.run("rackberry-setup").join(name)
+    }
+}

@@ -1,0 +1,140 @@
+//! `rackberry image report`: gathers what is known after the start, and writes `report.txt` onto the card.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use hyper::Method;
+use serde::de::DeserializeOwned;
+
+use super::{
+    Root,
+    report::{self, Facts},
+};
+use crate::http::client;
+
+/// How long the service may take to be ready; after that, what keeps it is reported.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(2);
+/// Lines of the service's log in a report.
+const LOG: &str = "25";
+
+/// Waits for the service, and writes the report.
+///
+/// # Errors
+/// When the card can't be written.
+pub async fn report(root: &Root, socket: &Path) -> anyhow::Result<()> {
+    let mut waited = Duration::ZERO;
+    while waited < PATIENCE
+        && said_by("systemctl", &["show", "--property=ActiveState", "--value", "rackberry"]) != ["active"]
+    {
+        tokio::time::sleep(LOOK).await;
+        waited += LOOK;
+    }
+    let mut facts = gather(root, socket).await;
+    facts.failed_units = failed_units();
+    facts.log = said_by("journalctl", &["--no-pager", "--unit=rackberry", "--lines", LOG, "--output=cat"]);
+    let path = root.card("report.txt");
+    remount(&root.card(""), "rw")?;
+    let written = write(&path, &report::file(&facts.report()));
+    remount(&root.card(""), "ro")?;
+    written.with_context(|| format!("can't write {}", path.display()))
+}
+
+/// Everything but what other programs must be asked for.
+pub(super) async fn gather(root: &Root, socket: &Path) -> Facts {
+    let text = |path| fs::read_to_string(path).unwrap_or_default().trim_matches(['\0', '\n', ' ']).to_owned();
+    let faults = fs::read_to_string(root.found("faults")).unwrap_or_default();
+    Facts {
+        version: env!("CARGO_PKG_VERSION").into(),
+        time: said_by("date", &["-u", "+%Y-%m-%d %H:%M UTC"]).concat(),
+        hostname: text(root.at("proc/sys/kernel/hostname")),
+        board: text(root.at("proc/device-tree/model")),
+        in_force: text(root.found("in-force")),
+        faults: paragraphs(&faults),
+        keys: text(root.found("authorized_keys")).lines().count(),
+        was_cut: root.found("was-cut").exists(),
+        status: ask(socket, "/api/v1/status").await,
+        nodes: ask(socket, "/api/v1/nodes").await.unwrap_or_default(),
+        failed_units: Vec::new(),
+        log: Vec::new(),
+    }
+}
+
+/// Lines that are set in belong to the one before.
+fn paragraphs(text: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for line in text.lines() {
+        match all.last_mut() {
+            Some(last) if line.starts_with(' ') => {
+                last.push('\n');
+                last.push_str(line);
+            }
+            _ => all.push(line.to_owned()),
+        }
+    }
+    all
+}
+
+async fn ask<T: DeserializeOwned>(socket: &Path, path: &str) -> Option<T> {
+    let (status, body) = client::call(socket, Method::GET, path, None).await.ok()?;
+    status.is_success().then(|| serde_json::from_value(body).ok()).flatten()
+}
+
+/// The lines that a program prints; none where it can't be run.
+fn said_by(program: &str, arguments: &[&str]) -> Vec<String> {
+    let output = Command::new(program).args(arguments).output();
+    let text = output.map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
+}
+
+fn failed_units() -> Vec<String> {
+    let lines = said_by("systemctl", &["list-units", "--failed", "--plain", "--no-legend"]);
+    lines.iter().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+fn remount(card: &Path, how: &str) -> anyhow::Result<()> {
+    let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(card).output();
+    let output = done.context("can't run mount")?;
+    ensure!(
+        output.status.success(),
+        "can't remount {} {how}: {}",
+        card.display(),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
+}
+
+/// Writes over the file that is there, in place.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::options().create(true).truncate(false).write(true).open(path)?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_keep_their_excerpts() {
+        let text = "rackberry.toml:1:2: bad\n  1 | x\n    | ^\nauthorized_keys:3: bad\n";
+        assert_eq!(paragraphs(text), ["rackberry.toml:1:2: bad\n  1 | x\n    | ^", "authorized_keys:3: bad"]);
+    }
+
+    #[test]
+    fn a_report_is_written_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.txt");
+        fs::write(&path, "something longer than what follows").unwrap();
+        write(&path, b"short").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"short");
+    }
+}

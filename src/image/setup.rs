@@ -1,0 +1,217 @@
+//! `rackberry image setup`: reads the card and leaves for everybody else what they need to start.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+
+use super::{
+    Root,
+    choose::{Choice, Source, choose},
+    keys, network,
+};
+use crate::config::{self, Usb};
+
+/// The configuration's name on the card.
+const CONFIG: &str = "rackberry.toml";
+/// Where the last good one is kept on the data partition.
+const KEPT: &str = "config/rackberry.toml";
+/// The longest file of the card that is read.
+const LONGEST: u64 = 1 << 20;
+
+/// Reads the card, keeps a good configuration, and writes what systemd, the SSH server and the service start by.
+///
+/// # Errors
+/// When /run can't be written. Faults of the card and of the data partition are written down, not errors.
+pub fn setup(root: &Root) -> anyhow::Result<()> {
+    let choice = read_config(root);
+    // What people most often have to mend is told first.
+    let mut faults = choice.faults.clone();
+    if choice.source == Source::Card
+        && let Err(error) = keep(root, &choice.text)
+    {
+        faults.push(format!("the good configuration can't be kept for later: {error}"));
+    }
+    let (keys, key_faults) = match read(&root.card("authorized_keys")) {
+        Ok(text) => keys::keys(&text),
+        Err(error) => (String::new(), vec![format!("authorized_keys: can't be read: {error}")]),
+    };
+    faults.extend(key_faults);
+    faults.extend(boot_faults(root));
+    write_all(root, &choice, &keys, &faults).context("can't write what the system starts by")?;
+    if let Err(error) = mark_running(root) {
+        eprintln!("the end of this run will not be known: {error}");
+    }
+    if choice.settings.system.keep_journal
+        && let Err(error) = keep_journal(root)
+    {
+        eprintln!("the log is not kept over restarts: {error}");
+    }
+    for fault in &faults {
+        eprintln!("{fault}");
+    }
+    println!("{}", in_force(choice.source));
+    Ok(())
+}
+
+/// Which configuration runs, in a sentence.
+fn in_force(source: Source) -> &'static str {
+    match source {
+        Source::Card => "rackberry.toml is good and in force",
+        Source::Kept => "the last good rackberry.toml is in force, not the one on the card",
+        Source::Defaults => "the defaults are in force, not the rackberry.toml on the card",
+    }
+}
+
+fn read_config(root: &Root) -> Choice {
+    let defaults = fs::read_to_string(root.at("usr/lib/rackberry/image.toml")).unwrap_or_default();
+    let card = config::read(&root.card(CONFIG)).map_err(|mut fault| {
+        fault.file = CONFIG.into();
+        fault.render(false)
+    });
+    choose(&defaults, card, fs::read_to_string(root.data(KEPT)).ok(), CONFIG)
+}
+
+/// What the initramfs found wrong.
+fn boot_faults(root: &Root) -> Vec<String> {
+    let text = fs::read_to_string(root.run("rackberry-boot/faults")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Keeps a good configuration, unless it is the one that is kept: the card is written as little as can be.
+fn keep(root: &Root, text: &str) -> io::Result<()> {
+    let path = root.data(KEPT);
+    if fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder)?;
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, &path)?;
+    File::open(folder)?.sync_all()
+}
+
+fn write_all(root: &Root, choice: &Choice, keys: &str, faults: &[String]) -> io::Result<()> {
+    let usb = if choice.settings.system.usb == Usb::Import { "import" } else { "serve" };
+    let faults: String = faults.iter().map(|fault| format!("{fault}\n")).collect();
+    let mut files: Vec<(PathBuf, &str)> = vec![
+        (root.found(CONFIG), &choice.text),
+        (root.found("authorized_keys"), keys),
+        (root.found("faults"), &faults),
+        (root.found("in-force"), in_force(choice.source)),
+        (root.found("usb"), usb),
+    ];
+    let network = network::files(&choice.settings);
+    files.extend(network.iter().map(|(name, text)| (root.run(name), text.as_str())));
+    for (path, text) in files {
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
+        fs::write(path, text)?;
+    }
+    fs::write(root.at("proc/sys/kernel/hostname"), &choice.settings.system.hostname)
+}
+
+/// Notes that the appliance runs. A shut-down takes the note away; who finds it knows that there was none.
+fn mark_running(root: &Root) -> io::Result<()> {
+    let mark = root.data("running");
+    if mark.exists() { fs::write(root.found("was-cut"), "") } else { fs::write(mark, "") }
+}
+
+/// The journal goes to the data partition if its folder is there, below /var/log.
+fn keep_journal(root: &Root) -> io::Result<()> {
+    let kept = root.data("journal");
+    fs::create_dir_all(&kept)?;
+    let link = root.at("var/log/journal");
+    if link.symlink_metadata().is_err() {
+        symlink(kept, link)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str =
+        "[network]\naddress = '192.168.7.1/24'\n[system]\nhostname = 'rack7'\nkeep_journal = true\n";
+
+    /// A root as the image has it, with this on the card.
+    fn root(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root(folder.path().to_owned());
+        for folder in ["card", "data", "run", "proc/sys/kernel", "var/log"] {
+            fs::create_dir_all(root.at(folder)).unwrap();
+        }
+        for (name, text) in files {
+            fs::write(root.card(name), text).unwrap();
+        }
+        (folder, root)
+    }
+
+    fn text(path: PathBuf) -> String {
+        fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn a_good_card_is_in_force_everywhere() {
+        let (_folder, root) = root(&[(CONFIG, GOOD), ("authorized_keys", "# none\n")]);
+        setup(&root).unwrap();
+        assert_eq!((text(root.found(CONFIG)), text(root.found("faults"))), (GOOD.into(), String::new()));
+        assert_eq!(text(root.at("proc/sys/kernel/hostname")), "rack7");
+        assert!(text(root.run("systemd/network/50-rackberry.network")).contains("Address=192.168.7.1/24"));
+        assert!(root.at("var/log/journal").is_dir());
+        assert!(!root.found("was-cut").exists());
+    }
+
+    #[test]
+    fn the_last_good_one_comes_back_when_a_bad_one_follows() {
+        let (_folder, root) = root(&[(CONFIG, GOOD), ("authorized_keys", "")]);
+        setup(&root).unwrap();
+        fs::write(root.card(CONFIG), "[network]\naddress = 7\n").unwrap();
+        setup(&root).unwrap();
+        assert!(root.found("was-cut").exists(), "nothing took the mark of the first run away");
+        assert_eq!(text(root.found(CONFIG)), GOOD);
+        assert!(text(root.found("faults")).starts_with("rackberry.toml:2:11: network.address: "));
+        assert!(text(root.found("in-force")).starts_with("the last good"));
+    }
+
+    #[test]
+    fn an_empty_card_leaves_the_defaults_and_says_so() {
+        let (_folder, root) = root(&[]);
+        fs::create_dir_all(root.run("rackberry-boot")).unwrap();
+        fs::write(root.run("rackberry-boot/faults"), "the data partition was damaged\n").unwrap();
+        setup(&root).unwrap();
+        let faults = text(root.found("faults"));
+        for words in [
+            "rackberry.toml: can't be read: ",
+            "authorized_keys: can't be read: ",
+            "\nthe data partition was",
+        ] {
+            assert!(faults.contains(words), "{words} is not in {faults}");
+        }
+        assert_eq!(text(root.found(CONFIG)), "");
+        assert!(!root.data(KEPT).exists());
+    }
+
+    #[test]
+    fn what_was_kept_is_not_written_again() {
+        let (_folder, root) = root(&[]);
+        keep(&root, GOOD).unwrap();
+        let old = std::time::UNIX_EPOCH;
+        File::options().write(true).open(root.data(KEPT)).unwrap().set_modified(old).unwrap();
+        keep(&root, GOOD).unwrap();
+        assert_eq!(fs::metadata(root.data(KEPT)).unwrap().modified().unwrap(), old);
+    }
+}

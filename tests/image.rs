@@ -1,0 +1,282 @@
+//! The SD image as people get it: flashed, switched on, used. `make test-image` builds the image and runs these.
+
+mod support;
+
+use std::time::Duration;
+
+use rackberry::demo::machine::Firmware;
+use support::{
+    HERE, Net,
+    board::{Board, Kind, Moments, usb_disk},
+    machine::Node,
+    root,
+};
+
+const BIOS: &str = "52:54:00:00:00:01";
+/// The service's state follows a machine's step within this.
+const SOON: Duration = Duration::from_secs(60);
+
+/// Settings for QEMU's machines.
+const SETTINGS: &str = "[install]\r\ndisk = '/dev/vda'\r\nconsole = 'ttyS0,115200'\r\n[assets]\r\nverify = 'unsigned-ok'\r\n\
+                        [[node]]\r\nname = 'bare'\r\nmac = '52:54:00:00:00:01'\r\n";
+
+#[test]
+#[ignore = "takes the SD image: make test-image"]
+fn a_flashed_card_installs_a_bare_machine_from_a_usb_disk() {
+    let net = Net::new();
+    let mut board = Board::plug(&net, Kind::Virtual);
+    board.write("rackberry.toml", SETTINGS.as_bytes());
+    let assets = root().join("target/demo/assets");
+    let usb = usb_disk(&net, &assets, "rackberry");
+    board.switch_on(Some(&usb));
+    board.wait_served();
+    board.wait_login();
+    board.wait_for("sda is served", 0);
+    support::wait_until("the system on the USB disk is found", SOON, || {
+        board.ssh("rackberry", "rackberry status").contains("coreos 1010.5.0")
+    });
+
+    // The login is rackberry's own, and no other has one.
+    for command in
+        ["sh -c id", "cat /etc/shadow", "journalctl -u ssh", "rackberry serve", "scp -f /data/running"]
+    {
+        assert!(!board.try_ssh("rackberry", command).status.success(), "{command}");
+    }
+    assert!(!board.try_ssh("root", "true").status.success());
+    assert!(board.ssh("rackberry", "journalctl -u rackberry").contains("ready and safe"));
+
+    // By name, too: a multicast question gets the address.
+    let question = r#"
+import socket, sys
+query = bytes(4) + b"\0\1" + bytes(6) + b"\x09rackberry\x05local\0\0\1\x80\1"
+asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asked.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.10.10.254"))
+asked.settimeout(5)
+for _ in range(12):
+    asked.sendto(query, ("224.0.0.251", 5353))
+    try:
+        answer = asked.recv(9000)
+    except TimeoutError:
+        continue
+    if socket.inet_aton("10.10.10.1") in answer:
+        sys.exit()
+sys.exit("nobody is rackberry.local")
+"#;
+    net.run(&format!("python3 -c '{question}'"));
+
+    assert!(board.ssh("rackberry", "rackberry arm bare").contains("armed"));
+    let mut node = Node::plug(&net, "bare", BIOS, Firmware::Bios);
+    node.switch_on();
+    node.wait_up(1);
+    support::wait_until("the node is known as installed", SOON, || {
+        board.ssh("rackberry", "nodes").contains("installed")
+    });
+    node.machine.reset().expect("it runs");
+    node.wait_up(2);
+    let known: serde_json::Value =
+        serde_json::from_str(&board.ssh("rackberry", "node show --json bare")).expect("JSON");
+    assert_eq!((&known["stage"], &known["writes"]), (&"installed".into(), &1.into()));
+
+    board.cut();
+    let report = board.report();
+    for words in [
+        "address    10.10.10.1/24 on eth0, rackberry.local",
+        "rackberry.toml is good and in force",
+        "1 key: ssh",
+    ] {
+        assert!(report.contains(words), "{words:?} is not in:\n{report}");
+    }
+}
+
+#[test]
+#[ignore = "takes the SD image: make test-image"]
+fn a_raspberry_pi_3_starts_from_its_card_and_serves() {
+    let net = Net::new();
+    let mut board = Board::plug(&net, Kind::Pi3);
+    board.switch_on(None);
+    board.wait_served();
+    net.client("client", "52:54:00:00:00:07");
+    let lease = net.run_in("client", "udhcpc -f -q -n -t 20 -T 2 -i eth0 -s /bin/true 2>&1");
+    assert!(lease.contains(&format!("obtained from {HERE}")), "{lease}");
+    board.wait_login();
+    board.wait_for("rackberry-report.service: Deactivated successfully", 0);
+    board.cut();
+    let report = board.report();
+    for words in ["on a Raspberry Pi 3 Model B", "rackberry.local"] {
+        assert!(report.contains(words), "{words:?} is not in:\n{report}");
+    }
+}
+
+#[test]
+#[ignore = "takes the SD image: make test-image"]
+fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong() {
+    let net = Net::new();
+    let mut board = Board::plug(&net, Kind::Virtual);
+    // Bad TOML; the key is good.
+    board.write("rackberry.toml", b"[network]\r\naddress = '10.10.10.1/24\r\n");
+    start_and_cut(&mut board);
+    told(&board, &["rackberry.toml:2:", "the defaults are in force", "1 key: ssh"]);
+
+    // A key that does not exist, and SSH keys that are none: the appliance serves, and keeps what it was told last.
+    board.write("rackberry.toml", b"[dhcp]\r\nlease = '12h'\r\n");
+    start_and_cut(&mut board);
+    told(&board, &["rackberry.toml is good and in force", "\nnothing\n"]);
+    board.write("rackberry.toml", b"[dhcp]\r\nlaese = '12h'\r\n");
+    board.write("authorized_keys", b"ssh-ed25519 AAAA\r\n-----BEGIN OPENSSH PRIVATE KEY-----\r\n");
+    start_and_cut(&mut board);
+    told(
+        &board,
+        &[
+            "rackberry.toml:2:1: dhcp.laese",
+            "the last good rackberry.toml is in force",
+            "authorized_keys:1: the ssh-ed25519 key is cut short",
+            "authorized_keys:2: this is a private key",
+            "off: authorized_keys on the card has no key",
+            "power was cut",
+        ],
+    );
+
+    // Nothing at all.
+    board.delete("rackberry.toml");
+    board.delete("authorized_keys");
+    start_and_cut(&mut board);
+    told(&board, &["rackberry.toml: can't be read", "authorized_keys: can't be read", "the last good"]);
+}
+
+fn start_and_cut(board: &mut Board) {
+    board.switch_on(None);
+    board.wait_served();
+    board.wait_for("rackberry-report.service: Deactivated successfully", 0);
+    board.cut();
+}
+
+fn told(board: &Board, all: &[&str]) {
+    let report = board.report();
+    for words in all {
+        assert!(report.contains(words), "{words:?} is not in:\n{report}");
+    }
+}
+
+/// Cuts a phase gets; there are three phases.
+const CUTS: u64 = 10;
+/// A start takes so long on an emulated board, and half as long again; cuts fall into this time.
+const SPAN: u64 = 60;
+
+/// A board whose root can be asked.
+fn open_board<'a>(net: &'a Net, usb: &str) -> Board<'a> {
+    let board = Board::plug(net, Kind::Virtual);
+    let settings = format!("{SETTINGS}[system]\r\nroot_login = true\r\nusb = '{usb}'\r\n");
+    board.write("rackberry.toml", settings.as_bytes());
+    board
+}
+
+#[test]
+#[ignore = "takes the SD image, and ten minutes: make test-power"]
+fn power_may_be_cut_at_the_first_start() {
+    let net = Net::new();
+    let mut board = open_board(&net, "serve");
+    let mut moments = Moments::new();
+    for _ in 0..CUTS {
+        board.switch_on(None);
+        moments.wait(SPAN);
+        board.cut();
+    }
+    board.switch_on(None);
+    is_well(&board);
+    assert!(board.ssh("root", "df -m /data").contains(" 6"), "the data partition fills the card");
+    board.ssh("root", "test -s /data/machine-id -a -s /data/ssh/ssh_host_ed25519_key.pub");
+}
+
+#[test]
+#[ignore = "takes the SD image, and ten minutes: make test-power"]
+fn power_may_be_cut_while_a_usb_disk_is_imported() {
+    let net = Net::new();
+    let mut board = open_board(&net, "import");
+    let mut moments = Moments::new();
+    let usb = usb_disk(&net, &root().join("target/demo/assets"), "rackberry");
+    board.switch_on(None);
+    is_well(&board);
+    let identity = board.ssh("root", "cat /data/ssh/ssh_host_ed25519_key.pub /data/machine-id");
+    board.cut();
+    for _ in 0..CUTS {
+        board.switch_on(Some(&usb));
+        board.wait_for("importing", 0);
+        moments.wait(SPAN / 3);
+        board.cut();
+        board.switch_on(None);
+        is_well(&board);
+        assert_eq!(board.ssh("root", "cat /data/ssh/ssh_host_ed25519_key.pub /data/machine-id"), identity);
+        // Whatever has its name is whole; then once more from the start.
+        let sums =
+            board.ssh("root", "cd /data/assets && find coreos -type f -name '*_*' | xargs -r sha256sum");
+        for line in sums.lines() {
+            let (sum, file) = line.split_once("  ").expect("a sum and a name");
+            assert_eq!(sum, sum_of(&net, file), "{file} is not whole");
+        }
+        board.ssh("root", "rm -rf /data/assets/coreos && sync");
+        board.cut();
+    }
+    board.switch_on(Some(&usb));
+    board.wait_for("sda is imported", 0);
+    board.wait_login();
+    assert!(board.ssh("rackberry", "status").contains("coreos 1010.5.0"));
+}
+
+#[test]
+#[ignore = "takes the SD image, and ten minutes: make test-power"]
+fn power_may_be_cut_while_a_machine_installs() {
+    let net = Net::new();
+    let mut board = open_board(&net, "serve");
+    let mut moments = Moments::new();
+    let usb = usb_disk(&net, &root().join("target/demo/assets"), "rackberry");
+    let mut node = Node::plug(&net, "bare", BIOS, Firmware::Bios);
+    let mut writes = 0;
+    board.switch_on(Some(&usb));
+    is_well(&board);
+    for _ in 0..CUTS {
+        arm(&board);
+        node.switch_on();
+        moments.wait(SPAN);
+        writes = writes.max(writes_of(&board));
+        board.cut();
+        board.switch_on(Some(&usb));
+        is_well(&board);
+        let kept = writes_of(&board);
+        assert!(kept >= writes, "{kept} installs are known after the cut, {writes} before it");
+        assert!(!board.ssh("rackberry", "status").contains("ARMED"), "a start disarms");
+        writes = kept;
+    }
+    arm(&board);
+    node.switch_on();
+    node.wait_up(1);
+}
+
+/// Arms the node, as soon as there is something to install.
+fn arm(board: &Board) {
+    support::wait_until("the system on the USB disk is found", support::board::START, || {
+        board.try_ssh("rackberry", "arm bare").status.success()
+    });
+}
+
+/// It serves, people can log in, and no file system is damaged or left out.
+fn is_well(board: &Board) {
+    board.wait_served();
+    board.wait_login();
+    let faults = board.ssh(
+        "root",
+        "cat /run/rackberry-boot/faults 2>/dev/null || true; grep -c ' /data ext4 rw' /proc/mounts",
+    );
+    assert_eq!(faults.trim(), "1");
+}
+
+fn writes_of(board: &Board) -> u64 {
+    let node = board.try_ssh("rackberry", "node show --json bare");
+    let known: serde_json::Value = serde_json::from_slice(&node.stdout).unwrap_or_default();
+    known["writes"].as_u64().unwrap_or(0)
+}
+
+fn sum_of(net: &Net, file: &str) -> String {
+    let path = root().join("target/demo/assets").join(file);
+    let said = net.run(&format!("sha256sum {}", path.display()));
+    said.split_whitespace().next().expect("a sum").to_owned()
+}
