@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 CARGO ?= cargo
 
-.PHONY: help demo test lint cross assets test-machine loaders setup clean image image-lock image-twice test-image test-power deb test-deb
+.PHONY: help demo test lint cross assets test-machine test-systems setup clean image image-lock image-twice test-image test-power deb test-deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,7 +11,7 @@ help: ## this list
 demo: assets ## install two real (virtual) machines, one BIOS and one UEFI, before your eyes
 	$(CARGO) run --release --quiet -- demo $(ARGS)
 
-test: assets test-machine ## every test, those with real firmware and on a kernel with simulated GPIO too
+test: assets test-systems test-machine ## every test, those with real firmware and on a kernel with simulated GPIO too
 	$(CARGO) test --workspace
 
 lint: setup ## formatting, clippy, licences and sources of dependencies, shell scripts
@@ -57,6 +57,10 @@ assets: setup ## the demo's operating system and the boot loaders, in target/
 	image/loaders/build target/loaders
 	image/installer/build target/loaders
 	image/demo-os/build target/demo
+
+test-systems: assets ## a live system with the real coreos-installer that a test starts, in target/
+	image/setup installer
+	image/fcos-live/build target/fcos-live
 
 test-machine: setup ## the kernel with simulated GPIO that the panel's test boots, in target/
 	image/gpio-vm/build target/gpio-vm
