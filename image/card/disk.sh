@@ -9,7 +9,7 @@ data_uuid=52414342-0000-4000-8000-000000000004
 
 # In MiB. The data partition is made small and grows to the card's end at the first boot.
 align=4
-boot_size=160
+boot_size=148
 slot_size=112
 data_size=16
 card_size=$(((align + boot_size + 2 * slot_size + data_size) << 20))
