@@ -19,7 +19,7 @@ lint: setup ## formatting, clippy, licences and sources of dependencies, shell s
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	cargo-deny check bans licenses sources
-	shellcheck -x .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' image profiles systemd)
+	shellcheck -x .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' image profiles systemd tests/data)
 	systemd-analyze security --offline=true --threshold=15 systemd/rackberry.service >/dev/null
 
 cross: assets ## the Raspberry Pi's static binary, and a look at it under emulation

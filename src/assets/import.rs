@@ -3,8 +3,10 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::Read as _,
+    io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
 };
 
 use crate::{
@@ -22,6 +24,8 @@ use crate::{
 
 /// What is read at once.
 const PIECE: usize = 1 << 20;
+/// Pieces that are read before they are wanted.
+const AHEAD: usize = 2;
 
 /// What became of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,16 +122,16 @@ fn copy(
     bar.at(incoming.at);
     let mut from = File::open(&found.path).map_err(unread)?;
     std::io::Seek::seek(&mut from, std::io::SeekFrom::Start(incoming.at)).map_err(unread)?;
-    let mut piece = vec![0; PIECE];
-    loop {
-        match from.read(&mut piece).map_err(unread)? {
-            0 => break,
-            n => {
-                incoming.more(&piece[..n])?;
-                bar.more(n as u64);
-            }
+    thread::scope(|scope| {
+        let (full, pieces) = mpsc::sync_channel(AHEAD);
+        scope.spawn(move || read_ahead(from, &full));
+        for piece in pieces {
+            let piece = piece.map_err(unread)?;
+            incoming.more(&piece)?;
+            bar.more(piece.len() as u64);
         }
-    }
+        Ok::<(), ImportError>(())
+    })?;
     let whole = incoming.at == found.len;
     match incoming.finish()?.verdict {
         FileVerdict::Good(_) if whole => Ok(()),
@@ -140,6 +144,21 @@ fn copy(
                 FileVerdict::Unsigned => "nobody has signed it".into(),
                 FileVerdict::Good(_) => "it changed while it was copied".into(),
             }))
+        }
+    }
+}
+
+/// Reads to the end, or until nobody takes pieces any more. One disk is read while the other is written to.
+fn read_ahead(mut from: File, full: &mpsc::SyncSender<io::Result<Vec<u8>>>) {
+    loop {
+        let mut piece = vec![0; PIECE];
+        let read = from.read(&mut piece).map(|n| {
+            piece.truncate(n);
+            piece
+        });
+        let is_last = read.as_ref().map_or(true, Vec::is_empty);
+        if full.send(read).is_err() || is_last {
+            return;
         }
     }
 }
