@@ -30,8 +30,6 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(3);
 /// The state changes with every block of every transfer; nobody sees more pictures of it than this.
 const LOOK: Duration = Duration::from_millis(25);
-/// Between what people and what the kernel's own threads have.
-const NICENESS: i32 = -10;
 /// Longer than any error code takes, and the time to write to the hardware.
 const LAST_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -160,7 +158,6 @@ struct Thread {
 impl Thread {
     /// Until it is told to stop; through hardware that comes and goes.
     async fn run(mut self) {
-        come_first();
         let mut panel = Panel::new(self.leds, false);
         let (facts, shown) = watch::channel(Facts::default());
         let display = self.board.display.clone().map(|display| display::start(display, shown)).transpose();
@@ -321,15 +318,6 @@ impl Thread {
                 () = wait => {}
             }
         }
-    }
-}
-
-/// Puts this thread before those that carry images: it takes next to nothing, but what it does can't wait. Where
-/// the service has no right to (CAP_SYS_NICE, or `LimitNICE=` of its unit), LEDs can be late under full load.
-fn come_first() {
-    // Linux knows a niceness for each thread, and this names the calling one.
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(%error, "the panel's thread has no priority");
     }
 }
 

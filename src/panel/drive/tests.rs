@@ -94,7 +94,6 @@ impl Rig {
         let mut thread = Thread { leds: board.node_leds(), board, seen, clock, played: None, told, stopping };
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            come_first();
             runtime.block_on(thread.drive_noted(face, played));
             processor_nanoseconds()
         });
