@@ -167,6 +167,12 @@ impl<'a> Board<'a> {
         self.qemu = None;
     }
 
+    /// Waits until it has switched itself off.
+    pub fn wait_off(&mut self) {
+        let mut qemu = self.qemu.take().expect("it is on");
+        assert!(qemu.end(START), "QEMU ends well when its machine is off");
+    }
+
     /// Waits for a line on its console, from line number `from` on.
     pub fn wait_for(&self, words: &str, from: usize) -> usize {
         self.qemu.as_ref().expect("it is on").wait_for(words, from, START)
