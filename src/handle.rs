@@ -35,6 +35,10 @@ pub enum Message {
     Packet(dhcp::Packet),
     /// A probe of an address ended.
     Probed(dhcp::ProbeId, bool),
+    /// The interface is there, or there again.
+    Linked,
+    /// Another DHCP server said something.
+    Overheard(dhcp::Overheard),
     /// The configuration was reloaded.
     Reconfigured(Arc<Settings>),
     /// The asset folders were scanned.
@@ -180,6 +184,8 @@ impl Owner {
             Message::Progress(progress) => self.appliance.progress(progress, now),
             Message::Packet(packet) => self.appliance.packet(&packet, now),
             Message::Probed(probe, in_use) => self.appliance.probed(probe, in_use, now),
+            Message::Linked => self.appliance.linked(now),
+            Message::Overheard(heard) => self.appliance.overheard(&heard, now),
             Message::Reconfigured(settings) => {
                 self.appliance.reconfigure(settings, now);
                 Outcome::default()
@@ -304,6 +310,7 @@ impl Owner {
         let status = self.status();
         let mut troubles = self.troubles.clone();
         troubles.extend(self.appliance.unwritable().map(|fault| (Trouble::Disk, fault.to_owned())));
+        troubles.extend(self.appliance.other_server().map(|words| (Trouble::OtherDhcp, words)));
         troubles.extend(status.ready.as_ref().err().map(|why| (Trouble::Assets, why.clone())));
         self.snapshot.send_replace(Snapshot {
             nodes: self.appliance.node_views(self.clock.now()),
@@ -335,6 +342,7 @@ fn log(note: &Note) {
         Note::Moved { mac, node, to: stage, .. } => tracing::info!(%mac, node, %stage, "{note}"),
         Note::NotGranted { node, .. } | Note::Denied { node, .. } => tracing::warn!(node, "{note}"),
         Note::Armed { .. } | Note::Disarmed { .. } | Note::ArmingOver { .. } => tracing::info!("{note}"),
+        Note::Dhcp(notice @ dhcp::Notice::OtherServer { .. }) => tracing::warn!("{notice}"),
         Note::Dhcp(notice) => tracing::info!("{notice}"),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
+use dhcproto::v4::MessageType;
+
 use crate::{
     appliance::{
         Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, texts::Order,
@@ -13,7 +15,7 @@ use crate::{
     },
     boot,
     config::{NodeSettings, Settings, UnknownNodes, Verify},
-    dhcp,
+    dhcp::{self, Standing},
     ids::{Arch, Mac, Stage, Time},
     nodes::{Grant, Node, Registry, Sign, Tokens, Update},
 };
@@ -38,6 +40,7 @@ pub struct Appliance {
     pub(super) catalog: Arc<Catalog>,
     pub(super) nodes: Registry,
     pub(super) dhcp: dhcp::Server,
+    pub(super) interlock: dhcp::Interlock,
     pub(super) arming: Arming,
     pub(super) last_arming: u64,
     /// Why the journal can't be written, while that lasts.
@@ -78,6 +81,7 @@ impl Appliance {
     ) -> Appliance {
         let mut appliance = Appliance {
             dhcp: dhcp::Server::new(&settings),
+            interlock: dhcp::Interlock::new(settings.network.mode, settings.network.address),
             nodes: Registry::default(),
             arming: Arming::default(),
             last_arming: 0,
@@ -157,9 +161,54 @@ impl Appliance {
     pub fn packet(&mut self, packet: &dhcp::Packet, now: Time) -> Outcome {
         let mut out = Outcome::default();
         let boot = self.boot_for(&dhcp::Client::of(packet), now, &mut out);
-        let outcome = self.dhcp.handle(packet, &boot, now);
-        out.take_dhcp(outcome);
+        let outcome = self.look_out(packet, now);
+        self.take_sighting(outcome, &mut out);
+        if self.interlock.standing() == Standing::Full {
+            let outcome = self.dhcp.handle(packet, &boot, now);
+            out.take_dhcp(outcome);
+        }
         out
+    }
+
+    /// What a machine's message tells of other servers.
+    fn look_out(&mut self, packet: &dhcp::Packet, now: Time) -> dhcp::Outcome {
+        match (packet.kind(), packet.server()) {
+            (MessageType::Discover, _) => self.interlock.asked(now),
+            // Beyond a relay agent is another network, which may have a server of its own.
+            (MessageType::Request, Some(server)) if packet.giaddr().is_none() => {
+                self.interlock.named(server, now)
+            }
+            _ => dhcp::Outcome::default(),
+        }
+    }
+
+    /// The interface is there, or there again.
+    pub fn linked(&mut self, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        let outcome = self.interlock.linked(now);
+        self.take_sighting(outcome, &mut out);
+        out
+    }
+
+    /// Another DHCP server said something.
+    pub fn overheard(&mut self, heard: &dhcp::Overheard, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        let outcome = self.interlock.heard(heard, now);
+        self.take_sighting(outcome, &mut out);
+        out
+    }
+
+    /// What is to be told of another DHCP server.
+    pub fn other_server(&self) -> Option<String> {
+        self.interlock.trouble()
+    }
+
+    /// Takes over what the lookout wants done; offers that are out stand no longer than the leave to make them.
+    fn take_sighting(&mut self, outcome: dhcp::Outcome, out: &mut Outcome) {
+        if self.interlock.standing() != Standing::Full {
+            self.dhcp.stand_down();
+        }
+        out.take_dhcp(outcome);
     }
 
     /// The probe of an address ended.
@@ -353,12 +402,16 @@ impl Appliance {
         }
         let outcome = self.dhcp.tick(now);
         out.take_dhcp(outcome);
+        let outcome = self.interlock.tick(now);
+        self.take_sighting(outcome, &mut out);
         out
     }
 
     /// When [`Appliance::tick`] has work next.
     pub fn deadline(&self) -> Option<Time> {
-        [self.arming.deadline(), self.nodes.deadline(), self.dhcp.deadline()].into_iter().flatten().min()
+        let parts =
+            [self.arming.deadline(), self.nodes.deadline(), self.dhcp.deadline(), self.interlock.deadline()];
+        parts.into_iter().flatten().min()
     }
 
     /// Answers a question.

@@ -46,6 +46,7 @@ impl Appliance {
             interface: self.settings.network.interface.clone().unwrap_or_default(),
             address: format!("{}/{}", self.settings.network.address, self.settings.network.prefix),
             url: self.server_url(),
+            dhcp: self.interlock.standing(),
             panel: String::new(),
             ready: ready.map(name).map_err(|reason| reason.to_string()),
             counts,
@@ -82,6 +83,7 @@ impl Appliance {
         if self.settings.assets.verify == Verify::UnsignedOk {
             warnings.push("unsigned operating systems are accepted (assets.verify = \"unsigned-ok\")".into());
         }
+        warnings.extend(self.other_server());
         warnings.extend(self.catalog.faults().cloned());
         warnings
             .extend(self.config_faults.iter().map(|(mac, fault)| format!("{}: {fault}", self.label(*mac))));

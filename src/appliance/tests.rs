@@ -202,7 +202,9 @@ fn settings() -> Arc<config::Settings> {
     Arc::new(
         config::parse(&[(
             "test".into(),
-            format!("[dhcp]\nprobe = false\n[assets]\nverify = 'unsigned-ok'\n{nodes}"),
+            format!(
+                "[network]\nmode = 'full'\n[dhcp]\nprobe = false\n[assets]\nverify = 'unsigned-ok'\n{nodes}"
+            ),
         )])
         .unwrap(),
     )
@@ -472,4 +474,43 @@ proptest! {
             }
         }
     }
+}
+
+/// In mode `auto`: from the moment that another server is seen nothing goes out, what waits for a probe included.
+#[test]
+fn no_offer_goes_out_before_the_look_ends_or_beside_another_server() {
+    let text = "[dhcp]\nprobe = true\n[assets]\nverify = 'unsigned-ok'\n".to_owned();
+    let settings = Arc::new(config::parse(&[("test".into(), text)]).unwrap());
+    let mut appliance = Appliance::new(settings, catalog(), Stored::default(), [7; 32], NOW);
+    let none = Ipv4Addr::UNSPECIFIED;
+    let mut discover = Message::new_with_id(7, none, none, none, none, &ONE.0);
+    discover.opts_mut().insert(DhcpOption::MessageType(MessageType::Discover));
+    let mut bytes = Vec::new();
+    discover.encode(&mut Encoder::new(&mut bytes)).unwrap();
+    let discover = dhcp::Packet::decode(&bytes).unwrap();
+    let probe = |outcome: &Outcome| {
+        outcome.effects.iter().find_map(|effect| match effect {
+            Effect::Dhcp(dhcp::Action::Probe(id, _)) => Some(*id),
+            Effect::Dhcp(dhcp::Action::Send(reply)) => panic!("{reply:?} went out"),
+            _ => None,
+        })
+    };
+    let offers = |outcome: &Outcome| {
+        outcome.effects.iter().any(|effect| matches!(effect, Effect::Dhcp(dhcp::Action::Send(_))))
+    };
+    assert_eq!(probe(&appliance.packet(&discover, NOW)), None, "no interface yet");
+    appliance.linked(NOW);
+    assert_eq!(probe(&appliance.packet(&discover, NOW + Duration::from_secs(4))), None, "still looking");
+    let later = NOW + Duration::from_secs(6);
+    appliance.tick(later);
+    let parked = probe(&appliance.packet(&discover, later)).expect("a probe");
+    let other = dhcp::Overheard { server: [10, 10, 10, 254].into(), mac: TWO, is_answer: true };
+    appliance.overheard(&other, later);
+    assert!(!offers(&appliance.probed(parked, false, later)), "the other server was seen meanwhile");
+    assert_eq!(probe(&appliance.packet(&discover, later)), None);
+    // After its silence the same machine is served.
+    let end = later + Duration::from_secs(200);
+    appliance.tick(end);
+    let parked = probe(&appliance.packet(&discover, end)).expect("a probe");
+    assert!(offers(&appliance.probed(parked, false, end)));
 }

@@ -5,6 +5,7 @@ use std::{net::Ipv4Addr, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    dhcp::Standing,
     ids::{Arch, Mac, Stage},
     nodes::{Failure, ImageProgress, Installed},
 };
@@ -24,6 +25,8 @@ pub struct StatusView {
     pub address: String,
     /// URL of the HTTP server.
     pub url: String,
+    /// Whether addresses are handed out.
+    pub dhcp: Standing,
     /// Which panel there is, or why none; empty where none is wanted.
     pub panel: String,
     /// What would be installed by default: `coreos 1010.5.0`, or why nothing can be.

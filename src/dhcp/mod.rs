@@ -6,7 +6,9 @@
 
 mod client;
 mod frame;
+mod interlock;
 mod lease;
+mod overheard;
 mod packet;
 mod pool;
 mod probe;
@@ -18,7 +20,9 @@ mod server;
 mod tests;
 
 pub use client::Client;
+pub use interlock::{Interlock, Standing};
 pub use lease::{Lease, LeaseChange};
+pub use overheard::Overheard;
 pub use packet::{Malformed, Packet};
 pub use reply::{Boot, Destination, Reply};
 pub use server::{Action, Notice, Outcome, ProbeId, Server};

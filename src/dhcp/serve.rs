@@ -12,7 +12,7 @@ use tokio::{net::UdpSocket, sync::mpsc, time::sleep};
 use crate::{
     clock::Clock,
     dhcp::{
-        Action, Destination, Packet, Reply, frame,
+        Action, Destination, Overheard, Packet, Reply, frame, overheard,
         probe::{Due, Probes},
         raw::{FrameSocket, Frames},
     },
@@ -81,6 +81,8 @@ struct Sockets {
     mac: Mac,
     datagrams: UdpSocket,
     frames: FrameSocket,
+    /// What other servers say.
+    replies: FrameSocket,
 }
 
 impl Adapter {
@@ -117,6 +119,7 @@ impl Adapter {
         tokio::select! {
             ended = sockets.act(probes, *clock, &handle, actions) => ended,
             () = sockets.receive(&handle) => Ok(()),
+            () = sockets.listen(&handle) => Ok(()),
         }
     }
 }
@@ -132,7 +135,9 @@ impl Sockets {
         };
         let datagrams = datagram_socket(&link.name).map_err(failed("UDP port 67"))?;
         let frames = FrameSocket::open(link.index, Frames::Arp).map_err(failed("a packet socket"))?;
-        Ok(Sockets { address, mac: link.mac, datagrams, frames })
+        let replies =
+            FrameSocket::open(link.index, Frames::DhcpReplies).map_err(failed("a packet socket"))?;
+        Ok(Sockets { address, mac: link.mac, datagrams, frames, replies })
     }
 
     /// Sends, and probes.
@@ -151,6 +156,7 @@ impl Sockets {
                     None => return Ok(()),
                     Some(Action::Send(reply)) => self.send(&reply),
                     Some(Action::Probe(id, address)) => probes.start(id, address, clock.now()),
+                    Some(Action::Seek) => self.seek(),
                 },
                 received = self.frames.receive(&mut frame) => match received {
                     Ok(length) => {
@@ -195,6 +201,42 @@ impl Sockets {
                 Err(reason) => tracing::debug!(%from, %reason, "not a DHCP client's message"),
             }
         }
+    }
+
+    /// Hands what other servers say to the owner.
+    async fn listen(&self, handle: &Handle) {
+        let mut frame = vec![0; LONGEST];
+        loop {
+            match self.replies.receive(&mut frame).await {
+                Ok(length) => {
+                    if let Some(heard) = Overheard::decode(&frame[..length], self.mac) {
+                        handle.tell(Message::Overheard(heard)).await;
+                    }
+                }
+                // `act` sees when the interface is gone.
+                Err(error) => {
+                    tracing::debug!(%error, "can't listen");
+                    sleep(AFTER_ERROR).await;
+                }
+            }
+        }
+    }
+
+    /// Asks whether another server is there, as a machine without an address would.
+    #[allow(clippy::disallowed_methods)] // A question's number tells nothing and decides nothing.
+    fn seek(&self) {
+        let mut xid = [0; 4];
+        if let Err(error) = getrandom::fill(&mut xid) {
+            tracing::debug!(%error, "the kernel gives no random numbers");
+        }
+        let payload = overheard::question(self.mac, u32::from_be_bytes(xid));
+        let everybody = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST);
+        self.emit(&frame::datagram(
+            (self.mac, frame::EVERYBODY),
+            everybody,
+            (CLIENT_PORT, SERVER_PORT),
+            &payload,
+        ));
     }
 
     fn send(&self, Reply { to, kind, payload }: &Reply) {

@@ -51,6 +51,7 @@ fn snapshot(armed: bool, image: Option<(u64, u64)>) -> Snapshot {
         interface: "eth0".into(),
         address: "10.10.10.1/24".into(),
         url: String::new(),
+        dhcp: crate::dhcp::Standing::Full,
         panel: String::new(),
         ready: Ok("coreos 1".into()),
         counts: Vec::new(),
