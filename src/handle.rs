@@ -4,7 +4,7 @@
 //! in one commit, and only then do the effects happen. So a storm of a thousand machines costs a few commits,
 //! and nothing is ever acted upon that a power cut could undo.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddrV4, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -33,6 +33,8 @@ pub enum Message {
     Progress(Progress),
     /// A DHCP packet.
     Packet(dhcp::Packet),
+    /// A packet on port 4011, and who sent it.
+    BootServerPacket(dhcp::Packet, SocketAddrV4),
     /// A probe of an address ended.
     Probed(dhcp::ProbeId, bool),
     /// The interface is there, or there again.
@@ -183,6 +185,7 @@ impl Owner {
             }
             Message::Progress(progress) => self.appliance.progress(progress, now),
             Message::Packet(packet) => self.appliance.packet(&packet, now),
+            Message::BootServerPacket(packet, peer) => self.appliance.boot_server_packet(&packet, peer, now),
             Message::Probed(probe, in_use) => self.appliance.probed(probe, in_use, now),
             Message::Linked => self.appliance.linked(now),
             Message::Overheard(heard) => self.appliance.overheard(&heard, now),

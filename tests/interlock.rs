@@ -9,30 +9,17 @@ use std::{
     time::Duration,
 };
 
-use support::{Net, Watched, service::Service, wait_until};
+use support::{
+    Net, Watched,
+    router::{ROUTER, ROUTER_MAC, router},
+    service::Service,
+    wait_until,
+};
 
 const SOON: Duration = Duration::from_secs(30);
-const ROUTER: &str = "10.10.10.254";
-const ROUTER_MAC: &str = "02:00:00:00:00:dd";
 const UDHCPC: &str = "udhcpc -f -q -n -t 8 -T 1 -i eth0 -s /bin/true 2>&1";
 /// As on the image: nothing but the interface is configured.
 const AUTO: &str = "[network]\ninterface = 'br0'\n";
-
-/// dnsmasq as it is configured on many routers, which pings an address before it offers it.
-fn router(net: &Net, more: &str) -> Watched {
-    if !net.run("ip -o link").contains("router") {
-        net.client("router", ROUTER_MAC);
-        net.run_in("router", &format!("ip address add {ROUTER}/24 dev eth0"));
-    }
-    let mut dnsmasq = net.command("ip");
-    dnsmasq.args(["netns", "exec", "router", "dnsmasq", "--no-daemon", "--port=0", "--conf-file=/dev/null"]);
-    dnsmasq.args(["--user=root", "--group=root", "--interface=eth0", "--log-dhcp"]);
-    dnsmasq.arg(format!("--dhcp-leasefile={}", net.path("dnsmasq.leases").display()));
-    dnsmasq.arg("--dhcp-range=10.10.10.150,10.10.10.180,1h").args(more.split_whitespace());
-    let dnsmasq = Watched::start(dnsmasq);
-    dnsmasq.wait_for("DHCP, IP range", 0, SOON);
-    dnsmasq
-}
 
 /// Writes every frame of br0, both ways, for tcpdump to read: in a user namespace it can't capture itself, because it
 /// insists on dropping groups that it may not drop there.

@@ -41,6 +41,7 @@ pub struct Appliance {
     pub(super) nodes: Registry,
     pub(super) dhcp: dhcp::Server,
     pub(super) interlock: dhcp::Interlock,
+    pub(super) proxy: dhcp::Proxy,
     pub(super) arming: Arming,
     pub(super) last_arming: u64,
     /// Why the journal can't be written, while that lasts.
@@ -82,6 +83,7 @@ impl Appliance {
         let mut appliance = Appliance {
             dhcp: dhcp::Server::new(&settings),
             interlock: dhcp::Interlock::new(settings.network.mode, settings.network.address),
+            proxy: dhcp::Proxy::default(),
             nodes: Registry::default(),
             arming: Arming::default(),
             last_arming: 0,
@@ -160,12 +162,16 @@ impl Appliance {
     /// A DHCP packet came in.
     pub fn packet(&mut self, packet: &dhcp::Packet, now: Time) -> Outcome {
         let mut out = Outcome::default();
-        let boot = self.boot_for(&dhcp::Client::of(packet), now, &mut out);
         let outcome = self.look_out(packet, now);
         self.take_sighting(outcome, &mut out);
-        if self.interlock.standing() == Standing::Full {
-            let outcome = self.dhcp.handle(packet, &boot, now);
-            out.take_dhcp(outcome);
+        let boot = self.boot_for(&dhcp::Client::of(packet), now, &mut out);
+        match self.interlock.standing() {
+            Standing::Looking => {}
+            Standing::Full => {
+                let outcome = self.dhcp.handle(packet, &boot, now);
+                out.take_dhcp(outcome);
+            }
+            Standing::Proxy => self.beside(packet, &boot, now, &mut out),
         }
         out
     }
@@ -222,7 +228,10 @@ impl Appliance {
     /// Notes what a DHCP client's message says of its node, and decides what it boots.
     fn boot_for(&mut self, client: &dhcp::Client, now: Time, out: &mut Outcome) -> dhcp::Boot {
         if client.wants_boot() {
-            if client.is_discover() {
+            if self.is_second_stage(client) {
+                let update = self.nodes.saw(client.mac, Sign::Alive, true, now);
+                self.note(update, out);
+            } else if client.is_discover() {
                 let sign = Sign::NetworkBoot { arch: client.arch, open: self.arming.open(now) };
                 let update = self.nodes.saw(client.mac, sign, true, now);
                 self.note(update, out);
@@ -240,6 +249,9 @@ impl Appliance {
 
     /// The loader, unless the node is to boot its disk and its firmware goes on to it by itself.
     fn boot_file(&self, client: &dhcp::Client) -> dhcp::Boot {
+        if self.interlock.standing() == Standing::Proxy {
+            return self.boot_beside(client);
+        }
         let arch = client.arch.unwrap_or(Arch::Bios);
         let Some(file) = boot::loader(arch) else { return dhcp::Boot::None };
         let to_disk = self.nodes.get(client.mac).is_none_or(|node| node.grant.is_none());
@@ -383,6 +395,9 @@ impl Appliance {
             Cargo::Initrd => Sign::Initrd,
             Cargo::Rootfs => Sign::Alive,
         };
+        if sign == Sign::Loader {
+            self.remember_offer_style(mac, now, &mut out);
+        }
         let update = self.nodes.saw(mac, sign, false, now);
         self.note(update, &mut out);
         out

@@ -110,6 +110,7 @@ impl Appliance {
                 failure: node.and_then(|node| node.failure.clone()),
                 installed: node.and_then(|node| node.installed.clone()),
                 writes: node.map_or(0, |node| node.writes),
+                offer_style: node.and_then(|node| node.offer_style),
                 log: node.map(|node| node.log.clone()).unwrap_or_default(),
             }
         };

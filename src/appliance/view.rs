@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     dhcp::Standing,
-    ids::{Arch, Mac, Stage},
+    ids::{Arch, Mac, OfferStyle, Stage},
     nodes::{Failure, ImageProgress, Installed},
 };
 
@@ -135,6 +135,8 @@ pub struct NodeView {
     pub installed: Option<Installed>,
     /// How many installs have begun to overwrite its disk.
     pub writes: u32,
+    /// How it is told what to boot beside another DHCP server, once that has worked.
+    pub offer_style: Option<OfferStyle>,
     /// The last lines of its own log.
     pub log: String,
 }

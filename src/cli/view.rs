@@ -126,6 +126,9 @@ pub fn node(node: &NodeView, paint: Paint) -> String {
     if let Some(system) = &node.installed {
         row("on disk", format!("{} {}", system.profile, system.version));
     }
+    if let Some(style) = node.offer_style {
+        row("told by", format!("{style}, beside another DHCP server"));
+    }
     if let Some(led) = node.led {
         row("LED", led.to_string());
     }
@@ -219,6 +222,7 @@ mod tests {
             failure: Some(Failure { stage: Stage::Booting, reason: "it fell silent".into() }),
             installed: None,
             writes: 1,
+            offer_style: None,
             log: "first\nlast".into(),
         }
     }

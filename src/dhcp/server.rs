@@ -22,6 +22,8 @@ const OFFER_HOLDS: Duration = Duration::from_secs(60);
 const PROBE_LASTS: Duration = Duration::from_secs(1);
 /// How long an address is left alone that somebody else was found to use.
 const QUARANTINE: Duration = Duration::from_secs(10 * 60);
+/// A learned address is written down again when that prolongs it by this.
+const LEARN_AGAIN: Duration = Duration::from_secs(10 * 60);
 /// How often a full pool is told of.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
@@ -213,6 +215,17 @@ impl Server {
             self.offer(&packet, &boot, offer.address, now, &mut out);
         }
         out
+    }
+
+    /// Another server gave `address` to a machine, or that machine says so: it is known by it until `until`.
+    pub fn learn(&mut self, mac: Mac, address: Ipv4Addr, until: Time) -> Vec<LeaseChange> {
+        // A thousand renewals of the same address are not worth a write each.
+        let known = self.leases.of(mac).filter(|lease| lease.address == address);
+        let is_lasting = known.is_some_and(|lease| until.since(lease.until) < LEARN_AGAIN);
+        if is_lasting || !self.is_here(address) {
+            return Vec::new();
+        }
+        self.leases.put(Lease { mac, address, until })
     }
 
     /// Takes back every offer that is out or about to be made: another server hands out the addresses.

@@ -68,6 +68,7 @@ fn snapshot(armed: bool, image: Option<(u64, u64)>) -> Snapshot {
         arch: None,
         address: None,
         granted: false,
+        offer_style: None,
         image: Some(crate::nodes::ImageProgress { sent, total }),
         failure: None,
         installed: None,
