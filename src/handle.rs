@@ -4,7 +4,7 @@
 //! in one commit, and only then do the effects happen. So a storm of a thousand machines costs a few commits,
 //! and nothing is ever acted upon that a power cut could undo.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddrV4, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -33,8 +33,14 @@ pub enum Message {
     Progress(Progress),
     /// A DHCP packet.
     Packet(dhcp::Packet),
+    /// A packet on port 4011, and who sent it.
+    BootServerPacket(dhcp::Packet, SocketAddrV4),
     /// A probe of an address ended.
     Probed(dhcp::ProbeId, bool),
+    /// The interface is there, or there again.
+    Linked,
+    /// Another DHCP server said something.
+    Overheard(dhcp::Overheard),
     /// The configuration was reloaded.
     Reconfigured(Arc<Settings>),
     /// The asset folders were scanned.
@@ -179,7 +185,10 @@ impl Owner {
             }
             Message::Progress(progress) => self.appliance.progress(progress, now),
             Message::Packet(packet) => self.appliance.packet(&packet, now),
+            Message::BootServerPacket(packet, peer) => self.appliance.boot_server_packet(&packet, peer, now),
             Message::Probed(probe, in_use) => self.appliance.probed(probe, in_use, now),
+            Message::Linked => self.appliance.linked(now),
+            Message::Overheard(heard) => self.appliance.overheard(&heard, now),
             Message::Reconfigured(settings) => {
                 self.appliance.reconfigure(settings, now);
                 Outcome::default()
@@ -304,6 +313,7 @@ impl Owner {
         let status = self.status();
         let mut troubles = self.troubles.clone();
         troubles.extend(self.appliance.unwritable().map(|fault| (Trouble::Disk, fault.to_owned())));
+        troubles.extend(self.appliance.other_server().map(|words| (Trouble::OtherDhcp, words)));
         troubles.extend(status.ready.as_ref().err().map(|why| (Trouble::Assets, why.clone())));
         self.snapshot.send_replace(Snapshot {
             nodes: self.appliance.node_views(self.clock.now()),
@@ -335,6 +345,7 @@ fn log(note: &Note) {
         Note::Moved { mac, node, to: stage, .. } => tracing::info!(%mac, node, %stage, "{note}"),
         Note::NotGranted { node, .. } | Note::Denied { node, .. } => tracing::warn!(node, "{note}"),
         Note::Armed { .. } | Note::Disarmed { .. } | Note::ArmingOver { .. } => tracing::info!("{note}"),
+        Note::Dhcp(notice @ dhcp::Notice::OtherServer { .. }) => tracing::warn!("{notice}"),
         Note::Dhcp(notice) => tracing::info!("{notice}"),
     }
 }

@@ -70,7 +70,7 @@ fn leases_survive_kill_9() {
 #[test]
 fn whatever_was_acknowledged_survives_a_kill_in_the_middle() {
     let net = Net::new();
-    let config = "[network]\ninterface = 'br0'\naddress = '10.10.10.1/16'\n[dhcp]\npool = '10.10.20.1-10.10.40.254'\nprobe = false";
+    let config = "[network]\ninterface = 'br0'\naddress = '10.10.10.1/16'\nmode = 'full'\n[dhcp]\npool = '10.10.20.1-10.10.40.254'\nprobe = false";
     net.run("ip address flush dev br0; ip address add 10.10.10.1/16 dev br0");
     let mut service = Service::start(&net, config);
     net.client("load", "02:00:00:00:00:aa");
@@ -141,7 +141,7 @@ fn who_waits_for_a_probe_does_not_wait_longer_because_the_interface_changes() {
 #[test]
 fn perfdhcp_gets_every_lease_it_asks_for() {
     let net = Net::new();
-    let config = "[network]\ninterface = 'br0'\naddress = '10.10.10.1/16'\n[dhcp]\npool = '10.10.20.1-10.10.40.254'\nprobe = false";
+    let config = "[network]\ninterface = 'br0'\naddress = '10.10.10.1/16'\nmode = 'full'\n[dhcp]\npool = '10.10.20.1-10.10.40.254'\nprobe = false";
     net.run("ip address flush dev br0; ip address add 10.10.10.1/16 dev br0");
     let service = Service::start(&net, config);
     net.client("load", "02:00:00:00:00:aa");

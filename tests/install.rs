@@ -38,7 +38,7 @@ fn service(net: &Net) -> Service<'_> {
     let service = Service::start_strict(
         net,
         &format!(
-            "[install]\ndisk = '/dev/vda'\nconsole = 'ttyS0,115200'\n\
+            "[network]\ninterface = 'br0'\n[install]\ndisk = '/dev/vda'\nconsole = 'ttyS0,115200'\n\
              [[node]]\nname = 'bios'\nmac = '{BIOS}'\n[[node]]\nname = 'uefi'\nmac = '{UEFI}'\n"
         ),
     );

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
+use dhcproto::v4::MessageType;
+
 use crate::{
     appliance::{
         Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, texts::Order,
@@ -13,7 +15,7 @@ use crate::{
     },
     boot,
     config::{NodeSettings, Settings, UnknownNodes, Verify},
-    dhcp,
+    dhcp::{self, Standing},
     ids::{Arch, Mac, Stage, Time},
     nodes::{Grant, Node, Registry, Sign, Tokens, Update},
 };
@@ -38,6 +40,8 @@ pub struct Appliance {
     pub(super) catalog: Arc<Catalog>,
     pub(super) nodes: Registry,
     pub(super) dhcp: dhcp::Server,
+    pub(super) interlock: dhcp::Interlock,
+    pub(super) proxy: dhcp::Proxy,
     pub(super) arming: Arming,
     pub(super) last_arming: u64,
     /// Why the journal can't be written, while that lasts.
@@ -78,6 +82,8 @@ impl Appliance {
     ) -> Appliance {
         let mut appliance = Appliance {
             dhcp: dhcp::Server::new(&settings),
+            interlock: dhcp::Interlock::new(settings.network.mode, settings.network.address),
+            proxy: dhcp::Proxy::default(),
             nodes: Registry::default(),
             arming: Arming::default(),
             last_arming: 0,
@@ -156,10 +162,59 @@ impl Appliance {
     /// A DHCP packet came in.
     pub fn packet(&mut self, packet: &dhcp::Packet, now: Time) -> Outcome {
         let mut out = Outcome::default();
+        let outcome = self.look_out(packet, now);
+        self.take_sighting(outcome, &mut out);
         let boot = self.boot_for(&dhcp::Client::of(packet), now, &mut out);
-        let outcome = self.dhcp.handle(packet, &boot, now);
-        out.take_dhcp(outcome);
+        match self.interlock.standing() {
+            Standing::Looking => {}
+            Standing::Full => {
+                let outcome = self.dhcp.handle(packet, &boot, now);
+                out.take_dhcp(outcome);
+            }
+            Standing::Proxy => self.beside(packet, &boot, now, &mut out),
+        }
         out
+    }
+
+    /// What a machine's message tells of other servers.
+    fn look_out(&mut self, packet: &dhcp::Packet, now: Time) -> dhcp::Outcome {
+        match (packet.kind(), packet.server()) {
+            (MessageType::Discover, _) => self.interlock.asked(now),
+            // Beyond a relay agent is another network, which may have a server of its own.
+            (MessageType::Request, Some(server)) if packet.giaddr().is_none() => {
+                self.interlock.named(server, now)
+            }
+            _ => dhcp::Outcome::default(),
+        }
+    }
+
+    /// The interface is there, or there again.
+    pub fn linked(&mut self, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        let outcome = self.interlock.linked(now);
+        self.take_sighting(outcome, &mut out);
+        out
+    }
+
+    /// Another DHCP server said something.
+    pub fn overheard(&mut self, heard: &dhcp::Overheard, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        let outcome = self.interlock.heard(heard, now);
+        self.take_sighting(outcome, &mut out);
+        out
+    }
+
+    /// What is to be told of another DHCP server.
+    pub fn other_server(&self) -> Option<String> {
+        self.interlock.trouble()
+    }
+
+    /// Takes over what the lookout wants done; offers that are out stand no longer than the leave to make them.
+    fn take_sighting(&mut self, outcome: dhcp::Outcome, out: &mut Outcome) {
+        if self.interlock.standing() != Standing::Full {
+            self.dhcp.stand_down();
+        }
+        out.take_dhcp(outcome);
     }
 
     /// The probe of an address ended.
@@ -173,7 +228,10 @@ impl Appliance {
     /// Notes what a DHCP client's message says of its node, and decides what it boots.
     fn boot_for(&mut self, client: &dhcp::Client, now: Time, out: &mut Outcome) -> dhcp::Boot {
         if client.wants_boot() {
-            if client.is_discover() {
+            if self.is_second_stage(client) {
+                let update = self.nodes.saw(client.mac, Sign::Alive, true, now);
+                self.note(update, out);
+            } else if client.is_discover() {
                 let sign = Sign::NetworkBoot { arch: client.arch, open: self.arming.open(now) };
                 let update = self.nodes.saw(client.mac, sign, true, now);
                 self.note(update, out);
@@ -191,6 +249,9 @@ impl Appliance {
 
     /// The loader, unless the node is to boot its disk and its firmware goes on to it by itself.
     fn boot_file(&self, client: &dhcp::Client) -> dhcp::Boot {
+        if self.interlock.standing() == Standing::Proxy {
+            return self.boot_beside(client);
+        }
         let arch = client.arch.unwrap_or(Arch::Bios);
         let Some(file) = boot::loader(arch) else { return dhcp::Boot::None };
         let to_disk = self.nodes.get(client.mac).is_none_or(|node| node.grant.is_none());
@@ -334,6 +395,9 @@ impl Appliance {
             Cargo::Initrd => Sign::Initrd,
             Cargo::Rootfs => Sign::Alive,
         };
+        if sign == Sign::Loader {
+            self.remember_offer_style(mac, now, &mut out);
+        }
         let update = self.nodes.saw(mac, sign, false, now);
         self.note(update, &mut out);
         out
@@ -353,12 +417,16 @@ impl Appliance {
         }
         let outcome = self.dhcp.tick(now);
         out.take_dhcp(outcome);
+        let outcome = self.interlock.tick(now);
+        self.take_sighting(outcome, &mut out);
         out
     }
 
     /// When [`Appliance::tick`] has work next.
     pub fn deadline(&self) -> Option<Time> {
-        [self.arming.deadline(), self.nodes.deadline(), self.dhcp.deadline()].into_iter().flatten().min()
+        let parts =
+            [self.arming.deadline(), self.nodes.deadline(), self.dhcp.deadline(), self.interlock.deadline()];
+        parts.into_iter().flatten().min()
     }
 
     /// Answers a question.

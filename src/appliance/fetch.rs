@@ -28,6 +28,7 @@ impl Appliance {
         now: Time,
         out: &mut Outcome,
     ) -> Answer {
+        self.learn_from_request(peer, &target.route, now, out);
         let asker = Asker { peer, node: self.asking(peer, target.grant.as_deref(), now) };
         let answer = match (asker.node, target.grant) {
             (None, Some(_)) => Err(Refusal::Forbidden(format!(
@@ -71,6 +72,12 @@ impl Appliance {
             }
             Route::IpxeScript(mac) => {
                 self.only_own(asker, mac)?;
+                if !head {
+                    // Where iPXE is in the card, its script is the first thing that is fetched.
+                    self.remember_offer_style(mac, now, out);
+                    let update = self.nodes.saw(mac, Sign::Loader, false, now);
+                    self.note(update, out);
+                }
                 Ok(self.menu(node, now, Plan::ipxe))
             }
             Route::InstallScript => {

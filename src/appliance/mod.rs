@@ -6,6 +6,7 @@ mod core;
 mod event;
 mod fetch;
 mod outcome;
+mod proxy;
 mod show;
 mod texts;
 mod view;

@@ -46,6 +46,7 @@ impl Appliance {
             interface: self.settings.network.interface.clone().unwrap_or_default(),
             address: format!("{}/{}", self.settings.network.address, self.settings.network.prefix),
             url: self.server_url(),
+            dhcp: self.interlock.standing(),
             panel: String::new(),
             ready: ready.map(name).map_err(|reason| reason.to_string()),
             counts,
@@ -82,6 +83,7 @@ impl Appliance {
         if self.settings.assets.verify == Verify::UnsignedOk {
             warnings.push("unsigned operating systems are accepted (assets.verify = \"unsigned-ok\")".into());
         }
+        warnings.extend(self.other_server());
         warnings.extend(self.catalog.faults().cloned());
         warnings
             .extend(self.config_faults.iter().map(|(mac, fault)| format!("{}: {fault}", self.label(*mac))));
@@ -108,6 +110,7 @@ impl Appliance {
                 failure: node.and_then(|node| node.failure.clone()),
                 installed: node.and_then(|node| node.installed.clone()),
                 writes: node.map_or(0, |node| node.writes),
+                offer_style: node.and_then(|node| node.offer_style),
                 log: node.map(|node| node.log.clone()).unwrap_or_default(),
             }
         };

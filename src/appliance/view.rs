@@ -5,7 +5,8 @@ use std::{net::Ipv4Addr, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{Arch, Mac, Stage},
+    dhcp::Standing,
+    ids::{Arch, Mac, OfferStyle, Stage},
     nodes::{Failure, ImageProgress, Installed},
 };
 
@@ -24,6 +25,8 @@ pub struct StatusView {
     pub address: String,
     /// URL of the HTTP server.
     pub url: String,
+    /// Whether addresses are handed out.
+    pub dhcp: Standing,
     /// Which panel there is, or why none; empty where none is wanted.
     pub panel: String,
     /// What would be installed by default: `coreos 1010.5.0`, or why nothing can be.
@@ -132,6 +135,8 @@ pub struct NodeView {
     pub installed: Option<Installed>,
     /// How many installs have begun to overwrite its disk.
     pub writes: u32,
+    /// How it is told what to boot beside another DHCP server, once that has worked.
+    pub offer_style: Option<OfferStyle>,
     /// The last lines of its own log.
     pub log: String,
 }

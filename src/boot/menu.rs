@@ -1,5 +1,7 @@
 //! The menus that loaders fetch, rendered.
 
+use crate::boot::DISK_X64;
+
 /// What a node boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
@@ -65,7 +67,11 @@ impl Plan {
     /// boot.ipxe.
     pub fn ipxe(&self) -> String {
         match self {
-            Plan::Disk { why } => format!("#!ipxe\necho rackberry: booting the local disk ({why})\nexit\n"),
+            // Under UEFI, `exit` leaves EDK2 at a blank screen (measured); a GRUB from here starts the disk.
+            Plan::Disk { why } => format!(
+                "#!ipxe\necho rackberry: booting the local disk ({why})\n\
+                 iseq ${{platform}} efi && chain {DISK_X64} || exit\n"
+            ),
             Plan::Kernel(Kernel { title, server, kernel, initrd, bootif, arguments }) => format!(
                 "#!ipxe\necho rackberry: {title}\n\
                  kernel http://{server}/{kernel} initrd=initrd BOOTIF={bootif} {arguments}\n\

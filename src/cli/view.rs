@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::paint::{Paint, bar, seconds};
 use crate::{
     appliance::{AssetsView, NodeView, RenderView, StatusView, VersionState},
+    dhcp::Standing,
     ids::Stage,
 };
 
@@ -16,6 +17,12 @@ pub fn status(status: &StatusView, paint: Paint) -> String {
     let mut text = format!("{}  rackberry {}\n", mode(status, paint), status.version);
     let mut row = |name: &str, value: &str| text += &format!("{name:<9} {value}\n");
     row("network", &format!("{} {}, {}", status.interface, status.address, status.url));
+    let addresses = match status.dhcp {
+        Standing::Looking => "looking for another DHCP server before any is handed out".into(),
+        Standing::Full => format!("handed out here, {} leases", status.leases),
+        Standing::Proxy => "not handed out here: another DHCP server's business".into(),
+    };
+    row("addresses", &addresses);
     match &status.ready {
         Ok(system) => row("installs", system),
         Err(why) => row("installs", &paint.warning(&format!("nothing: {why}"))),
@@ -26,7 +33,6 @@ pub fn status(status: &StatusView, paint: Paint) -> String {
     let counts: Vec<String> =
         status.counts.iter().map(|(stage, count)| paint.stage(*stage, &format!("{count} {stage}"))).collect();
     row("nodes", &if counts.is_empty() { "none yet".into() } else { counts.join(", ") });
-    row("leases", &status.leases.to_string());
     for warning in &status.warnings {
         row(&paint.warning(&format!("{:<9}", "warning")), warning);
     }
@@ -119,6 +125,9 @@ pub fn node(node: &NodeView, paint: Paint) -> String {
     );
     if let Some(system) = &node.installed {
         row("on disk", format!("{} {}", system.profile, system.version));
+    }
+    if let Some(style) = node.offer_style {
+        row("told by", format!("{style}, beside another DHCP server"));
     }
     if let Some(led) = node.led {
         row("LED", led.to_string());
@@ -213,6 +222,7 @@ mod tests {
             failure: Some(Failure { stage: Stage::Booting, reason: "it fell silent".into() }),
             installed: None,
             writes: 1,
+            offer_style: None,
             log: "first\nlast".into(),
         }
     }

@@ -10,7 +10,7 @@ use crate::{
         Action,
         serve::{Adapter, Link},
     },
-    handle::Handle,
+    handle::{Handle, Message},
 };
 
 /// Serves on `link` and, when that is lost, on what comes back under its name. Tells `ready` when it serves first.
@@ -23,6 +23,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut adapter = Adapter::open(&link, address)?;
     loop {
+        handle.tell(Message::Linked).await;
         ready.notify_one();
         let lost = tokio::select! {
             ended = adapter.run(handle.clone(), &mut actions) => match ended {

@@ -32,6 +32,7 @@ use crate::{
     assets::{scan, verify::Archive},
     clock::Clock,
     config::Settings,
+    dhcp::Standing,
     handle::{Handle, Message, Owner, Snapshot},
     http::serve as http,
     nodes::journal::{Journal, JournalError},
@@ -192,8 +193,18 @@ async fn run_with(
         Ok(())
     });
     tasks.spawn("the asset folders' watch", assets::watch(handle.clone(), current, catalog, archive));
+    let mut standing = seen.clone();
+    let looked = async {
+        dhcp_ready.notified().await;
+        // Ready means that machines are answered: after the look for another server, where there is one.
+        let known = |now: &Snapshot| now.status.as_ref().is_some_and(|it| it.dhcp != Standing::Looking);
+        drop(standing.wait_for(known).await);
+    };
     tokio::select! {
-        () = dhcp_ready.notified() => {}
+        () = looked => {}
+        _ = terminate.recv() => return Ok(Ended::BySignal),
+        _ = interrupt.recv() => return Ok(Ended::BySignal),
+        () = panel.shut_down() => return Ok(Ended::ByButton),
         ended = tasks.any_end() => return Err(ended),
     }
     handle.tell(Message::Ready).await;

@@ -15,6 +15,8 @@ pub struct Client {
     /// What it boots with, where it says so (option 93, or the number in option 60).
     pub arch: Option<Arch>,
     boots: bool,
+    pxe: bool,
+    ipxe: bool,
     kind: MessageType,
     fresh: bool,
 }
@@ -32,16 +34,35 @@ impl Client {
             _ => arch_of_class(class),
         };
         // Firmware and loaders name themselves; a system that runs from its disk sends neither.
-        let boots = arch.is_some() || class.starts_with(b"PXEClient") || class.starts_with(b"HTTPClient");
+        let pxe = class.starts_with(b"PXEClient");
+        let boots = arch.is_some() || pxe || class.starts_with(b"HTTPClient");
         let reboots =
             packet.kind() == MessageType::Request && packet.server().is_none() && packet.ciaddr().is_none();
         let kind = packet.kind();
-        Client { mac: packet.mac(), arch, boots, kind, fresh: kind == MessageType::Discover || reboots }
+        Client {
+            mac: packet.mac(),
+            arch,
+            boots,
+            pxe,
+            ipxe: is_ipxe(packet),
+            kind,
+            fresh: kind == MessageType::Discover || reboots,
+        }
     }
 
     /// Whether it asks for something to boot.
     pub fn wants_boot(&self) -> bool {
         self.boots
+    }
+
+    /// Whether it speaks PXE: its vendor class (option 60) begins with `PXEClient`.
+    pub fn is_pxe(&self) -> bool {
+        self.pxe
+    }
+
+    /// Whether it is iPXE, which boots scripts.
+    pub fn is_ipxe(&self) -> bool {
+        self.ipxe
     }
 
     /// Whether it is a DISCOVER.
@@ -54,6 +75,17 @@ impl Client {
     pub fn starts_afresh(&self) -> bool {
         self.fresh
     }
+}
+
+/// By its user class (option 77), which it sends without the length byte of RFC 3004, others with it; or by its own
+/// option 175.
+fn is_ipxe(packet: &Packet) -> bool {
+    let options = packet.message().opts();
+    let by_class = matches!(
+        options.get(OptionCode::UserClass),
+        Some(DhcpOption::UserClass(class)) if class == b"iPXE" || class == b"\x04iPXE"
+    );
+    by_class || options.contains(OptionCode::Unknown(175))
 }
 
 /// `PXEClient:Arch:00007:UNDI:003000` (RFC 4578 section 2, and UEFI's `HTTPClient`).

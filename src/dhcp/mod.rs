@@ -6,10 +6,13 @@
 
 mod client;
 mod frame;
+mod interlock;
 mod lease;
+mod overheard;
 mod packet;
 mod pool;
 mod probe;
+mod proxy;
 pub mod raw;
 mod reply;
 pub mod serve;
@@ -18,7 +21,10 @@ mod server;
 mod tests;
 
 pub use client::Client;
+pub use interlock::{Interlock, Standing};
 pub use lease::{Lease, LeaseChange};
+pub use overheard::Overheard;
 pub use packet::{Malformed, Packet};
+pub use proxy::Proxy;
 pub use reply::{Boot, Destination, Reply};
 pub use server::{Action, Notice, Outcome, ProbeId, Server};

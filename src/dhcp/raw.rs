@@ -9,7 +9,7 @@ use std::{
     os::fd::AsRawFd as _,
 };
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 use tokio::io::{Interest, unix::AsyncFd};
 
 /// A socket that sends any frame on one interface.
@@ -23,6 +23,8 @@ pub struct FrameSocket {
 pub enum Frames {
     /// ARP, without those that this machine sends.
     Arp,
+    /// What DHCP servers send: UDP datagrams in IPv4 from port 67.
+    DhcpReplies,
     /// All, without those that are sent on this interface.
     All,
 }
@@ -35,10 +37,14 @@ impl FrameSocket {
     pub fn open(index: u32, frames: Frames) -> io::Result<FrameSocket> {
         let kind = match frames {
             Frames::Arp => libc::ETH_P_ARP as u16,
+            Frames::DhcpReplies => libc::ETH_P_IP as u16,
             Frames::All => libc::ETH_P_ALL as u16,
         };
         // Protocol 0 receives nothing until the bind below names interface and protocol.
         let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+        if frames == Frames::DhcpReplies {
+            socket.attach_filter(&dhcp_replies())?;
+        }
         socket.bind(&link_address(index, kind)?)?;
         if frames == Frames::All {
             ignore_outgoing(&socket)?;
@@ -62,6 +68,27 @@ impl FrameSocket {
     pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket.async_io(Interest::READABLE, |mut socket| socket.read(buffer)).await
     }
+}
+
+/// A filter for the kernel (its own BPF, as tcpdump makes for `udp src port 67`): without it, every frame of every
+/// image transfer would be copied to this process.
+fn dhcp_replies() -> [SockFilter; 9] {
+    let load = |width, mode, at| SockFilter::new((libc::BPF_LD | width | mode) as u16, 0, 0, at);
+    // Go on if equal, else skip so many instructions, to the last one, which drops.
+    let equals =
+        |value, skip| SockFilter::new((libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, 0, skip, value);
+    [
+        load(libc::BPF_B, libc::BPF_ABS, 23),
+        equals(libc::IPPROTO_UDP as u32, 6),
+        load(libc::BPF_H, libc::BPF_ABS, 20),
+        // A later fragment has no ports.
+        SockFilter::new((libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16, 4, 0, 0x1fff),
+        SockFilter::new((libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH) as u16, 0, 0, 14),
+        load(libc::BPF_H, libc::BPF_IND, 14),
+        equals(67, 1),
+        SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, u32::from(u16::MAX)),
+        SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0),
+    ]
 }
 
 /// `PACKET_IGNORE_OUTGOING` of packet(7): sockets for all frames would get their own, too.

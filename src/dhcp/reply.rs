@@ -1,13 +1,19 @@
 //! What the server says, and to whom.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    time::Duration,
+};
 
 use dhcproto::{
     Encodable, Encoder,
     v4::{DhcpOption, Flags, Message, MessageType, Opcode, OptionCode, UnknownOption},
 };
 
-use crate::{dhcp::Packet, ids::Mac};
+use crate::{
+    dhcp::Packet,
+    ids::{Mac, OfferStyle},
+};
 
 /// Bytes of IP and UDP headers, which option 57 counts.
 const IP_UDP: usize = 28;
@@ -56,6 +62,8 @@ pub enum Destination {
     Broadcast,
     /// To a client that can't answer ARP yet: this hardware address, this network address.
     Hardware(Mac, Ipv4Addr),
+    /// From port 4011, to where a REQUEST on that port came from.
+    BootServerPort(SocketAddrV4),
 }
 
 /// What a lease says beside the address.
@@ -117,6 +125,54 @@ pub(super) fn grant(
         options.push(DhcpOption::NtpServers(terms.ntp.clone()));
     }
     let to = destination(request, address);
+    Reply { to, kind, payload: encode(request, message, options) }
+}
+
+/// A proxy's OFFER: no address, and where to go on (PXE specification 2.1 section 2.2.3). To everybody, because the
+/// client has no address yet.
+pub(super) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferStyle, own: Ipv4Addr) -> Reply {
+    let boot = match (style, boot) {
+        (OfferStyle::Direct, boot) => boot.clone(),
+        // The client is told the file on port 4011.
+        (OfferStyle::RoundTrip, _) => Boot::None,
+    };
+    let mut options = Vec::new();
+    if style == OfferStyle::Direct {
+        // PXE_DISCOVERY_CONTROL: don't look for boot servers, take the file that this packet names.
+        options.push(DhcpOption::VendorExtensions(vec![6, 1, 8, 255]));
+    }
+    let to = request.giaddr().map_or(Destination::Broadcast, Destination::Relay);
+    proxy(request, MessageType::Offer, to, &boot, options, own)
+}
+
+/// The ACK of port 4011: what to boot.
+pub(super) fn proxy_ack(request: &Packet, boot: &Boot, to: Destination, own: Ipv4Addr) -> Reply {
+    proxy(request, MessageType::Ack, to, boot, Vec::new(), own)
+}
+
+fn proxy(
+    request: &Packet,
+    kind: MessageType,
+    to: Destination,
+    boot: &Boot,
+    more: Vec<DhcpOption>,
+    own: Ipv4Addr,
+) -> Reply {
+    let mut message = answer(request);
+    message.set_siaddr(own);
+    if let Boot::Load { file, .. } = boot {
+        message.set_fname_str(file);
+    } else {
+        // The field stays free of options: firmware takes whatever is there for a file's name.
+        message.set_fname_str("");
+    }
+    let mut options = vec![
+        DhcpOption::MessageType(kind),
+        DhcpOption::ServerIdentifier(own),
+        DhcpOption::ClassIdentifier(b"PXEClient".to_vec()),
+    ];
+    options.extend(request.message().opts().get(OptionCode::ClientMachineIdentifier).cloned());
+    options.extend(more);
     Reply { to, kind, payload: encode(request, message, options) }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use tokio::{net::UdpSocket, sync::mpsc, time::sleep};
 use crate::{
     clock::Clock,
     dhcp::{
-        Action, Destination, Packet, Reply, frame,
+        Action, Destination, Overheard, Packet, Reply, frame, overheard,
         probe::{Due, Probes},
         raw::{FrameSocket, Frames},
     },
@@ -22,6 +22,8 @@ use crate::{
 
 const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
+/// Where PXE clients ask what to boot, beside another DHCP server (PXE specification 2.1).
+const BOOT_SERVER_PORT: u16 = 4011;
 /// Room for a burst of thousands of machines that are switched on at once; the kernel's default holds about 200.
 const RECEIVE_BUFFER: usize = 8 << 20;
 const AFTER_ERROR: Duration = Duration::from_millis(10);
@@ -44,9 +46,13 @@ pub struct Link {
 pub enum OpenError {
     /// Another server has the port.
     #[error(
-        "UDP port 67 is taken: another DHCP server runs on this machine; stop it (`ss -lunp 'sport = 67'` shows it)"
+        "UDP port {port} is taken: another DHCP server runs on this machine; stop it (`ss -lunp 'sport = {port}'` \
+         shows it)"
     )]
-    PortTaken,
+    PortTaken {
+        /// 67, or 4011.
+        port: u16,
+    },
     /// Not root.
     #[error(
         "opening {what} is not permitted; run as root, or with CAP_NET_BIND_SERVICE, CAP_NET_RAW and CAP_NET_ADMIN"
@@ -80,7 +86,10 @@ struct Sockets {
     address: Ipv4Addr,
     mac: Mac,
     datagrams: UdpSocket,
+    boot_server: UdpSocket,
     frames: FrameSocket,
+    /// What other servers say.
+    replies: FrameSocket,
 }
 
 impl Adapter {
@@ -116,23 +125,30 @@ impl Adapter {
         let Adapter { sockets, probes, clock } = self;
         tokio::select! {
             ended = sockets.act(probes, *clock, &handle, actions) => ended,
-            () = sockets.receive(&handle) => Ok(()),
+            () = receive(&sockets.datagrams, &handle, |packet, _| Message::Packet(packet)) => Ok(()),
+            () = receive(&sockets.boot_server, &handle, Message::BootServerPacket) => Ok(()),
+            () = sockets.listen(&handle) => Ok(()),
         }
     }
 }
 
 impl Sockets {
     fn open(link: &Link, address: Ipv4Addr) -> Result<Sockets, OpenError> {
-        let failed = |what| {
+        let failed = |what, port| {
             move |source: io::Error| match source.kind() {
-                io::ErrorKind::AddrInUse => OpenError::PortTaken,
+                io::ErrorKind::AddrInUse => OpenError::PortTaken { port },
                 io::ErrorKind::PermissionDenied => OpenError::NotPermitted { what },
                 _ => OpenError::Other { what, interface: link.name.clone(), source },
             }
         };
-        let datagrams = datagram_socket(&link.name).map_err(failed("UDP port 67"))?;
-        let frames = FrameSocket::open(link.index, Frames::Arp).map_err(failed("a packet socket"))?;
-        Ok(Sockets { address, mac: link.mac, datagrams, frames })
+        let datagrams =
+            datagram_socket(&link.name, SERVER_PORT).map_err(failed("UDP port 67", SERVER_PORT))?;
+        let boot_server = datagram_socket(&link.name, BOOT_SERVER_PORT)
+            .map_err(failed("UDP port 4011", BOOT_SERVER_PORT))?;
+        let frames = FrameSocket::open(link.index, Frames::Arp).map_err(failed("a packet socket", 0))?;
+        let replies =
+            FrameSocket::open(link.index, Frames::DhcpReplies).map_err(failed("a packet socket", 0))?;
+        Ok(Sockets { address, mac: link.mac, datagrams, boot_server, frames, replies })
     }
 
     /// Sends, and probes.
@@ -151,6 +167,7 @@ impl Sockets {
                     None => return Ok(()),
                     Some(Action::Send(reply)) => self.send(&reply),
                     Some(Action::Probe(id, address)) => probes.start(id, address, clock.now()),
+                    Some(Action::Seek) => self.seek(),
                 },
                 received = self.frames.receive(&mut frame) => match received {
                     Ok(length) => {
@@ -173,28 +190,40 @@ impl Sockets {
         }
     }
 
-    /// Hands every message to the owner. A burst waits in the kernel's buffer while the owner is busy.
-    async fn receive(&self, handle: &Handle) {
-        let mut datagram = vec![0; LONGEST];
+    /// Hands what other servers say to the owner.
+    async fn listen(&self, handle: &Handle) {
+        let mut frame = vec![0; LONGEST];
         loop {
-            let (length, from) = match self.datagrams.recv_from(&mut datagram).await {
-                Ok(received) => received,
-                // An ICMP error of an earlier send, or the interface is down: `act` sees when it is gone.
+            match self.replies.receive(&mut frame).await {
+                Ok(length) => {
+                    if let Some(heard) = Overheard::decode(&frame[..length], self.mac) {
+                        handle.tell(Message::Overheard(heard)).await;
+                    }
+                }
+                // `act` sees when the interface is gone.
                 Err(error) => {
-                    tracing::debug!(%error, "can't receive");
+                    tracing::debug!(%error, "can't listen");
                     sleep(AFTER_ERROR).await;
-                    continue;
                 }
-            };
-            match Packet::decode(&datagram[..length]) {
-                Ok(packet) => {
-                    let (mac, kind, xid) = (packet.mac(), packet.kind(), packet.message().xid());
-                    tracing::trace!(%mac, ?kind, xid, "received");
-                    handle.tell(Message::Packet(packet)).await;
-                }
-                Err(reason) => tracing::debug!(%from, %reason, "not a DHCP client's message"),
             }
         }
+    }
+
+    /// Asks whether another server is there, as a machine without an address would.
+    #[allow(clippy::disallowed_methods)] // A question's number tells nothing and decides nothing.
+    fn seek(&self) {
+        let mut xid = [0; 4];
+        if let Err(error) = getrandom::fill(&mut xid) {
+            tracing::debug!(%error, "the kernel gives no random numbers");
+        }
+        let payload = overheard::question(self.mac, u32::from_be_bytes(xid));
+        let everybody = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST);
+        self.emit(&frame::datagram(
+            (self.mac, frame::EVERYBODY),
+            everybody,
+            (CLIENT_PORT, SERVER_PORT),
+            &payload,
+        ));
     }
 
     fn send(&self, Reply { to, kind, payload }: &Reply) {
@@ -213,6 +242,11 @@ impl Sockets {
             Destination::Broadcast => framed(frame::EVERYBODY, Ipv4Addr::BROADCAST),
             Destination::Hardware(mac, address) => framed(mac, address),
             Destination::Address(address) => self.send_to(payload, address, CLIENT_PORT),
+            Destination::BootServerPort(peer) => {
+                if let Err(error) = self.boot_server.try_send_to(payload, peer.into()) {
+                    tracing::debug!(%peer, %error, "can't send");
+                }
+            }
             Destination::Relay(address) => self.send_to(payload, address, SERVER_PORT),
         }
     }
@@ -231,7 +265,33 @@ impl Sockets {
     }
 }
 
-fn datagram_socket(interface: &str) -> io::Result<UdpSocket> {
+/// Hands every message to the owner. A burst waits in the kernel's buffer while the owner is busy.
+async fn receive(socket: &UdpSocket, handle: &Handle, message: impl Fn(Packet, SocketAddrV4) -> Message) {
+    let mut datagram = vec![0; LONGEST];
+    loop {
+        let (length, from) = match socket.recv_from(&mut datagram).await {
+            Ok((length, SocketAddr::V4(from))) => (length, from),
+            // The socket is IPv4's.
+            Ok((_, SocketAddr::V6(_))) => continue,
+            // An ICMP error of an earlier send, or the interface is down: `act` sees when it is gone.
+            Err(error) => {
+                tracing::debug!(%error, "can't receive");
+                sleep(AFTER_ERROR).await;
+                continue;
+            }
+        };
+        match Packet::decode(&datagram[..length]) {
+            Ok(packet) => {
+                let (mac, kind, xid) = (packet.mac(), packet.kind(), packet.message().xid());
+                tracing::trace!(%mac, ?kind, xid, "received");
+                handle.tell(message(packet, from)).await;
+            }
+            Err(reason) => tracing::debug!(%from, %reason, "not a DHCP client's message"),
+        }
+    }
+}
+
+fn datagram_socket(interface: &str, port: u16) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.bind_device(Some(interface.as_bytes()))?;
     socket.set_broadcast(true)?;
@@ -239,7 +299,7 @@ fn datagram_socket(interface: &str) -> io::Result<UdpSocket> {
     if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err() {
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     }
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, SERVER_PORT).into())?;
+    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket.into())
 }

@@ -8,6 +8,7 @@ use crate::{
     config::Settings,
     dhcp::{
         Boot, Lease, LeaseChange, Packet, Reply,
+        interlock::named,
         lease::Leases,
         pool::Pool,
         reply::{self, Terms},
@@ -21,6 +22,8 @@ const OFFER_HOLDS: Duration = Duration::from_secs(60);
 const PROBE_LASTS: Duration = Duration::from_secs(1);
 /// How long an address is left alone that somebody else was found to use.
 const QUARANTINE: Duration = Duration::from_secs(10 * 60);
+/// A learned address is written down again when that prolongs it by this.
+const LEARN_AGAIN: Duration = Duration::from_secs(10 * 60);
 /// How often a full pool is told of.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
@@ -35,6 +38,8 @@ pub enum Action {
     Send(Reply),
     /// Find out whether anybody uses the address, then call [`Server::probed`].
     Probe(ProbeId, Ipv4Addr),
+    /// Ask whether another server is there; every answer goes to [`Interlock::heard`](crate::dhcp::Interlock::heard).
+    Seek,
 }
 
 /// Something worth a line in the log.
@@ -55,6 +60,24 @@ pub enum Notice {
         address: Ipv4Addr,
         /// The client that was to have it.
         mac: Mac,
+    },
+    /// Another DHCP server is in this network.
+    OtherServer {
+        /// Its address.
+        address: Ipv4Addr,
+        /// Its hardware address, once it was heard itself.
+        mac: Option<Mac>,
+        /// Whether addresses are handed out no more.
+        stands_down: bool,
+    },
+    /// It has not been heard of for long.
+    OtherServerGone {
+        /// Its address.
+        address: Ipv4Addr,
+        /// Its hardware address, if it was ever heard itself.
+        mac: Option<Mac>,
+        /// Whether addresses are handed out again.
+        resumes: bool,
     },
     /// A relay agent asks for a network that is not served.
     ForeignRelay {
@@ -192,6 +215,25 @@ impl Server {
             self.offer(&packet, &boot, offer.address, now, &mut out);
         }
         out
+    }
+
+    /// Another server gave `address` to a machine, or that machine says so: it is known by it until `until`.
+    pub fn learn(&mut self, mac: Mac, address: Ipv4Addr, until: Time) -> Vec<LeaseChange> {
+        // A thousand renewals of the same address are not worth a write each.
+        let known = self.leases.of(mac).filter(|lease| lease.address == address);
+        let is_lasting = known.is_some_and(|lease| until.since(lease.until) < LEARN_AGAIN);
+        if is_lasting || !self.is_here(address) {
+            return Vec::new();
+        }
+        self.leases.put(Lease { mac, address, until })
+    }
+
+    /// Takes back every offer that is out or about to be made: another server hands out the addresses.
+    pub fn stand_down(&mut self) {
+        self.offers.clear();
+        self.offered.clear();
+        self.parked.clear();
+        self.probes.clear();
     }
 
     /// Forgets offers that nobody took, and lets quarantined addresses go.
@@ -464,6 +506,21 @@ impl fmt::Display for Notice {
                 "{address} was to be {mac}'s, but another machine uses it; it is left alone for 10 minutes: look for \
                  a machine with a fixed address, or another DHCP server"
             ),
+            Self::OtherServer { address, mac, stands_down: true } => write!(
+                f,
+                "another DHCP server is in this network: {}; no addresses are handed out while it is there",
+                named(*address, *mac)
+            ),
+            Self::OtherServer { address, mac, stands_down: false } => write!(
+                f,
+                "ANOTHER DHCP SERVER is in this network: {}; network.mode is \"full\", so addresses are handed out all \
+                 the same, and machines may get one of either",
+                named(*address, *mac)
+            ),
+            Self::OtherServerGone { address, mac, resumes } => {
+                let then = if *resumes { "; addresses are handed out again" } else { "" };
+                write!(f, "the other DHCP server {} is not heard any more{then}", named(*address, *mac))
+            }
             Self::ForeignRelay { relay } => {
                 write!(f, "the relay agent {relay} asks for another network than the one that is served")
             }

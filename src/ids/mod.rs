@@ -2,12 +2,14 @@
 
 mod arch;
 mod mac;
+mod offer_style;
 mod source;
 mod stage;
 mod time;
 
 pub use arch::Arch;
 pub use mac::{Mac, MacError};
+pub use offer_style::OfferStyle;
 pub use source::Source;
 pub use stage::Stage;
 pub use time::Time;

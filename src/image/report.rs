@@ -155,6 +155,7 @@ mod tests {
                 interface: "eth0".into(),
                 address: "10.10.10.1/24".into(),
                 url: "http://10.10.10.1".into(),
+                dhcp: crate::dhcp::Standing::Full,
                 panel: String::new(),
                 ready: Ok("coreos 1010.5.0".into()),
                 counts: Vec::new(),

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::{
-    ids::{Arch, Mac, Stage, Time},
+    ids::{Arch, Mac, OfferStyle, Stage, Time},
     nodes::Grant,
 };
 
@@ -41,6 +41,9 @@ pub struct Node {
     pub writes: u32,
     /// The last lines of its log, from its last report.
     pub log: String,
+    /// The style of a proxy's offer that has led it to its loader.
+    #[serde(default)]
+    pub offer_style: Option<OfferStyle>,
 }
 
 /// The image's transfer.
@@ -139,6 +142,7 @@ impl Node {
             installed: None,
             writes: 0,
             log: String::new(),
+            offer_style: None,
         }
     }
 

@@ -91,11 +91,13 @@ pub fn launch(net: &Net, config: &Path) -> Watched {
     Watched::start(command)
 }
 
-/// Configuration that every test needs, then the test's own.
+/// Configuration that every test needs, then the test's own. Addresses are handed out at once; a test that is about
+/// the look for another DHCP server, or about the whole, has a `[network]` of its own.
 pub fn config_text(net: &Net, own: &str) -> String {
     let dir = net.dir.path().display();
     let loaders = super::root().join("target/loaders");
-    let network = if own.contains("[network]") { "" } else { "[network]\ninterface = 'br0'\n" };
+    let network =
+        if own.contains("[network]") { "" } else { "[network]\ninterface = 'br0'\nmode = 'full'\n" };
     format!(
         "{network}[assets]\ndirs = ['{dir}/assets']\nloaders = '{}'\nverify = 'unsigned-ok'\n{own}",
         loaders.display()

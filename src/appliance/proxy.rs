@@ -1,0 +1,119 @@
+//! Beside another DHCP server: who a machine is without a lease from here, and what it is told to boot.
+
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    time::Duration,
+};
+
+use dhcproto::v4::MessageType;
+
+use crate::{
+    appliance::{Appliance, Change, Effect, Outcome},
+    boot,
+    dhcp::{self, Standing},
+    http::route::Route,
+    ids::{Arch, Mac, Stage, Time},
+};
+
+/// How long a machine is known by an address that another server gave it. Renewals of its lease are not to be heard,
+/// so this is longer than an install takes and shorter than such servers let an address rest.
+const KNOWN: Duration = Duration::from_secs(12 * 3600);
+/// A machine whose firmware asked for a boot less than this ago may be named by its loader's request (BOOTIF).
+const BOOTING: Duration = Duration::from_secs(10 * 60);
+
+impl Appliance {
+    /// A packet on port 67 while another server hands out the addresses.
+    pub(super) fn beside(&mut self, packet: &dhcp::Packet, boot: &dhcp::Boot, now: Time, out: &mut Outcome) {
+        let mac = packet.mac();
+        if packet.kind() == MessageType::Request
+            && packet.giaddr().is_none()
+            && let Some(address) = packet.requested().or(packet.ciaddr())
+        {
+            self.learn(mac, address, now, out);
+        }
+        let node = self.nodes.primary(mac);
+        let worked = self.nodes.get(mac).and_then(|node| node.offer_style);
+        let offer = self.proxy.offer(packet, node, boot, worked, self.settings.network.address);
+        out.effects.extend(offer.map(Effect::Dhcp));
+    }
+
+    /// A packet on port 4011, and who sent it.
+    pub fn boot_server_packet(&mut self, packet: &dhcp::Packet, peer: SocketAddrV4, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        if self.interlock.standing() != Standing::Proxy {
+            return out;
+        }
+        if packet.ciaddr() == Some(*peer.ip()) {
+            self.learn(packet.mac(), *peer.ip(), now, &mut out);
+        }
+        let boot = self.boot_beside(&dhcp::Client::of(packet));
+        let answer = dhcp::Proxy::answer(packet, peer, &boot, self.settings.network.address);
+        out.effects.extend(answer.map(Effect::Dhcp));
+        out
+    }
+
+    /// What a client boots beside another server. GRUB would look for its menu at that server (it takes the address
+    /// from its ACK), so UEFI machines install by iPXE, whose script comes by HTTP from here; a GRUB that looks for
+    /// nothing boots their disks.
+    pub(super) fn boot_beside(&self, client: &dhcp::Client) -> dhcp::Boot {
+        let arch = client.arch.unwrap_or(Arch::Bios);
+        let node = self.nodes.get(client.mac);
+        let to_disk = node.is_none_or(|node| node.grant.is_none());
+        let file = if to_disk && boot::goes_on_without_file(arch) {
+            None
+        } else if client.is_ipxe() {
+            Some(format!("{}/boot.ipxe?mac={}", self.server_url(), client.mac))
+        } else if !to_disk {
+            boot::proxied_loader(arch).map(str::to_owned)
+        } else {
+            // Others' machines in this network boot as if this service were not there.
+            let ours = self.nodes.is_listed(client.mac) || node.is_some_and(|node| node.writes > 0);
+            boot::disk_loader(arch).filter(|_| ours).map(str::to_owned)
+        };
+        let server = self.settings.network.address;
+        file.map_or(dhcp::Boot::None, |file| dhcp::Boot::Load { server, file })
+    }
+
+    /// Whether this is the iPXE that a node was given as its loader, and no new start of the node.
+    pub(super) fn is_second_stage(&self, client: &dhcp::Client) -> bool {
+        let loading = self.nodes.get(client.mac).is_some_and(|node| node.stage == Stage::Loading);
+        self.interlock.standing() == Standing::Proxy
+            && client.is_ipxe()
+            && client.arch.is_some_and(|arch| boot::proxied_loader(arch) == Some(boot::IPXE_X64))
+            && loading
+    }
+
+    /// A loader was fetched: how its node was led to it is what works with that node.
+    pub(super) fn remember_offer_style(&mut self, mac: Mac, now: Time, out: &mut Outcome) {
+        if let Some(style) = self.proxy.progressed(self.nodes.primary(mac)) {
+            let update = self.nodes.change(mac, now, |node| node.offer_style = Some(style));
+            self.note(update, out);
+        }
+    }
+
+    /// A loader's request names its machine (pxelinux and GRUB in their menus' names, iPXE in its script's URL). Beside
+    /// another server that tells whose the address is, if nothing has told it yet and that machine is booting.
+    pub(super) fn learn_from_request(&mut self, peer: Ipv4Addr, route: &Route, now: Time, out: &mut Outcome) {
+        let named = match route {
+            Route::PxelinuxMenu(name) => Mac::from_bootif(name).ok(),
+            Route::GrubMenu(name) => {
+                name.strip_prefix("grub.cfg-").and_then(|name| Mac::from_bootif(name).ok())
+            }
+            Route::IpxeScript(mac) => Some(*mac),
+            _ => None,
+        };
+        let Some(mac) = named.filter(|_| self.interlock.standing() == Standing::Proxy) else { return };
+        let unknown = self.node_at(peer, now).is_none() && self.dhcp.address_of(mac, now).is_none();
+        let booting = self.nodes.get(mac).is_some_and(|node| now.since(node.seen) < BOOTING);
+        if unknown && booting {
+            self.learn(mac, peer, now, out);
+        }
+    }
+
+    /// Only of nodes: other machines of this network are nobody's business here.
+    fn learn(&mut self, mac: Mac, address: Ipv4Addr, now: Time, out: &mut Outcome) {
+        if self.nodes.is_listed(mac) || self.nodes.get(mac).is_some() {
+            out.changes.extend(self.dhcp.learn(mac, address, now + KNOWN).into_iter().map(Change::Lease));
+        }
+    }
+}
