@@ -56,6 +56,7 @@ test-deb: deb ## installs the package into bare Debian 12 and 13, and looks at i
 assets: setup ## the demo's operating system and the boot loaders, in target/
 	image/loaders/build target/loaders
 	image/installer/build target/loaders
+	image/loaders/manifest target/loaders
 	image/demo-os/build target/demo
 
 test-systems: assets ## a live system with the real coreos-installer that a test starts, in target/

@@ -240,3 +240,14 @@ fn two_thousand_files_and_fifty_versions_are_looked_at_in_a_moment() {
     assert_eq!((second.versions().len(), second.configs().len()), (50, 2000));
     assert!(second.is_same(&first));
 }
+
+#[test]
+fn somebodys_own_boot_loader_takes_the_place_of_the_one_that_is_there() {
+    let net = Net::new();
+    small_system(&net);
+    let _service = Service::start(&net, "");
+    let fetch = || net.run("curl -s tftp://10.10.10.1/pxelinux.0 | head -c 4");
+    assert_ne!(fetch(), "mine");
+    net.write("assets/loaders/pxelinux.0", "mine");
+    wait_until("the folder is looked at again", SOON, || fetch() == "mine");
+}

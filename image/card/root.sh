@@ -49,7 +49,7 @@ add_own_files() {
   chmod 600 "$r/etc/shadow"
   install -m 755 "$binary" "$r/usr/bin/rackberry"
   cp -r "$loaders" "$r/usr/lib/rackberry/loaders"
-  rm -f "$r/usr/lib/rackberry/loaders/.inputs"
+  find "$r/usr/lib/rackberry/loaders" -name '.*' -type f -delete
   install -m 644 "$top"/systemd/*.{service,path} "$r/usr/lib/systemd/system/"
   install -m 644 "$top"/systemd/udev/60-rackberry.rules "$r/usr/lib/udev/rules.d/60-rackberry.rules"
   # What ca-certificates' script would put together: every authority that Debian trusts.

@@ -145,9 +145,15 @@ impl Catalog {
         self.folders.iter().flat_map(|folder| folder.files.values())
     }
 
-    /// A boot loader's file.
+    /// A boot loader's file: somebody's own, in the folder `loaders/` of an asset folder, or the one that is there.
     pub fn loader(&self, name: &[String]) -> Option<&Found> {
-        self.loaders.files.get(name)
+        self.own_loader(name).or_else(|| self.loaders.files.get(name))
+    }
+
+    /// Somebody's own boot loader, which takes the place of the one that is there.
+    pub fn own_loader(&self, name: &[String]) -> Option<&Found> {
+        let name = [&["loaders".to_owned()], name].concat();
+        self.folders.iter().find_map(|folder| folder.files.get(&name))
     }
 
     /// A file by its path below an asset folder.

@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod folder;
 pub mod import;
 pub mod keys;
+pub mod manifest;
 pub mod openpgp;
 pub mod scan;
 pub mod stage;

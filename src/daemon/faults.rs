@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use crate::{
     appliance::{Appliance, Stored},
-    assets::{authentic, scan, verify},
+    assets::{authentic, manifest, scan, verify},
     boot,
     config::Settings,
     ids::Time,
@@ -23,7 +23,8 @@ pub struct Findings {
 
 /// Faults of loaders, assets and the panel.
 pub fn faults(settings: &Settings) -> Findings {
-    let mut findings = Findings { faults: assets(settings), notes: Vec::new() };
+    let mut findings = Findings::default();
+    assets(settings, &mut findings);
     panel(settings, &mut findings);
     findings
 }
@@ -55,9 +56,8 @@ fn is_raspberry_pi() -> bool {
         .is_ok_and(|words| String::from_utf8_lossy(&words).contains("raspberrypi,"))
 }
 
-fn assets(settings: &Settings) -> Vec<String> {
+fn assets(settings: &Settings, Findings { faults, notes }: &mut Findings) {
     let mut catalog = scan::scan(&settings.assets.dirs, &settings.assets.loaders, None);
-    let mut faults = Vec::new();
     let mut findings = authentic::Findings::new();
     for job in catalog.unexamined() {
         let progress = Progress::of_bytes("verifying", &job.file.path, job.file.len);
@@ -67,6 +67,11 @@ fn assets(settings: &Settings) -> Vec<String> {
         }
     }
     catalog = catalog.with_findings(Arc::new(findings));
+    faults.extend(manifest::faults(&settings.assets.loaders));
+    let own = boot::LOADERS.iter().filter_map(|loader| catalog.own_loader(&[(**loader).to_owned()]));
+    notes.extend(
+        own.map(|found| format!("note: {} takes the place of the loader of that name", found.path.display())),
+    );
     let missing = boot::LOADERS.iter().filter(|loader| catalog.loader(&[(**loader).to_owned()]).is_none());
     let folder = settings.assets.loaders.display();
     faults
@@ -77,5 +82,4 @@ fn assets(settings: &Settings) -> Vec<String> {
     let appliance =
         Appliance::new(Arc::new(settings.clone()), Arc::new(catalog), Stored::default(), secret, now);
     faults.extend(appliance.faults());
-    faults
 }
