@@ -131,6 +131,8 @@ pub struct NodeView {
     pub image: Option<ImageProgress>,
     /// Why its last install failed.
     pub failure: Option<Failure>,
+    /// Why it does not get on, and what helps, where it is stuck.
+    pub diagnosis: Option<String>,
     /// What is on its disk.
     pub installed: Option<Installed>,
     /// How many installs have begun to overwrite its disk.
