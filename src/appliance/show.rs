@@ -108,6 +108,7 @@ impl Appliance {
             let address = self.dhcp.address_of(mac, now).or(node.and_then(|node| node.address));
             NodeView {
                 mac,
+                macs: self.node_settings(mac).map_or_else(|| vec![mac], |own| own.macs.clone()),
                 name,
                 led,
                 stage: node.map_or(Stage::Idle, |node| node.stage),

@@ -517,7 +517,7 @@ fn no_offer_goes_out_before_the_look_ends_or_beside_another_server() {
     let later = NOW + Duration::from_secs(6);
     appliance.tick(later);
     let parked = probe(&appliance.packet(&discover, later)).expect("a probe");
-    let other = dhcp::Overheard { server: [10, 10, 10, 254].into(), mac: TWO, is_answer: true };
+    let other = dhcp::Overheard { server: [10, 10, 10, 254].into(), mac: TWO, client: TWO, is_answer: true };
     appliance.overheard(&other, later);
     assert!(!offers(&appliance.probed(parked, false, later)), "the other server was seen meanwhile");
     assert_eq!(probe(&appliance.packet(&discover, later)), None);

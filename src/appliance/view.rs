@@ -111,6 +111,9 @@ pub struct RenderView {
 pub struct NodeView {
     /// Its first hardware address.
     pub mac: Mac,
+    /// All of its hardware addresses.
+    #[serde(default)]
+    pub macs: Vec<Mac>,
     /// Its name in the configuration.
     pub name: Option<String>,
     /// Its LED, from 1.

@@ -216,6 +216,7 @@ mod tests {
     fn sample(stage: Stage) -> NodeView {
         NodeView {
             mac: Mac([0, 0x25, 0x90, 0xc0, 0xf7, 0x86]),
+            macs: Vec::new(),
             name: Some("node1".into()),
             led: None,
             stage,

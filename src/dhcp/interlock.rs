@@ -239,7 +239,7 @@ mod tests {
     }
 
     fn answer() -> Overheard {
-        Overheard { server: ROUTER, mac: MAC, is_answer: true }
+        Overheard { server: ROUTER, mac: MAC, client: MAC, is_answer: true }
     }
 
     /// Lets time pass; returns when questions were asked.
