@@ -4,7 +4,11 @@
 //! in one commit, and only then do the effects happen. So a storm of a thousand machines costs a few commits,
 //! and nothing is ever acted upon that a power cut could undo.
 
-use std::{collections::BTreeMap, net::SocketAddrV4, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddrV4,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -57,13 +61,15 @@ pub enum Message {
 #[derive(Debug, Clone)]
 pub struct Handle {
     to_owner: mpsc::Sender<Message>,
+    /// Nothing is decided by what is in it, so it is nobody's state.
+    packets: Arc<Mutex<dhcp::Recorder>>,
 }
 
 impl Handle {
     /// A handle and the owner's end of it, with room for `capacity` waiting messages.
     pub fn channel(capacity: usize) -> (Handle, mpsc::Receiver<Message>) {
         let (to_owner, inbox) = mpsc::channel(capacity);
-        (Handle { to_owner }, inbox)
+        (Handle { to_owner, packets: Arc::default() }, inbox)
     }
 
     /// Asks, and waits until the answer and everything it relies on is on disk.
@@ -74,6 +80,12 @@ impl Handle {
             return gone();
         }
         answer.await.unwrap_or_else(|_| gone())
+    }
+
+    /// Machines' last DHCP packets.
+    pub fn packets(&self) -> MutexGuard<'_, dhcp::Recorder> {
+        // Whoever panicked while holding it left whole records.
+        self.packets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells how far a transfer is.

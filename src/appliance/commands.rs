@@ -150,6 +150,7 @@ impl Appliance {
         if self.nodes.get(mac).is_some_and(|node| node.stage.is_running()) {
             return Err(Refusal::Conflict(format!("{label} is being installed; wait, or disarm first")));
         }
+        self.trails.forget(mac);
         if !self.nodes.forget(mac) {
             return Err(Refusal::NotFound(format!("nothing is known of {label}")));
         }

@@ -1,6 +1,6 @@
 //! The state, and what every kind of event does to it.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use dhcproto::v4::MessageType;
 
@@ -17,8 +17,11 @@ use crate::{
     config::{NodeSettings, Settings, UnknownNodes, Verify},
     dhcp::{self, Standing},
     ids::{Arch, Mac, Stage, Time},
-    nodes::{Grant, Node, Registry, Sign, Tokens, Update},
+    nodes::{Grant, Node, Registry, Sign, Step, Tokens, Trails, Update},
 };
+
+/// How often nodes that may install are looked at when nothing happens: who shows them tells of silences, too.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What the journal kept.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +51,9 @@ pub struct Appliance {
     pub(super) unwritable: Option<String>,
     /// What is wrong with configured nodes' configurations, or missing.
     pub(super) config_faults: BTreeMap<Mac, String>,
+    pub(super) trails: Trails,
+    /// When time last passed for those who show the nodes: a silence is seen by nobody's message.
+    looked: Time,
     tokens: Tokens,
     transfers: BTreeMap<TransferId, Transfer>,
     last_transfer: u64,
@@ -89,6 +95,8 @@ impl Appliance {
             last_arming: 0,
             unwritable: None,
             config_faults: BTreeMap::new(),
+            trails: Trails::default(),
+            looked: now,
             tokens: Tokens::new(secret),
             transfers: BTreeMap::new(),
             last_transfer: 0,
@@ -229,9 +237,11 @@ impl Appliance {
     fn boot_for(&mut self, client: &dhcp::Client, now: Time, out: &mut Outcome) -> dhcp::Boot {
         if client.wants_boot() {
             if self.is_second_stage(client) {
+                self.trails.take(self.nodes.primary(client.mac), Step::Menu);
                 let update = self.nodes.saw(client.mac, Sign::Alive, true, now);
                 self.note(update, out);
             } else if client.is_discover() {
+                self.trails.take(self.nodes.primary(client.mac), Step::Asked);
                 let sign = Sign::NetworkBoot { arch: client.arch, open: self.arming.open(now) };
                 let update = self.nodes.saw(client.mac, sign, true, now);
                 self.note(update, out);
@@ -395,6 +405,11 @@ impl Appliance {
             Cargo::Initrd => Sign::Initrd,
             Cargo::Rootfs => Sign::Alive,
         };
+        match sign {
+            Sign::Loader => self.trails.take(mac, Step::Loader),
+            Sign::Alive if !whole => {}
+            _ => self.trails.take(mac, Step::Menu),
+        }
         if sign == Sign::Loader {
             self.remember_offer_style(mac, now, &mut out);
         }
@@ -417,6 +432,7 @@ impl Appliance {
         }
         let outcome = self.dhcp.tick(now);
         out.take_dhcp(outcome);
+        self.looked = now;
         let outcome = self.interlock.tick(now);
         self.take_sighting(outcome, &mut out);
         out
@@ -424,8 +440,14 @@ impl Appliance {
 
     /// When [`Appliance::tick`] has work next.
     pub fn deadline(&self) -> Option<Time> {
-        let parts =
-            [self.arming.deadline(), self.nodes.deadline(), self.dhcp.deadline(), self.interlock.deadline()];
+        let installing = self.nodes.all().any(|(_, node)| node.is_some_and(|node| node.grant.is_some()));
+        let parts = [
+            self.arming.deadline(),
+            self.nodes.deadline(),
+            self.dhcp.deadline(),
+            self.interlock.deadline(),
+            installing.then(|| self.looked + LOOK_AGAIN),
+        ];
         parts.into_iter().flatten().min()
     }
 

@@ -13,7 +13,7 @@ use crate::{
     boot::{self, Plan},
     http::route::{Route, Target},
     ids::{Mac, Stage, Time},
-    nodes::{Grant, Sign, Verdict},
+    nodes::{Grant, Sign, Step, Verdict},
     profiles::{Profile, Role},
 };
 
@@ -65,14 +65,21 @@ impl Appliance {
         let node = asker.node;
         match route {
             Route::File(path) => self.file(asker, head, &path, now, out),
-            Route::PxelinuxMenu(name) => self.pxelinux_menu(node, &name, now),
-            Route::GrubMenu(name) if menu_is_for(node, &name) => Ok(self.menu(node, now, Plan::grub)),
+            Route::PxelinuxMenu(name) => {
+                self.step(node, Step::Menu);
+                self.pxelinux_menu(node, &name, now)
+            }
+            Route::GrubMenu(name) if menu_is_for(node, &name) => {
+                self.step(node, Step::Menu);
+                Ok(self.menu(node, now, Plan::grub))
+            }
             Route::GrubMenu(name) => {
                 Err(Refusal::NotFound(format!("grub/{name} is not rendered; see grub/grub.cfg")))
             }
             Route::IpxeScript(mac) => {
                 self.only_own(asker, mac)?;
                 if !head {
+                    self.step(node, Step::Menu);
                     // Where iPXE is in the card, its script is the first thing that is fetched.
                     self.remember_offer_style(mac, now, out);
                     let update = self.nodes.saw(mac, Sign::Loader, false, now);
@@ -109,6 +116,12 @@ impl Appliance {
             Route::Api(_) | Route::Health | Route::Metrics | Route::Page => {
                 Err(Refusal::NotFound(format!("there is no such file over {via:?}")))
             }
+        }
+    }
+
+    fn step(&mut self, node: Option<Mac>, step: Step) {
+        if let Some(mac) = node {
+            self.trails.take(mac, step);
         }
     }
 

@@ -3,9 +3,10 @@
 use crate::{
     appliance::{Answer, Appliance, NodeView, Refusal, StatusView, View},
     assets::version::{NotReady, Version},
+    boot,
     config::Verify,
     ids::{Mac, Stage, Time},
-    nodes::Node,
+    nodes::{self, Around, Node},
 };
 
 impl Appliance {
@@ -90,6 +91,15 @@ impl Appliance {
         warnings
     }
 
+    fn diagnosis(&self, node: &Node, now: Time) -> Option<String> {
+        let rivals = self.interlock.rivals();
+        let around = Around {
+            rival: rivals.as_deref(),
+            has_loader: node.arch.is_none_or(|arch| boot::loader(arch).is_some()),
+        };
+        nodes::diagnosis(node, &self.trails.of(node.mac), around, now)
+    }
+
     /// Every node.
     pub fn node_views(&self, now: Time) -> Vec<NodeView> {
         let view = |(mac, node): (Mac, Option<&Node>)| {
@@ -98,6 +108,7 @@ impl Appliance {
             let address = self.dhcp.address_of(mac, now).or(node.and_then(|node| node.address));
             NodeView {
                 mac,
+                macs: self.node_settings(mac).map_or_else(|| vec![mac], |own| own.macs.clone()),
                 name,
                 led,
                 stage: node.map_or(Stage::Idle, |node| node.stage),
@@ -108,6 +119,7 @@ impl Appliance {
                 granted: node.is_some_and(|node| node.grant.is_some()),
                 image: node.and_then(|node| node.image),
                 failure: node.and_then(|node| node.failure.clone()),
+                diagnosis: node.and_then(|node| self.diagnosis(node, now)),
                 installed: node.and_then(|node| node.installed.clone()),
                 writes: node.map_or(0, |node| node.writes),
                 offer_style: node.and_then(|node| node.offer_style),

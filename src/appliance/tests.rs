@@ -517,7 +517,7 @@ fn no_offer_goes_out_before_the_look_ends_or_beside_another_server() {
     let later = NOW + Duration::from_secs(6);
     appliance.tick(later);
     let parked = probe(&appliance.packet(&discover, later)).expect("a probe");
-    let other = dhcp::Overheard { server: [10, 10, 10, 254].into(), mac: TWO, is_answer: true };
+    let other = dhcp::Overheard { server: [10, 10, 10, 254].into(), mac: TWO, client: TWO, is_answer: true };
     appliance.overheard(&other, later);
     assert!(!offers(&appliance.probed(parked, false, later)), "the other server was seen meanwhile");
     assert_eq!(probe(&appliance.packet(&discover, later)), None);
@@ -634,4 +634,31 @@ fn beside_a_router_bootif_names_a_booting_machine_once() {
     let wants = [DhcpOption::RequestedIpAddress(thief)];
     let outcome = world.appliance.packet(&pxe(stranger, MessageType::Request, "udhcp", &wants), world.now);
     assert!(outcome.changes.is_empty(), "{:?}", outcome.changes);
+}
+
+/// Nothing happens, and yet there is news: a silence that lasts is looked for, and told.
+#[test]
+fn a_node_that_falls_silent_is_told_of_with_what_helps() {
+    let mut world = World::new();
+    world.arm(false, &[]);
+    world.start(ONE, true);
+    assert_eq!(world.node(ONE).diagnosis, None);
+    let deadline = world.appliance.deadline().expect("somebody is to be looked at");
+    assert!(deadline <= world.now + Duration::from_secs(5));
+    world.wait(Duration::from_secs(25));
+    let why = world.node(ONE).diagnosis.expect("it is stuck");
+    assert!(why.contains("spanning tree"), "{why}");
+    world.fetch(ONE, "/pxelinux.0");
+    assert_eq!(world.node(ONE).diagnosis, None, "it gets on");
+    // It has its menu and its kernel, and starts again and again without them: that is another thing.
+    for _ in 0..2 {
+        world.start(ONE, true);
+        world.fetch(ONE, "/pxelinux.0");
+    }
+    assert!(world.node(ONE).diagnosis.expect("it is stuck").contains("Secure Boot"));
+    world.menu_installs(ONE);
+    assert_eq!(world.node(ONE).diagnosis, None);
+    world.order(Command::Disarm);
+    world.wait(Duration::from_secs(1000));
+    assert_eq!(world.node(ONE).diagnosis, None, "who may not install is not stuck");
 }

@@ -111,6 +111,9 @@ pub struct RenderView {
 pub struct NodeView {
     /// Its first hardware address.
     pub mac: Mac,
+    /// All of its hardware addresses.
+    #[serde(default)]
+    pub macs: Vec<Mac>,
     /// Its name in the configuration.
     pub name: Option<String>,
     /// Its LED, from 1.
@@ -131,6 +134,8 @@ pub struct NodeView {
     pub image: Option<ImageProgress>,
     /// Why its last install failed.
     pub failure: Option<Failure>,
+    /// Why it does not get on, and what helps, where it is stuck.
+    pub diagnosis: Option<String>,
     /// What is on its disk.
     pub installed: Option<Installed>,
     /// How many installs have begun to overwrite its disk.

@@ -52,6 +52,9 @@ pub enum Command {
     /// Try the panel out, or draw its wiring.
     #[command(subcommand)]
     Panel(PanelCommand),
+    /// Gather what a bug report needs.
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// The whole thing on this computer: private network, simulated panel, machines that install themselves.
     Demo(Demo),
     /// What the SD image's units run.
@@ -75,6 +78,19 @@ pub enum Command {
         ours: PathBuf,
         /// Socket that QEMU listens on.
         theirs: PathBuf,
+    },
+}
+
+/// `report`
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Write one archive: status, nodes with their logs, operating systems, the last DHCP packets, the service's log.
+    Save {
+        /// The tar archive to write; it must not be there yet.
+        file: PathBuf,
+        /// Configuration files to add, without the nodes' variables.
+        #[arg(long = "config", value_name = "FILE")]
+        config: Vec<PathBuf>,
     },
 }
 

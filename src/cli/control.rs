@@ -86,7 +86,7 @@ pub async fn node_order(socket: &Path, node: &str, order: &str) -> anyhow::Resul
     post(socket, &format!("/api/v1/nodes/{node}/{order}"), None).await
 }
 
-async fn get(socket: &Path, path: &str) -> anyhow::Result<Value> {
+pub(super) async fn get(socket: &Path, path: &str) -> anyhow::Result<Value> {
     let (status, body) = client::call(socket, Method::GET, path, None).await?;
     if status.is_success() { Ok(body) } else { bail!("{}", message(&body)) }
 }

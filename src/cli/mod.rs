@@ -4,6 +4,7 @@ mod arguments;
 mod assets;
 mod control;
 mod paint;
+mod report;
 mod view;
 mod watch;
 
@@ -12,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use arguments::{Arguments, Command, Demo, ImageCommand, NodeCommand, PanelCommand};
+use arguments::{Arguments, Command, Demo, ImageCommand, NodeCommand, PanelCommand, ReportCommand};
 
 use crate::{
     config, daemon, demo, image,
@@ -85,6 +86,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             runtime()?.block_on(control::node_order(&socket, &node, "reinstall"))
         }
         Command::Assets(command) => runtime()?.block_on(assets::run(&socket, command)),
+        Command::Report(ReportCommand::Save { file, config }) => {
+            runtime()?.block_on(report::save(&socket, &file, &config))
+        }
         Command::Demo(Demo { nodes, simulated, assets, loaders }) => {
             demo::run(&demo::Options { nodes, simulated, assets, loaders })
         }

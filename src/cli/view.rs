@@ -64,6 +64,9 @@ pub fn nodes(nodes: &[NodeView], paint: Paint) -> String {
     for node in nodes {
         let address = node.address.map_or("-".into(), |address| address.to_string());
         let _ = writeln!(text, "{:<width$}  {}  {address:<15}  {}", name(node), node.mac, stage(node, paint));
+        if let Some(why) = &node.diagnosis {
+            let _ = writeln!(text, "{:<width$}  {}", "", paint.warning(why));
+        }
     }
     text
 }
@@ -110,6 +113,9 @@ pub fn node(node: &NodeView, paint: Paint) -> String {
         ),
     );
     row("stage", stage(node, paint));
+    if let Some(why) = &node.diagnosis {
+        row("stuck", paint.warning(why));
+    }
     row("since", format!("{} ago", seconds(node.stage_seconds)));
     row("address", node.address.map_or("none".into(), |address| address.to_string()));
     row("firmware", node.arch.map_or("not known yet".into(), |arch| arch.to_string()));
@@ -210,6 +216,7 @@ mod tests {
     fn sample(stage: Stage) -> NodeView {
         NodeView {
             mac: Mac([0, 0x25, 0x90, 0xc0, 0xf7, 0x86]),
+            macs: Vec::new(),
             name: Some("node1".into()),
             led: None,
             stage,
@@ -223,8 +230,19 @@ mod tests {
             installed: None,
             writes: 1,
             offer_style: None,
+            diagnosis: None,
             log: "first\nlast".into(),
         }
+    }
+
+    #[test]
+    fn a_stuck_node_says_why_below_its_line() {
+        let stuck =
+            NodeView { diagnosis: Some("two DHCP servers answer it".into()), ..sample(Stage::Discovered) };
+        let text = nodes(&[stuck.clone(), sample(Stage::Failed)], Paint::PLAIN);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines.len(), lines[2]), (4, "       two DHCP servers answer it"), "{text}");
+        assert!(node(&stuck, Paint::PLAIN).contains("stuck      two DHCP servers answer it\n"));
     }
 
     #[test]

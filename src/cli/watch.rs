@@ -80,17 +80,23 @@ fn draw(state: &State, story: &Story, paint: Paint) -> io::Result<()> {
 /// What changed from one state to the next.
 #[derive(Debug, Default)]
 struct Story {
-    before: Option<BTreeMap<Mac, Stage>>,
+    before: Option<BTreeMap<Mac, (Stage, Option<String>)>>,
     lines: VecDeque<String>,
 }
 
 impl Story {
-    /// A line for each node whose stage is another; at first for each that has one.
+    /// A line for each node whose stage is another, or that is stuck now; at first for each that has one.
     fn tell(&mut self, nodes: &[NodeView], paint: Paint) -> Vec<String> {
         let before = self.before.take().unwrap_or_default();
-        let is_news = |node: &&NodeView| before.get(&node.mac).copied().unwrap_or(Stage::Idle) != node.stage;
+        let is_news = |node: &&NodeView| match before.get(&node.mac) {
+            Some((stage, why)) => {
+                *stage != node.stage || (node.diagnosis.is_some() && *why != node.diagnosis)
+            }
+            None => node.stage != Stage::Idle,
+        };
         let news: Vec<String> = nodes.iter().filter(is_news).map(|node| line(node, paint)).collect();
-        self.before = Some(nodes.iter().map(|node| (node.mac, node.stage)).collect());
+        self.before =
+            Some(nodes.iter().map(|node| (node.mac, (node.stage, node.diagnosis.clone()))).collect());
         self.lines.extend(news.iter().cloned());
         self.lines.drain(..self.lines.len().saturating_sub(STORY));
         news
@@ -98,7 +104,8 @@ impl Story {
 }
 
 fn line(node: &NodeView, paint: Paint) -> String {
-    format!("{} {}  {}", node.mac, node.name.as_deref().unwrap_or("-"), view::stage(node, paint))
+    let why = node.diagnosis.as_ref().map(|why| format!("  {}", paint.warning(why))).unwrap_or_default();
+    format!("{} {}  {}{why}", node.mac, node.name.as_deref().unwrap_or("-"), view::stage(node, paint))
 }
 
 /// The terminal's other screen, so that what stood there before comes back.

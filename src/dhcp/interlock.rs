@@ -94,13 +94,23 @@ impl Interlock {
         if self.others.is_empty() || self.mode == Mode::Proxy {
             return None;
         }
-        let names: Vec<String> =
-            self.others.iter().map(|(address, other)| named(*address, other.mac).to_string()).collect();
+        let names = self.names();
         let what = match self.mode {
             Mode::Full => "machines may get an address of either (network.mode is \"full\")",
             _ => "this service hands out no addresses while it is there",
         };
-        Some(format!("another DHCP server answers in this network: {}; {what}", names.join(", ")))
+        Some(format!("another DHCP server answers in this network: {names}; {what}"))
+    }
+
+    /// The other servers, where they hand out addresses beside this one.
+    pub fn rivals(&self) -> Option<String> {
+        (self.standing() == Standing::Full && !self.others.is_empty()).then(|| self.names())
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<String> =
+            self.others.iter().map(|(address, other)| named(*address, other.mac).to_string()).collect();
+        names.join(", ")
     }
 
     /// The interface is there, or is there again and may be in another network now: what was known counts no more.
@@ -229,7 +239,7 @@ mod tests {
     }
 
     fn answer() -> Overheard {
-        Overheard { server: ROUTER, mac: MAC, is_answer: true }
+        Overheard { server: ROUTER, mac: MAC, client: MAC, is_answer: true }
     }
 
     /// Lets time pass; returns when questions were asked.

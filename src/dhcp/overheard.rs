@@ -21,6 +21,8 @@ pub struct Overheard {
     pub server: Ipv4Addr,
     /// Who sent the frame: the server, or the relay agent before it.
     pub mac: Mac,
+    /// Whom it answers.
+    pub client: Mac,
     /// Whether it answers a question of this service's own.
     pub is_answer: bool,
 }
@@ -57,7 +59,8 @@ impl Overheard {
         }
         let is_grant = matches!(kind, Some(MessageType::Offer | MessageType::Ack));
         let server = server.filter(|_| is_grant)?;
-        Some(Overheard { server, mac, is_answer: payload.get(28..34)? == own.0 })
+        let client = Mac(payload.get(28..34)?.try_into().ok()?);
+        Some(Overheard { server, mac, client, is_answer: client == own })
     }
 }
 
@@ -118,9 +121,9 @@ mod tests {
     #[test]
     fn offers_and_acks_of_others_are_heard() {
         for kind in [MessageType::Offer, MessageType::Ack] {
-            let heard = Overheard { server: SERVER, mac: ROUTER, is_answer: false };
+            let heard = Overheard { server: SERVER, mac: ROUTER, client: CLIENT, is_answer: false };
             assert_eq!(Overheard::decode(&reply(kind, CLIENT, ADDRESS), OWN), Some(heard));
-            let heard = Overheard { is_answer: true, ..heard };
+            let heard = Overheard { client: OWN, is_answer: true, ..heard };
             assert_eq!(
                 Overheard::decode(&reply(kind, OWN, ADDRESS), OWN),
                 Some(heard),

@@ -125,9 +125,9 @@ impl Adapter {
         let Adapter { sockets, probes, clock } = self;
         tokio::select! {
             ended = sockets.act(probes, *clock, &handle, actions) => ended,
-            () = receive(&sockets.datagrams, &handle, |packet, _| Message::Packet(packet)) => Ok(()),
-            () = receive(&sockets.boot_server, &handle, Message::BootServerPacket) => Ok(()),
-            () = sockets.listen(&handle) => Ok(()),
+            () = receive(&sockets.datagrams, sockets, (&handle, *clock), |packet, _| Message::Packet(packet)) => Ok(()),
+            () = receive(&sockets.boot_server, sockets, (&handle, *clock), Message::BootServerPacket) => Ok(()),
+            () = sockets.listen(&handle, *clock) => Ok(()),
         }
     }
 }
@@ -165,7 +165,10 @@ impl Sockets {
             tokio::select! {
                 action = actions.recv() => match action {
                     None => return Ok(()),
-                    Some(Action::Send(reply)) => self.send(&reply),
+                    Some(Action::Send(reply)) => {
+                        self.record(handle, &reply, clock);
+                        self.send(&reply);
+                    }
                     Some(Action::Probe(id, address)) => probes.start(id, address, clock.now()),
                     Some(Action::Seek) => self.seek(),
                 },
@@ -191,12 +194,13 @@ impl Sockets {
     }
 
     /// Hands what other servers say to the owner.
-    async fn listen(&self, handle: &Handle) {
+    async fn listen(&self, handle: &Handle, clock: Clock) {
         let mut frame = vec![0; LONGEST];
         loop {
             match self.replies.receive(&mut frame).await {
                 Ok(length) => {
                     if let Some(heard) = Overheard::decode(&frame[..length], self.mac) {
+                        handle.packets().keep(heard.client, clock.now(), frame[..length].to_vec());
                         handle.tell(Message::Overheard(heard)).await;
                     }
                 }
@@ -224,6 +228,20 @@ impl Sockets {
             (CLIENT_PORT, SERVER_PORT),
             &payload,
         ));
+    }
+
+    /// Keeps what is sent, as it is on the wire or, where the kernel makes the frame, as it will be.
+    fn record(&self, handle: &Handle, Reply { to, payload, .. }: &Reply, clock: Clock) {
+        let Some(client) = payload.get(28..34).and_then(|mac| mac.try_into().ok()).map(Mac) else { return };
+        let (mac, address, ports) = match *to {
+            Destination::Broadcast => (frame::EVERYBODY, Ipv4Addr::BROADCAST, (SERVER_PORT, CLIENT_PORT)),
+            Destination::Hardware(mac, address) => (mac, address, (SERVER_PORT, CLIENT_PORT)),
+            Destination::Address(address) => (client, address, (SERVER_PORT, CLIENT_PORT)),
+            Destination::Relay(address) => (client, address, (SERVER_PORT, SERVER_PORT)),
+            Destination::BootServerPort(peer) => (client, *peer.ip(), (BOOT_SERVER_PORT, peer.port())),
+        };
+        let frame = frame::datagram((self.mac, mac), (self.address, address), ports, payload);
+        handle.packets().keep(client, clock.now(), frame);
     }
 
     fn send(&self, Reply { to, kind, payload }: &Reply) {
@@ -266,7 +284,13 @@ impl Sockets {
 }
 
 /// Hands every message to the owner. A burst waits in the kernel's buffer while the owner is busy.
-async fn receive(socket: &UdpSocket, handle: &Handle, message: impl Fn(Packet, SocketAddrV4) -> Message) {
+async fn receive(
+    socket: &UdpSocket,
+    own: &Sockets,
+    (handle, clock): (&Handle, Clock),
+    message: impl Fn(Packet, SocketAddrV4) -> Message,
+) {
+    let port = socket.local_addr().map_or(SERVER_PORT, |address| address.port());
     let mut datagram = vec![0; LONGEST];
     loop {
         let (length, from) = match socket.recv_from(&mut datagram).await {
@@ -284,6 +308,19 @@ async fn receive(socket: &UdpSocket, handle: &Handle, message: impl Fn(Packet, S
             Ok(packet) => {
                 let (mac, kind, xid) = (packet.mac(), packet.kind(), packet.message().xid());
                 tracing::trace!(%mac, ?kind, xid, "received");
+                // The socket does not say whom it was sent to; who has no address sends to everybody.
+                let to = if from.ip().is_unspecified() {
+                    (frame::EVERYBODY, Ipv4Addr::BROADCAST)
+                } else {
+                    (own.mac, own.address)
+                };
+                let frame = frame::datagram(
+                    (mac, to.0),
+                    (*from.ip(), to.1),
+                    (from.port(), port),
+                    &datagram[..length],
+                );
+                handle.packets().keep(mac, clock.now(), frame);
                 handle.tell(message(packet, from)).await;
             }
             Err(reason) => tracing::debug!(%from, %reason, "not a DHCP client's message"),

@@ -89,6 +89,22 @@ pub async fn call(
     timeout(PATIENCE, calling).await.unwrap_or_else(|_| Err(CallError::Silent(socket.to_owned())))
 }
 
+/// A file that the service gives.
+///
+/// # Errors
+/// [`CallError`] names the socket and the remedy.
+pub async fn fetch(socket: &Path, path: &str) -> Result<Vec<u8>, CallError> {
+    let fetching = async {
+        let (response, _connection) = send(socket, Method::GET, path, None).await?;
+        if response.status() != StatusCode::OK {
+            return Err(CallError::NotOurs { socket: socket.to_owned(), status: response.status() });
+        }
+        let content = Limited::new(response.into_body(), LONGEST).collect().await;
+        Ok(content.map_err(|source| broken(socket, source))?.to_bytes().to_vec())
+    };
+    timeout(PATIENCE, fetching).await.unwrap_or_else(|_| Err(CallError::Silent(socket.to_owned())))
+}
+
 /// The service's state, each time it changes.
 #[derive(Debug)]
 pub struct Events {

@@ -62,6 +62,9 @@ pub enum Api {
     Node(String),
     /// GET nodes/NODE/render: what it would be given; on the control socket only, since secrets may be in it
     Render(String),
+    /// GET packets, GET nodes/NODE/packets: the last DHCP packets of all machines or of one, as a pcap file; on the control
+    /// socket only
+    Packets(Option<String>),
     /// GET assets
     Assets,
     /// GET events (server-sent)
@@ -210,6 +213,8 @@ fn api(rest: &[&str]) -> Result<Api, RouteError> {
         ["arm"] => Ok(Api::Arm),
         ["disarm"] => Ok(Api::Disarm),
         ["nodes", node] => Ok(Api::Node((*node).to_owned())),
+        ["packets"] => Ok(Api::Packets(None)),
+        ["nodes", node, "packets"] => Ok(Api::Packets(Some((*node).to_owned()))),
         ["nodes", node, "render"] => Ok(Api::Render((*node).to_owned())),
         ["nodes", mac, "report"] => mac
             .parse()

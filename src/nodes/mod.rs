@@ -4,12 +4,14 @@
 //! A node's life (`docs/architecture.md` has the picture):
 //! idle, discovered, loading, booting, configuring, installing, written, installed; failed from any of them.
 
+mod diagnosis;
 mod grant;
 pub mod journal;
 mod node;
 mod registry;
 mod tokens;
 
+pub use diagnosis::{Around, Step, Trail, Trails, diagnosis};
 pub use grant::{Grant, Verdict};
 pub use node::{Failure, ImageProgress, Installed, Node, Sign};
 pub use registry::{Moved, Registry, Update};

@@ -60,6 +60,8 @@ fn every_documented_url_means_what_it_should() {
         ("/api/v1/nodes", Route::Api(Api::Nodes)),
         ("/api/v1/nodes/node1", Route::Api(Api::Node("node1".into()))),
         ("/api/v1/nodes/node1/render", Route::Api(Api::Render("node1".into()))),
+        ("/api/v1/packets", Route::Api(Api::Packets(None))),
+        ("/api/v1/nodes/node1/packets", Route::Api(Api::Packets(Some("node1".into())))),
         ("/api/v1/assets", Route::Api(Api::Assets)),
         ("/api/v1/events", Route::Api(Api::Events)),
         ("/api/v1/arm", Route::Api(Api::Arm)),
@@ -180,9 +182,13 @@ fn stays_inside(route: &Route) -> bool {
     let names: &[String] = match route {
         Route::File(segments) => segments,
         Route::PxelinuxMenu(name) | Route::GrubMenu(name) => std::slice::from_ref(name),
-        Route::Api(Api::Node(node) | Api::Render(node) | Api::Reinstall(node) | Api::Forget(node)) => {
-            std::slice::from_ref(node)
-        }
+        Route::Api(
+            Api::Packets(Some(node))
+            | Api::Node(node)
+            | Api::Render(node)
+            | Api::Reinstall(node)
+            | Api::Forget(node),
+        ) => std::slice::from_ref(node),
         _ => return true,
     };
     let path: std::path::PathBuf = names.iter().collect();

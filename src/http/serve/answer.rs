@@ -48,14 +48,15 @@ pub(super) fn json_text(counters: &Arc<Counters>, value: &Value) -> Response<Bod
 pub(super) fn text(
     counters: &Arc<Counters>,
     media: &str,
-    body: String,
+    body: impl Into<Vec<u8>>,
     kind: Kind,
     ticket: Option<Ticket>,
 ) -> Response<Body> {
+    let body = body.into();
     let len = body.len();
     let part = (0, len as u64, len as u64);
     let transfer = Transfer::new(Arc::clone(counters), kind, part, ticket);
-    let piece = (len > 0).then(|| Piece::new(body.into_bytes(), len, transfer));
+    let piece = (len > 0).then(|| Piece::new(body, len, transfer));
     let mut response = Response::new(Body::Whole(piece));
     set(&mut response, header::CONTENT_TYPE, media);
     set(&mut response, header::CACHE_CONTROL, "no-store");

@@ -78,6 +78,7 @@ pub(super) fn command(api: &Api, body: &[u8]) -> Result<Option<Command>, String>
         | Api::Nodes
         | Api::Node(_)
         | Api::Render(_)
+        | Api::Packets(_)
         | Api::Assets
         | Api::Events
         | Api::Report(_) => Ok(None),

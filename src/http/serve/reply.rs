@@ -25,7 +25,7 @@ use super::{
 use crate::{
     appliance::{Answer, Ask, View},
     http::route::{self, Api, Route, Target},
-    ids::Source,
+    ids::{Mac, Source},
 };
 
 const SERVER: &str = concat!("rackberry/", env!("CARGO_PKG_VERSION"));
@@ -79,6 +79,13 @@ async fn dispatch(
                 "what a node would be given is shown on the machine itself only: `rackberry node show --render`",
             )),
         },
+        Route::Api(Api::Packets(node)) => match peer {
+            Peer::Socket => packets(shared, node).await,
+            Peer::Network(_) => Err(no(
+                StatusCode::FORBIDDEN,
+                "packets are given on the machine itself only: `rackberry report save`",
+            )),
+        },
         Route::Api(Api::Assets) => view(shared, View::Assets).await,
         Route::Api(Api::Events) => follow(shared, peer),
         Route::Api(Api::Report(mac)) => {
@@ -96,7 +103,7 @@ async fn dispatch(
         Route::Health => {
             // Healthy is an owner that answers.
             look(shared, View::Status).await?;
-            Ok(text(&shared.counters, PLAIN, "ok\n".into(), Kind::Other, None))
+            Ok(text(&shared.counters, PLAIN, "ok\n", Kind::Other, None))
         }
         Route::Metrics => {
             let media = "text/plain; version=0.0.4; charset=utf-8";
@@ -195,6 +202,18 @@ async fn look(shared: &Arc<Shared>, view: View) -> Result<Value, No> {
 
 async fn view(shared: &Arc<Shared>, view: View) -> Result<Response<Body>, No> {
     look(shared, view).await.map(|value| json_text(&shared.counters, &value))
+}
+
+async fn packets(shared: &Arc<Shared>, node: Option<String>) -> Result<Response<Body>, No> {
+    let macs: Option<Vec<Mac>> = match node {
+        Some(node) => {
+            let mut known = look(shared, View::Node(node)).await?;
+            Some(serde_json::from_value(known["macs"].take()).unwrap_or_default())
+        }
+        None => None,
+    };
+    let file = shared.handle.packets().pcap(macs.as_deref());
+    Ok(text(&shared.counters, "application/vnd.tcpdump.pcap", file, Kind::Other, None))
 }
 
 fn follow(shared: &Arc<Shared>, peer: Peer) -> Result<Response<Body>, No> {

@@ -60,6 +60,7 @@ fn snapshot(armed: bool, image: Option<(u64, u64)>) -> Snapshot {
     };
     let node = |(sent, total)| NodeView {
         mac: crate::ids::Mac([2, 0, 0, 0, 0, 1]),
+        macs: Vec::new(),
         name: None,
         led: None,
         stage: Stage::Installing,
@@ -69,6 +70,7 @@ fn snapshot(armed: bool, image: Option<(u64, u64)>) -> Snapshot {
         address: None,
         granted: false,
         offer_style: None,
+        diagnosis: None,
         image: Some(crate::nodes::ImageProgress { sent, total }),
         failure: None,
         installed: None,

@@ -1,0 +1,286 @@
+//! Why a node does not get on: one plain sentence with what helps, from what it was seen to do and not to do.
+
+use std::time::Duration;
+
+use crate::{
+    ids::{Arch, Mac, Stage, Time},
+    nodes::Node,
+};
+
+/// Silence after one single DISCOVER that is no longer the firmware's pause between two.
+const HEARD_ONCE: Duration = Duration::from_secs(20);
+/// So many DISCOVERs without anything being fetched: firmware repeats itself two or three times anyway.
+const IN_VAIN: u32 = 5;
+/// So many starts that ended with the loader: one may be a hasty hand.
+const REFUSED: u32 = 2;
+/// A loader that has its menu fetches the kernel at once.
+const MENU_SILENCE: Duration = Duration::from_secs(60);
+/// A kernel and its initrd are up and ask within this, on slow machines with much to unpack.
+const BOOT_SILENCE: Duration = Duration::from_secs(120);
+/// An installer that takes no more of its image.
+const IMAGE_SILENCE: Duration = Duration::from_secs(60);
+/// A server's firmware may test its memory for minutes.
+const RESTART_SILENCE: Duration = Duration::from_secs(5 * 60);
+
+/// What a node did since it last got on; not kept, because it is about the present minutes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Trail {
+    /// DISCOVERs since anything was fetched.
+    asks: u32,
+    /// Whether it has fetched its loader since its last start, and its menu.
+    loader: bool,
+    menu: bool,
+    /// Starts in a row that ended with the loader.
+    refused: u32,
+}
+
+/// A step on a node's way from its firmware to its kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Its firmware's DISCOVER.
+    Asked,
+    /// It has its loader.
+    Loader,
+    /// Its loader asked for the menu, or anything that comes after that.
+    Menu,
+}
+
+impl Trail {
+    /// Notes a step.
+    pub fn take(&mut self, step: Step) {
+        match step {
+            Step::Asked => {
+                if self.loader {
+                    self.refused = if self.menu { 0 } else { self.refused + 1 };
+                }
+                (self.loader, self.menu) = (false, false);
+                self.asks += 1;
+            }
+            Step::Loader => (self.loader, self.asks) = (true, 0),
+            Step::Menu => *self = Trail { loader: true, menu: true, ..Trail::default() },
+        }
+    }
+}
+
+/// What is known of a node's surroundings.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// Another DHCP server that hands out addresses as this one does, in words.
+    pub rival: Option<&'a str>,
+    /// Whether there is a loader for its firmware.
+    pub has_loader: bool,
+}
+
+/// Why the node is stuck and what helps, in one sentence; nothing where it gets on, or has nothing to get on with.
+pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> Option<String> {
+    if node.stage == Stage::Failed {
+        return node.failure.as_ref().and_then(|failure| remedy(&failure.reason)).map(str::to_owned);
+    }
+    let grant = node.grant.as_ref()?;
+    // A person at the machine takes the time it takes.
+    if grant.live && !grant.spent && node.stage > Stage::Loading {
+        return None;
+    }
+    let silence = now.since(node.seen);
+    let sentence = match node.stage {
+        Stage::Discovered if !around.has_loader => firmware(node.arch),
+        Stage::Discovered | Stage::Loading if trail.refused >= REFUSED => {
+            "it fetches its loader and starts over: Secure Boot refuses the loader; switch Secure Boot off".into()
+        }
+        Stage::Discovered if trail.asks >= IN_VAIN => match around.rival {
+            Some(rival) => format!("two DHCP servers answer it, and it fetches nothing: take {rival} away"),
+            None => "it asks again and again and fetches nothing: the answers don't reach it, or its firmware can't use \
+                     them; look at the switch and at the firmware's network settings"
+                .into(),
+        },
+        Stage::Discovered if trail.asks == 1 && silence >= HEARD_ONCE => {
+            "it was heard once, then fell silent: its switch port may be held by spanning tree for 30 s; set the port to \
+             edge (portfast)"
+                .into()
+        }
+        Stage::Loading if trail.menu && silence >= MENU_SILENCE => {
+            "it has its menu and fetches no kernel, or only a part of it: its loader can't reach the server, or its memory \
+             is too small for kernel and initrd"
+                .into()
+        }
+        Stage::Booting if silence >= BOOT_SILENCE => {
+            "it has kernel and initrd and asks for no configuration: its memory is too small, or the system has no driver \
+             for this network card, or uses another card"
+                .into()
+        }
+        Stage::Installing if silence >= IMAGE_SILENCE => {
+            "it takes no more of its image: its disk does not keep up or fails, or its cable is out".into()
+        }
+        Stage::Written if silence >= RESTART_SILENCE => {
+            "its disk is written and it has not come up: it does not start from that disk; look at its boot order".into()
+        }
+        _ => return None,
+    };
+    Some(sentence)
+}
+
+fn firmware(arch: Option<Arch>) -> String {
+    match arch {
+        Some(arch @ (Arch::EfiX64Http | Arch::EfiArm64Http)) => {
+            format!(
+                "its firmware asks for HTTP boot only ({arch}), and that is not served; switch PXE over IPv4 on"
+            )
+        }
+        Some(Arch::EfiIa32) => {
+            "its firmware is 32-bit UEFI, for which there is no loader; switch BIOS boot on".into()
+        }
+        Some(arch) => format!("there is no loader for its firmware ({arch})"),
+        None => "its firmware does not say what it is, so there is no loader for it".into(),
+    }
+}
+
+/// What helps against a failure that the node told itself.
+fn remedy(reason: &str) -> Option<&'static str> {
+    const REMEDIES: &[(&str, &str)] = &[
+        (
+            "there is no disk ",
+            "its installer was told of a disk that it does not have; set disk for this node, or \"smallest\"",
+        ),
+        ("no configuration ", "it has no configuration; write one into cloud-configs/ of an asset folder"),
+        ("bad signature", "its image is damaged or signed by another key; copy the image again"),
+    ];
+    REMEDIES.iter().find(|(words, _)| reason.contains(words)).map(|(_, remedy)| *remedy)
+}
+
+/// The trails of nodes, by their first address.
+#[derive(Debug, Clone, Default)]
+pub struct Trails(std::collections::BTreeMap<Mac, Trail>);
+
+impl Trails {
+    /// Notes a node's step.
+    pub fn take(&mut self, mac: Mac, step: Step) {
+        // As the registry does: invented addresses must not fill the memory.
+        if self.0.len() < 4096 || self.0.contains_key(&mac) {
+            self.0.entry(mac).or_default().take(step);
+        }
+    }
+
+    /// A node's trail.
+    pub fn of(&self, mac: Mac) -> Trail {
+        self.0.get(&mac).copied().unwrap_or_default()
+    }
+
+    /// Nothing is known of a node any more.
+    pub fn forget(&mut self, mac: Mac) {
+        self.0.remove(&mac);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::nodes::{Failure, Grant};
+
+    const ALONE: Around<'_> = Around { rival: None, has_loader: true };
+
+    fn node(stage: Stage, arch: Arch) -> Node {
+        let mut node = Node::new(Mac([2, 0, 0, 0, 0, 1]), Time(0));
+        node.grant(
+            Grant {
+                arming: 1,
+                live: false,
+                profile: "coreos".into(),
+                version: "1".into(),
+                arch: "x86_64".into(),
+                token: "12ab".into(),
+                silence: Duration::from_secs(600),
+                made: Time(0),
+                spent: false,
+            },
+            Time(0),
+        );
+        (node.stage, node.arch) = (stage, Some(arch));
+        node
+    }
+
+    fn after(steps: &[Step]) -> Trail {
+        let mut trail = Trail::default();
+        steps.iter().for_each(|step| trail.take(*step));
+        trail
+    }
+
+    #[track_caller]
+    fn says(node: &Node, steps: &[Step], around: Around<'_>, seconds: u64, words: Option<&str>) {
+        let said = diagnosis(node, &after(steps), around, Time(seconds * 1000));
+        match words {
+            Some(words) => assert!(said.as_ref().is_some_and(|said| said.contains(words)), "{said:?}"),
+            None => assert_eq!(said, None),
+        }
+    }
+
+    #[test]
+    fn each_way_of_being_stuck_has_its_sentence() {
+        use Step::{Asked, Loader, Menu};
+        let asking = node(Stage::Discovered, Arch::EfiX64);
+        says(&asking, &[Asked], ALONE, 19, None);
+        says(&asking, &[Asked], ALONE, 20, Some("spanning tree"));
+        says(&asking, &[Asked; 4], ALONE, 60, None);
+        says(&asking, &[Asked; 5], ALONE, 1, Some("again and again"));
+        let rival = Around { rival: Some("10.10.10.254 (02:00:00:00:00:fe)"), ..ALONE };
+        says(&asking, &[Asked; 5], rival, 1, Some("take 10.10.10.254 (02:00:00:00:00:fe) away"));
+        says(&asking, &[Asked, Loader, Asked], ALONE, 1, None);
+        says(&asking, &[Asked, Loader, Asked, Loader, Asked], ALONE, 1, Some("Secure Boot"));
+        says(&asking, &[Asked, Loader, Menu, Asked, Loader, Menu, Asked], ALONE, 1, None);
+        let no_loader = Around { has_loader: false, ..ALONE };
+        for (arch, words) in [
+            (Arch::EfiX64Http, "HTTP boot only"),
+            (Arch::EfiIa32, "32-bit UEFI"),
+            (Arch::Other(99), "architecture 99"),
+        ] {
+            says(&node(Stage::Discovered, arch), &[Asked], no_loader, 0, Some(words));
+        }
+        let stages = [
+            (Stage::Loading, 60, "no kernel"),
+            (Stage::Booting, 120, "memory is too small"),
+            (Stage::Installing, 60, "no more of its image"),
+            (Stage::Written, 300, "boot order"),
+        ];
+        for (stage, patience, words) in stages {
+            let node = node(stage, Arch::Bios);
+            says(&node, &[Asked, Loader, Menu], ALONE, patience - 1, None);
+            says(&node, &[Asked, Loader, Menu], ALONE, patience, Some(words));
+        }
+    }
+
+    #[test]
+    fn a_person_who_installs_by_hand_is_not_stuck() {
+        let mut live = node(Stage::Booting, Arch::Bios);
+        says(&live, &[], ALONE, 3600, Some("memory"));
+        live.grant.as_mut().unwrap().live = true;
+        says(&live, &[], ALONE, 3600, None);
+    }
+
+    #[test]
+    fn a_failure_that_is_known_has_its_remedy() {
+        let mut failed = node(Stage::Failed, Arch::Bios);
+        for (reason, words) in [
+            ("there is no disk /dev/sda; this machine has: /dev/vda", Some("set disk for this node")),
+            ("no sign of life for 5 minutes", None),
+        ] {
+            failed.failure = Some(Failure { stage: Stage::Configuring, reason: reason.into() });
+            says(&failed, &[], ALONE, 0, words);
+        }
+    }
+
+    proptest! {
+        /// Nobody is called stuck who may not install, nor who has just been heard of in a stage of its install.
+        #[test]
+        fn who_gets_on_hears_nothing(
+            steps in proptest::collection::vec(prop_oneof![Just(Step::Asked), Just(Step::Loader), Just(Step::Menu)], 0..20),
+            number in 3usize..8, seconds in 0u64..100_000,
+        ) {
+            let mut node = node(Stage::ALL[number], Arch::Bios);
+            node.seen = Time(seconds * 1000);
+            prop_assert_eq!(diagnosis(&node, &after(&steps), ALONE, Time(seconds * 1000 + 999)), None);
+            node.grant = None;
+            prop_assert_eq!(diagnosis(&node, &after(&steps), ALONE, Time(u64::MAX)), None);
+        }
+    }
+}
