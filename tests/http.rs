@@ -491,7 +491,7 @@ async fn the_command_line_calls_and_follows() {
     assert_eq!(events.next().await, Some(json!({ "status": null, "nodes": [] })));
     let node = json!({
         "mac": MAC, "name": "node1", "led": 1, "stage": "idle", "stage_seconds": 0, "seen_seconds": null,
-        "arch": null, "address": null, "offer_style": null, "diagnosis": null, "granted": false, "image": null, "failure": null, "installed": null,
+        "arch": null, "address": null, "offer_style": null, "diagnosis": null, "macs": [], "granted": false, "image": null, "failure": null, "installed": null,
         "writes": 0, "log": "one\ntwo",
     });
     let nodes = vec![serde_json::from_value(node.clone()).unwrap()];
