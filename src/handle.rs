@@ -356,7 +356,9 @@ fn log(note: &Note) {
         }
         Note::Moved { mac, node, to: stage, .. } => tracing::info!(%mac, node, %stage, "{note}"),
         Note::NotGranted { node, .. } | Note::Denied { node, .. } => tracing::warn!(node, "{note}"),
-        Note::Armed { .. } | Note::Disarmed { .. } | Note::ArmingOver { .. } => tracing::info!("{note}"),
+        Note::Armed { .. } | Note::Woken { .. } | Note::Disarmed { .. } | Note::ArmingOver { .. } => {
+            tracing::info!("{note}")
+        }
         Note::Dhcp(notice @ dhcp::Notice::OtherServer { .. }) => tracing::warn!("{notice}"),
         Note::Dhcp(notice) => tracing::info!("{notice}"),
     }

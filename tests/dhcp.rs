@@ -176,3 +176,29 @@ fn rubbish_is_survived() {
     assert!(said.contains("obtained"), "{said}");
     assert_eq!(service.status()["armed_seconds"], serde_json::Value::Null);
 }
+
+#[test]
+fn a_sleeping_node_is_called_by_its_address() {
+    let net = Net::new();
+    let service =
+        Service::start(&net, "[[node]]\nname = 'n1'\nmacs = ['02:00:00:00:00:01', '02:00:00:00:00:02']\n");
+    // A card of its own: what arrives there would wake the machine.
+    net.client("c1", "02:00:00:00:00:01");
+    let mut ears = net.command("ip");
+    ears.args(["netns", "exec", "c1", "python3", "-c"]).arg(
+        "import socket\n\
+         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))\n\
+         s.bind(('eth0', 0)); print('listening', flush=True)\n\
+         while True:\n\
+         \x20 f = s.recv(2000)\n\
+         \x20 for n in (1, 2):\n\
+         \x20   if b'\\xff' * 6 + bytes([2, 0, 0, 0, 0, n]) * 16 in f: print('called', n, f[:6].hex(), flush=True)\n",
+    );
+    let ears = Watched::start(ears);
+    ears.wait_for("listening", 0, SECONDS * 10);
+    assert!(service.cli(&["node", "wake", "n1"]).contains("wake-up call sent to n1"));
+    for number in [1, 2] {
+        ears.wait_for(&format!("called {number} ffffffffffff"), 0, SECONDS * 10);
+    }
+    assert!(!service.try_cli(&["node", "wake", "02:00:00:00:00:77"]).status.success());
+}

@@ -448,7 +448,7 @@ async fn orders_from_the_network_need_the_token() {
     let body = r#"{"for":"5m","live":true,"nodes":["node1"]}"#;
     assert_eq!(service.curl(arm, &["-d", body, "-H", bearer]).await.json()["message"], "taken");
     let arm_for = Some(Duration::from_secs(300));
-    let command = Command::Arm { arm_for, live: true, all: false, nodes: vec!["node1".into()] };
+    let command = Command::Arm { arm_for, live: true, all: false, wake: false, nodes: vec!["node1".into()] };
     assert_eq!(service.asked().await, Ask::Command { source: Source::Web, command });
     assert_eq!(service.curl(arm, &["-d", "{\"for\":\"soon\"}", "-H", bearer]).await.status, 400);
     assert!(service.finish().await.is_empty(), "nothing else reached the owner");
@@ -490,8 +490,8 @@ async fn the_command_line_calls_and_follows() {
     let mut events = client::events(&socket).await.unwrap();
     assert_eq!(events.next().await, Some(json!({ "status": null, "nodes": [] })));
     let node = json!({
-        "mac": MAC, "name": "node1", "led": 1, "stage": "idle", "stage_seconds": 0, "seen_seconds": null,
-        "arch": null, "address": null, "offer_style": null, "diagnosis": null, "macs": [], "granted": false, "image": null, "failure": null, "installed": null,
+        "mac": MAC, "macs": [MAC], "diagnosis": null, "offer_style": null, "name": "node1", "led": 1, "stage": "idle", "stage_seconds": 0, "seen_seconds": null,
+        "arch": null, "address": null, "granted": false, "image": null, "failure": null, "installed": null,
         "writes": 0, "log": "one\ntwo",
     });
     let nodes = vec![serde_json::from_value(node.clone()).unwrap()];

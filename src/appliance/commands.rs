@@ -1,4 +1,4 @@
-//! Orders: arm, disarm, reinstall, forget.
+//! Orders: arm, disarm, reinstall, forget, wake.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -24,12 +24,17 @@ impl Appliance {
         out: &mut Outcome,
     ) -> Answer {
         let done = match command {
-            Command::Arm { arm_for, live, all, nodes } => {
-                self.arm(source, arm_for, live, all, &nodes, now, out)
+            Command::Arm { arm_for, live, all, wake, nodes } => {
+                let done = self.arm(source, arm_for, live, all, &nodes, now, out);
+                done.map(|done| match wake {
+                    true => format!("{done}; {}", self.wake_armed(&nodes, now, out)),
+                    false => done,
+                })
             }
             Command::Disarm => Ok(self.disarm(source, now, out)),
             Command::Reinstall(node) => self.arm(source, None, false, false, &[node], now, out),
             Command::Forget(node) => self.forget(&node, out),
+            Command::Wake(node) => self.wake(&node, out),
         };
         done.map_or_else(Answer::Refused, Answer::Done)
     }

@@ -302,7 +302,7 @@ impl Appliance {
     }
 
     /// Whether the configuration lets a node install at all.
-    fn is_allowed(&self, mac: Mac) -> bool {
+    pub(super) fn is_allowed(&self, mac: Mac) -> bool {
         self.nodes.is_listed(mac) || self.settings.install.unknown_nodes == UnknownNodes::Install
     }
 

@@ -85,6 +85,8 @@ pub enum Command {
         live: bool,
         /// Installed nodes too, without naming them.
         all: bool,
+        /// Wake them, too.
+        wake: bool,
         /// Names or MACs; empty means every allowed node that is not installed.
         nodes: Vec<String>,
     },
@@ -94,6 +96,8 @@ pub enum Command {
     Reinstall(String),
     /// Drop what is known of a node.
     Forget(String),
+    /// Switch a node on (Wake-on-LAN).
+    Wake(String),
 }
 
 /// A look at the state.

@@ -10,6 +10,7 @@ mod proxy;
 mod show;
 mod texts;
 mod view;
+mod wake;
 
 #[cfg(test)]
 mod tests;

@@ -83,6 +83,11 @@ pub enum Note {
         /// In words: how long and for whom.
         how: String,
     },
+    /// Nodes were called awake.
+    Woken {
+        /// Their names.
+        nodes: String,
+    },
     /// Disarmed by somebody.
     Disarmed {
         /// By whom.
@@ -122,6 +127,7 @@ impl fmt::Display for Note {
             }
             Self::Denied { reason, .. } => f.write_str(reason),
             Self::Armed { source, how } => write!(f, "armed by {source}: {how}"),
+            Self::Woken { nodes } => write!(f, "wake-up call sent to {nodes}"),
             Self::Disarmed { source, running: 0 } => write!(f, "disarmed by {source}"),
             Self::Disarmed { source, running } => {
                 write!(f, "disarmed by {source}; {running} installs that already write a disk go on")

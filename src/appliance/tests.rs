@@ -96,7 +96,13 @@ impl World {
 
     fn arm(&mut self, all: bool, nodes: &[&str]) -> Answer {
         let nodes = nodes.iter().map(|node| (*node).to_owned()).collect();
-        self.order(Command::Arm { arm_for: Some(Duration::from_secs(600)), live: false, all, nodes })
+        self.order(Command::Arm {
+            arm_for: Some(Duration::from_secs(600)),
+            live: false,
+            all,
+            wake: false,
+            nodes,
+        })
     }
 
     fn order(&mut self, command: Command) -> Answer {
@@ -322,7 +328,7 @@ fn arming_anew_takes_over_who_waits_and_withdraws_from_who_is_not_meant() {
     world.arm(false, &[]);
     assert!(world.menu_installs(ONE), "not installed yet: still meant");
     assert!(!world.menu_installs(TWO), "only --all meant it");
-    let live = Command::Arm { arm_for: None, live: true, all: false, nodes: Vec::new() };
+    let live = Command::Arm { arm_for: None, live: true, all: false, wake: false, nodes: Vec::new() };
     assert!(matches!(world.order(live), Answer::Refused(Refusal::Conflict(_))));
 }
 
@@ -661,4 +667,37 @@ fn a_node_that_falls_silent_is_told_of_with_what_helps() {
     world.order(Command::Disarm);
     world.wait(Duration::from_secs(1000));
     assert_eq!(world.node(ONE).diagnosis, None, "who may not install is not stuck");
+}
+
+/// Who is armed is woken: by name, or everybody who may install and is not installed yet.
+#[test]
+fn those_who_are_armed_are_woken_and_nobody_else() {
+    let mut world = World::new();
+    world.arm(false, &["one"]);
+    world.install(ONE);
+    world.order(Command::Disarm);
+    let mut woken = |command| {
+        let ask = Ask::Command { source: Source::Socket, command };
+        let outcome = world.appliance.ask(ReplyId(1), ask, world.now);
+        let calls = outcome.effects.iter().filter_map(|effect| match effect {
+            Effect::Dhcp(dhcp::Action::Wake(mac)) => Some(*mac),
+            _ => None,
+        });
+        calls.collect::<Vec<Mac>>()
+    };
+    let arm = |nodes: &[&str], all| Command::Arm {
+        arm_for: None,
+        live: false,
+        all,
+        wake: true,
+        nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
+    };
+    assert_eq!(woken(arm(&[], false)), [TWO], "one is installed");
+    assert_eq!(woken(Command::Disarm), []);
+    assert_eq!(woken(arm(&["one"], false)), [ONE]);
+    assert_eq!(woken(Command::Disarm), []);
+    assert_eq!(woken(arm(&[], true)), [ONE, TWO]);
+    assert_eq!(woken(arm(&["nobody"], false)), [], "refused");
+    assert_eq!(woken(Command::Wake("one".into())), [ONE]);
+    assert_eq!(woken(Command::Wake("02:00:00:00:00:99".into())), [], "nothing is known of it");
 }

@@ -112,7 +112,6 @@ pub struct NodeView {
     /// Its first hardware address.
     pub mac: Mac,
     /// All of its hardware addresses.
-    #[serde(default)]
     pub macs: Vec<Mac>,
     /// Its name in the configuration.
     pub name: Option<String>,

@@ -182,6 +182,9 @@ pub struct Arm {
     /// Every node, installed ones too. THIS OVERWRITES THEIR DISKS.
     #[arg(long, conflicts_with = "nodes")]
     pub all: bool,
+    /// Wake them, too (Wake-on-LAN).
+    #[arg(long)]
+    pub wake: bool,
     /// Names or MAC addresses; these install again even if installed.
     #[arg(value_name = "NODE")]
     pub nodes: Vec<String>,
@@ -259,6 +262,11 @@ pub enum NodeCommand {
     },
     /// Drop what is known of it.
     Forget {
+        /// Name or MAC address.
+        node: String,
+    },
+    /// Switch it on by Wake-on-LAN, where its firmware is set to listen.
+    Wake {
         /// Name or MAC address.
         node: String,
     },

@@ -82,6 +82,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Node(NodeCommand::Forget { node }) => {
             runtime()?.block_on(control::node_order(&socket, &node, "forget"))
         }
+        Command::Node(NodeCommand::Wake { node }) => {
+            runtime()?.block_on(control::node_order(&socket, &node, "wake"))
+        }
         Command::Node(NodeCommand::Reinstall { node }) => {
             runtime()?.block_on(control::node_order(&socket, &node, "reinstall"))
         }

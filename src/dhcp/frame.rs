@@ -50,6 +50,12 @@ pub(super) fn datagram(
     frame
 }
 
+/// What a card that listens for Wake-on-LAN looks for in any frame: six bytes of ones and its own address sixteen
+/// times (AMD's Magic Packet, publication 20213).
+pub(super) fn magic_packet(mac: Mac) -> Vec<u8> {
+    [EVERYBODY.0.to_vec(), mac.0.repeat(16)].concat()
+}
+
 /// An ARP probe (RFC 5227 section 2.1.1): a request that claims no address.
 pub(super) fn arp_probe(from: Mac, address: Ipv4Addr) -> Vec<u8> {
     let mut frame = Vec::with_capacity(60);
@@ -104,6 +110,13 @@ mod tests {
         assert_eq!(checksum(&[&frame[14..34]]), [0, 0]);
         let pseudo = [&frame[26..34], &[0, UDP], &frame[38..40]].concat();
         assert_eq!(checksum(&[&pseudo, &frame[34..]]), [0, 0]);
+    }
+
+    #[test]
+    fn a_magic_packet_has_the_address_sixteen_times() {
+        let call = magic_packet(THERE);
+        assert_eq!((call.len(), &call[..6]), (102, &[0xff; 6][..]));
+        assert!(call[6..].chunks(6).all(|part| part == THERE.0));
     }
 
     #[test]

@@ -22,6 +22,8 @@ use crate::{
 
 const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
+/// Discard (RFC 863): where Wake-on-LAN's packets are sent by custom, for nobody to read.
+const DISCARD_PORT: u16 = 9;
 /// Where PXE clients ask what to boot, beside another DHCP server (PXE specification 2.1).
 const BOOT_SERVER_PORT: u16 = 4011;
 /// Room for a burst of thousands of machines that are switched on at once; the kernel's default holds about 200.
@@ -171,6 +173,7 @@ impl Sockets {
                     }
                     Some(Action::Probe(id, address)) => probes.start(id, address, clock.now()),
                     Some(Action::Seek) => self.seek(),
+                    Some(Action::Wake(mac)) => self.wake(mac),
                 },
                 received = self.frames.receive(&mut frame) => match received {
                     Ok(length) => {
@@ -228,6 +231,15 @@ impl Sockets {
             (CLIENT_PORT, SERVER_PORT),
             &payload,
         ));
+    }
+
+    /// Calls a machine that is switched off; thrice, because nobody says whether it heard.
+    fn wake(&self, mac: Mac) {
+        let addresses = (self.address, Ipv4Addr::BROADCAST);
+        let call = frame::magic_packet(mac);
+        let frame =
+            frame::datagram((self.mac, frame::EVERYBODY), addresses, (DISCARD_PORT, DISCARD_PORT), &call);
+        (0..3).for_each(|_| self.emit(&frame));
     }
 
     /// Keeps what is sent, as it is on the wire or, where the kernel makes the frame, as it will be.

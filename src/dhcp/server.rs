@@ -40,6 +40,8 @@ pub enum Action {
     Probe(ProbeId, Ipv4Addr),
     /// Ask whether another server is there; every answer goes to [`Interlock::heard`](crate::dhcp::Interlock::heard).
     Seek,
+    /// Switch on the machine with this hardware address, by Wake-on-LAN.
+    Wake(Mac),
 }
 
 /// Something worth a line in the log.

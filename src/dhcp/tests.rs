@@ -79,7 +79,7 @@ impl Ask {
 fn sent(outcome: &Outcome) -> Option<(Destination, Message)> {
     outcome.actions.iter().find_map(|action| match action {
         Action::Send(reply) => Some((reply.to, Message::decode(&mut Decoder::new(&reply.payload)).unwrap())),
-        Action::Probe(..) | Action::Seek => None,
+        Action::Probe(..) | Action::Seek | Action::Wake(_) => None,
     })
 }
 

@@ -79,6 +79,8 @@ pub enum Api {
     Reinstall(String),
     /// POST nodes/NODE/forget
     Forget(String),
+    /// POST nodes/NODE/wake
+    Wake(String),
 }
 
 /// Why a path means nothing.
@@ -220,6 +222,7 @@ fn api(rest: &[&str]) -> Result<Api, RouteError> {
             .parse()
             .map(Api::Report)
             .map_err(|_| RouteError::NotFound(format!("node {mac:?} that could report; name it by its MAC"))),
+        ["nodes", node, "wake"] => Ok(Api::Wake((*node).to_owned())),
         ["nodes", node, "reinstall"] => Ok(Api::Reinstall((*node).to_owned())),
         ["nodes", node, "forget"] => Ok(Api::Forget((*node).to_owned())),
         _ => Err(RouteError::NotFound(format!("api/v1/{}", rest.join("/")))),

@@ -60,6 +60,7 @@ fn every_documented_url_means_what_it_should() {
         ("/api/v1/nodes", Route::Api(Api::Nodes)),
         ("/api/v1/nodes/node1", Route::Api(Api::Node("node1".into()))),
         ("/api/v1/nodes/node1/render", Route::Api(Api::Render("node1".into()))),
+        ("/api/v1/nodes/node1/wake", Route::Api(Api::Wake("node1".into()))),
         ("/api/v1/packets", Route::Api(Api::Packets(None))),
         ("/api/v1/nodes/node1/packets", Route::Api(Api::Packets(Some("node1".into())))),
         ("/api/v1/assets", Route::Api(Api::Assets)),
@@ -187,6 +188,7 @@ fn stays_inside(route: &Route) -> bool {
             | Api::Node(node)
             | Api::Render(node)
             | Api::Reinstall(node)
+            | Api::Wake(node)
             | Api::Forget(node),
         ) => std::slice::from_ref(node),
         _ => return true,

@@ -55,6 +55,7 @@ struct ArmBody {
     arm_for: Option<String>,
     live: bool,
     all: bool,
+    wake: bool,
     nodes: Vec<String>,
 }
 
@@ -67,13 +68,14 @@ pub(super) fn command(api: &Api, body: &[u8]) -> Result<Option<Command>, String>
     let bare = |command| json::<NoBody>(body).map(|NoBody {}| Some(command));
     match api {
         Api::Arm => {
-            let ArmBody { arm_for, live, all, nodes } = json(body)?;
+            let ArmBody { arm_for, live, all, wake, nodes } = json(body)?;
             let arm_for = arm_for.as_deref().map(config::parse_duration).transpose()?;
-            Ok(Some(Command::Arm { arm_for, live, all, nodes }))
+            Ok(Some(Command::Arm { arm_for, live, all, wake, nodes }))
         }
         Api::Disarm => bare(Command::Disarm),
         Api::Reinstall(node) => bare(Command::Reinstall(node.clone())),
         Api::Forget(node) => bare(Command::Forget(node.clone())),
+        Api::Wake(node) => bare(Command::Wake(node.clone())),
         Api::Status
         | Api::Nodes
         | Api::Node(_)
@@ -114,7 +116,7 @@ mod tests {
     fn orders_are_read() {
         let arm = |arm_for, live, all, nodes: &[&str]| {
             let nodes = nodes.iter().map(|n| (*n).to_owned()).collect();
-            Ok(Some(Command::Arm { arm_for, live, all, nodes }))
+            Ok(Some(Command::Arm { arm_for, live, all, wake: false, nodes }))
         };
         assert_eq!(command(&Api::Arm, b""), arm(None, false, false, &[]));
         assert_eq!(command(&Api::Arm, b" {} "), arm(None, false, false, &[]));
@@ -123,6 +125,9 @@ mod tests {
         assert_eq!(command(&Api::Arm, body), arm(hour_and_half, true, true, &["node1", "00:25:90:c0:f7:86"]));
         assert_eq!(command(&Api::Disarm, b"{}"), Ok(Some(Command::Disarm)));
         assert_eq!(command(&Api::Forget("n".into()), b""), Ok(Some(Command::Forget("n".into()))));
+        assert_eq!(command(&Api::Wake("n".into()), b""), Ok(Some(Command::Wake("n".into()))));
+        let wakes = command(&Api::Arm, br#"{"wake":true}"#);
+        assert!(matches!(wakes, Ok(Some(Command::Arm { wake: true, .. }))), "{wakes:?}");
         assert_eq!(command(&Api::Status, b""), Ok(None));
         for body in ["[]", "{\"fro\":\"30m\"}", "{\"for\":30}", "{\"for\":\"soon\"}", "{", "\u{1}"] {
             assert!(command(&Api::Arm, body.as_bytes()).is_err(), "{body}");

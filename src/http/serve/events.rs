@@ -91,7 +91,7 @@ mod tests {
         state.send_replace(Snapshot::default());
         assert!(timeout(PACE * 9, written.changed()).await.is_err(), "nothing has changed");
         let node = json!({
-            "mac": "00:25:90:c0:f7:86", "name": "node1", "led": 1, "stage": "idle", "stage_seconds": 0,
+            "mac": "00:25:90:c0:f7:86", "macs": ["00:25:90:c0:f7:86"], "name": "node1", "led": 1, "stage": "idle", "stage_seconds": 0,
             "seen_seconds": null, "arch": null, "address": null, "granted": false, "image": null,
             "failure": null, "installed": null, "writes": 0, "log": "one\ntwo",
         });

@@ -61,7 +61,9 @@ async fn dispatch(
 ) -> Result<Response<Body>, No> {
     let Target { grant, route } = route::parse(request.uri().path(), request.uri().query())?;
     let allow = match route {
-        Route::Api(Api::Arm | Api::Disarm | Api::Report(_) | Api::Reinstall(_) | Api::Forget(_)) => "POST",
+        Route::Api(
+            Api::Arm | Api::Disarm | Api::Report(_) | Api::Reinstall(_) | Api::Forget(_) | Api::Wake(_),
+        ) => "POST",
         _ => "GET, HEAD",
     };
     if !allow.split(", ").any(|method| method == request.method().as_str()) {
