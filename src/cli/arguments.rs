@@ -88,7 +88,7 @@ pub enum ReportCommand {
     Save {
         /// The tar archive to write; it must not be there yet.
         file: PathBuf,
-        /// Configuration files to add, without the nodes' variables.
+        /// Configuration files to add, without variables.
         #[arg(long = "config", value_name = "FILE")]
         config: Vec<PathBuf>,
     },

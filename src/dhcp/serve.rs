@@ -167,10 +167,7 @@ impl Sockets {
             tokio::select! {
                 action = actions.recv() => match action {
                     None => return Ok(()),
-                    Some(Action::Send(reply)) => {
-                        self.record(handle, &reply, clock);
-                        self.send(&reply);
-                    }
+                    Some(Action::Send(reply)) => self.send(handle, &reply, clock),
                     Some(Action::Probe(id, address)) => probes.start(id, address, clock.now()),
                     Some(Action::Seek) => self.seek(),
                     Some(Action::Wake(mac)) => self.wake(mac),
@@ -242,9 +239,11 @@ impl Sockets {
         (0..3).for_each(|_| self.emit(&frame));
     }
 
-    /// Keeps what is sent, as it is on the wire or, where the kernel makes the frame, as it will be.
-    fn record(&self, handle: &Handle, Reply { to, payload, .. }: &Reply, clock: Clock) {
-        let Some(client) = payload.get(28..34).and_then(|mac| mac.try_into().ok()).map(Mac) else { return };
+    /// Sends a reply, and keeps it as it is on the wire or, where the kernel makes the frame, as it will be.
+    fn send(&self, handle: &Handle, Reply { to, kind, payload }: &Reply, clock: Clock) {
+        tracing::trace!(?to, ?kind, "sent");
+        // Every reply has the client's address in its header (RFC 2131 section 2).
+        let client = payload.get(28..34).and_then(|mac| mac.try_into().ok()).map_or(Mac([0; 6]), Mac);
         let (mac, address, ports) = match *to {
             Destination::Broadcast => (frame::EVERYBODY, Ipv4Addr::BROADCAST, (SERVER_PORT, CLIENT_PORT)),
             Destination::Hardware(mac, address) => (mac, address, (SERVER_PORT, CLIENT_PORT)),
@@ -253,45 +252,27 @@ impl Sockets {
             Destination::BootServerPort(peer) => (client, *peer.ip(), (BOOT_SERVER_PORT, peer.port())),
         };
         let frame = frame::datagram((self.mac, mac), (self.address, address), ports, payload);
-        handle.packets().keep(client, clock.now(), frame);
-    }
-
-    fn send(&self, Reply { to, kind, payload }: &Reply) {
-        tracing::trace!(?to, ?kind, "sent");
-        let framed = |mac, address| {
-            let frame = frame::datagram(
-                (self.mac, mac),
-                (self.address, address),
-                (SERVER_PORT, CLIENT_PORT),
-                payload,
-            );
-            self.emit(&frame);
-        };
+        let peer = SocketAddrV4::new(address, ports.1);
         match *to {
             // As a frame, too: the source address is this server's, whatever else the interface has.
-            Destination::Broadcast => framed(frame::EVERYBODY, Ipv4Addr::BROADCAST),
-            Destination::Hardware(mac, address) => framed(mac, address),
-            Destination::Address(address) => self.send_to(payload, address, CLIENT_PORT),
-            Destination::BootServerPort(peer) => {
-                if let Err(error) = self.boot_server.try_send_to(payload, peer.into()) {
-                    tracing::debug!(%peer, %error, "can't send");
-                }
-            }
-            Destination::Relay(address) => self.send_to(payload, address, SERVER_PORT),
+            Destination::Broadcast | Destination::Hardware(..) => self.emit(&frame),
+            Destination::Address(_) | Destination::Relay(_) => send_to(&self.datagrams, payload, peer),
+            Destination::BootServerPort(_) => send_to(&self.boot_server, payload, peer),
         }
-    }
-
-    fn send_to(&self, payload: &[u8], address: Ipv4Addr, port: u16) {
-        // What can't be sent now is lost, as any packet may be: the client asks again.
-        if let Err(error) = self.datagrams.try_send_to(payload, SocketAddrV4::new(address, port).into()) {
-            tracing::debug!(%address, %error, "can't send");
-        }
+        handle.packets().keep(client, clock.now(), frame);
     }
 
     fn emit(&self, frame: &[u8]) {
         if let Err(error) = self.frames.send(frame) {
             tracing::debug!(%error, "can't send a frame");
         }
+    }
+}
+
+fn send_to(socket: &UdpSocket, payload: &[u8], peer: SocketAddrV4) {
+    // What can't be sent now is lost, as any packet may be: the client asks again.
+    if let Err(error) = socket.try_send_to(payload, peer.into()) {
+        tracing::debug!(%peer, %error, "can't send");
     }
 }
 
