@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use rackberry::demo::machine::Firmware;
 use serde_json::Value;
@@ -157,15 +157,10 @@ fn demo_image() -> std::path::PathBuf {
     root().join("target/demo/assets/coreos/1010.5.0/coreos_production_image.bin.bz2")
 }
 
-fn link(from: &Path, to: &Path) {
-    fs::create_dir_all(to.parent().unwrap()).unwrap();
-    fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
-}
-
 #[test]
 fn the_projects_own_installer_writes_a_disk_image() {
     let net = Net::new();
-    link(&demo_image(), &net.path("assets/raw/7/demo.img.bz2"));
+    support::copy(&demo_image(), &net.path("assets/raw/7/demo.img.bz2"));
     let service = Service::start(
         &net,
         "[install]\nprofile = 'raw'\ndisk = 'smallest'\nconsole = 'ttyS0,115200'\n\
@@ -188,7 +183,7 @@ fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
     let net = Net::new();
     let images = Path::new("/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64");
     for file in ["linux", "initrd.gz"] {
-        link(&images.join(file), &net.path("assets/debian/12").join(file));
+        support::copy(&images.join(file), &net.path("assets/debian/12").join(file));
     }
     // There is no mirror in this network: what the installer's later steps would run is run at the first one.
     net.write(

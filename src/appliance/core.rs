@@ -8,7 +8,7 @@ use crate::{
     appliance::{
         Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, texts::Order,
     },
-    arm::Arming,
+    arm::{Arming, Window},
     assets::{
         catalog::Catalog,
         version::{FileSet, NotReady, Version},
@@ -274,11 +274,7 @@ impl Appliance {
     /// Grants an install if the open arming takes the node in and has not granted it yet.
     fn grant_if_armed(&mut self, mac: Mac, now: Time, out: &mut Outcome) {
         let mac = self.nodes.primary(mac);
-        let Some(window) = self.arming.window(now) else { return };
-        let installed = self.nodes.get(mac).is_some_and(|node| node.installed.is_some());
-        if !window.scope.admits(mac, installed) || !self.is_allowed(mac) {
-            return;
-        }
+        let Some(window) = self.admitting(mac, now) else { return };
         let (arming, live) = (window.id, window.live);
         let ready = self.wanted_files(mac).map(|(version, set)| (version.clone(), set.arch.clone()));
         match ready {
@@ -299,6 +295,13 @@ impl Appliance {
             }
             Err(reason) => out.note(Note::NotGranted { node: self.label(mac), reason: reason.to_string() }),
         }
+    }
+
+    /// The open arming, if it takes a node in and the configuration lets that node install at all.
+    pub(super) fn admitting(&self, mac: Mac, now: Time) -> Option<&Window> {
+        let installed = self.nodes.get(mac).is_some_and(|node| node.installed.is_some());
+        let window = self.arming.window(now)?;
+        (window.scope.admits(mac, installed) && self.is_allowed(mac)).then_some(window)
     }
 
     /// Whether the configuration lets a node install at all.

@@ -20,12 +20,9 @@ impl Appliance {
 
     /// Wakes the nodes that were just armed: those that were named, or all that are known and may install.
     pub(super) fn wake_armed(&self, named: &[String], now: Time, out: &mut Outcome) -> String {
-        let window = self.arming.window(now);
         let armed: Vec<Mac> = if named.is_empty() {
             let known = self.nodes.all().filter(|(mac, node)| {
-                let installed = node.is_some_and(|node| node.installed.is_some());
-                let admitted = window.is_some_and(|window| window.scope.admits(*mac, installed));
-                admitted && self.is_allowed(*mac) && node.is_none_or(|node| !node.stage.is_running())
+                self.admitting(*mac, now).is_some() && node.is_none_or(|node| !node.stage.is_running())
             });
             known.map(|(mac, _)| mac).collect()
         } else {

@@ -117,6 +117,12 @@ impl Drop for Net {
     }
 }
 
+/// Copies what `make test` has built, or a package brings.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+    std::fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}; run: make test", from.display()));
+}
+
 fn text_of(line: &str, output: Output) -> String {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{line}\n-> {}\n{out}{err}", output.status);
