@@ -490,7 +490,7 @@ async fn the_command_line_calls_and_follows() {
     let mut events = client::events(&socket).await.unwrap();
     assert_eq!(events.next().await, Some(json!({ "status": null, "nodes": [] })));
     let node = json!({
-        "mac": MAC, "macs": [MAC], "diagnosis": null, "offer_style": null, "name": "node1", "led": 1, "stage": "idle", "stage_seconds": 0, "seen_seconds": null,
+        "mac": MAC, "macs": [MAC], "diagnosis": null, "offer_style": null, "loader": null, "name": "node1", "led": 1, "stage": "idle", "stage_seconds": 0, "seen_seconds": null,
         "arch": null, "address": null, "granted": false, "image": null, "failure": null, "installed": null,
         "writes": 0, "log": "one\ntwo",
     });

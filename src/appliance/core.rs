@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use dhcproto::v4::MessageType;
-
 use crate::{
     appliance::{
         Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, texts::Order,
@@ -13,10 +11,9 @@ use crate::{
         catalog::Catalog,
         version::{FileSet, NotReady, Version},
     },
-    boot,
     config::{NodeSettings, Settings, UnknownNodes, Verify},
     dhcp::{self, Standing},
-    ids::{Arch, Mac, Stage, Time},
+    ids::{Mac, Stage, Time},
     nodes::{Grant, Node, Registry, Sign, Step, Tokens, Trails, Update},
 };
 
@@ -184,47 +181,6 @@ impl Appliance {
         out
     }
 
-    /// What a machine's message tells of other servers.
-    fn look_out(&mut self, packet: &dhcp::Packet, now: Time) -> dhcp::Outcome {
-        match (packet.kind(), packet.server()) {
-            (MessageType::Discover, _) => self.interlock.asked(now),
-            // Beyond a relay agent is another network, which may have a server of its own.
-            (MessageType::Request, Some(server)) if packet.giaddr().is_none() => {
-                self.interlock.named(server, now)
-            }
-            _ => dhcp::Outcome::default(),
-        }
-    }
-
-    /// The interface is there, or there again.
-    pub fn linked(&mut self, now: Time) -> Outcome {
-        let mut out = Outcome::default();
-        let outcome = self.interlock.linked(now);
-        self.take_sighting(outcome, &mut out);
-        out
-    }
-
-    /// Another DHCP server said something.
-    pub fn overheard(&mut self, heard: &dhcp::Overheard, now: Time) -> Outcome {
-        let mut out = Outcome::default();
-        let outcome = self.interlock.heard(heard, now);
-        self.take_sighting(outcome, &mut out);
-        out
-    }
-
-    /// What is to be told of another DHCP server.
-    pub fn other_server(&self) -> Option<String> {
-        self.interlock.trouble()
-    }
-
-    /// Takes over what the lookout wants done; offers that are out stand no longer than the leave to make them.
-    fn take_sighting(&mut self, outcome: dhcp::Outcome, out: &mut Outcome) {
-        if self.interlock.standing() != Standing::Full {
-            self.dhcp.stand_down();
-        }
-        out.take_dhcp(outcome);
-    }
-
     /// The probe of an address ended.
     pub fn probed(&mut self, probe: dhcp::ProbeId, in_use: bool, now: Time) -> Outcome {
         let mut out = Outcome::default();
@@ -233,46 +189,8 @@ impl Appliance {
         out
     }
 
-    /// Notes what a DHCP client's message says of its node, and decides what it boots.
-    fn boot_for(&mut self, client: &dhcp::Client, now: Time, out: &mut Outcome) -> dhcp::Boot {
-        if client.wants_boot() {
-            if self.is_second_stage(client) {
-                self.trails.take(self.nodes.primary(client.mac), Step::Menu);
-                let update = self.nodes.saw(client.mac, Sign::Alive, true, now);
-                self.note(update, out);
-            } else if client.is_discover() {
-                self.trails.take(self.nodes.primary(client.mac), Step::Asked);
-                let sign = Sign::NetworkBoot { arch: client.arch, open: self.arming.open(now) };
-                let update = self.nodes.saw(client.mac, sign, true, now);
-                self.note(update, out);
-                self.grant_if_armed(client.mac, now, out);
-            }
-            return self.boot_file(client);
-        }
-        if client.starts_afresh() {
-            let listed = self.nodes.is_listed(client.mac);
-            let update = self.nodes.saw(client.mac, Sign::SystemBoot, listed, now);
-            self.note(update, out);
-        }
-        dhcp::Boot::None
-    }
-
-    /// The loader, unless the node is to boot its disk and its firmware goes on to it by itself.
-    fn boot_file(&self, client: &dhcp::Client) -> dhcp::Boot {
-        if self.interlock.standing() == Standing::Proxy {
-            return self.boot_beside(client);
-        }
-        let arch = client.arch.unwrap_or(Arch::Bios);
-        let Some(file) = boot::loader(arch) else { return dhcp::Boot::None };
-        let to_disk = self.nodes.get(client.mac).is_none_or(|node| node.grant.is_none());
-        if to_disk && boot::goes_on_without_file(arch) {
-            return dhcp::Boot::None;
-        }
-        dhcp::Boot::Load { server: self.settings.network.address, file: file.to_owned() }
-    }
-
     /// Grants an install if the open arming takes the node in and has not granted it yet.
-    fn grant_if_armed(&mut self, mac: Mac, now: Time, out: &mut Outcome) {
+    pub(super) fn grant_if_armed(&mut self, mac: Mac, now: Time, out: &mut Outcome) {
         let mac = self.nodes.primary(mac);
         let Some(window) = self.admitting(mac, now) else { return };
         let (arming, live) = (window.id, window.live);
@@ -408,12 +326,8 @@ impl Appliance {
             Cargo::Initrd => Sign::Initrd,
             Cargo::Rootfs => Sign::Alive,
         };
-        match sign {
-            Sign::Loader => self.trails.take(mac, Step::Loader),
-            Sign::Alive if !whole => {}
-            _ => self.trails.take(mac, Step::Menu),
-        }
         if sign == Sign::Loader {
+            self.trails.take(mac, Step::Loader);
             self.remember_offer_style(mac, now, &mut out);
         }
         let update = self.nodes.saw(mac, sign, false, now);

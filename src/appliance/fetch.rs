@@ -10,9 +10,9 @@ use crate::{
         catalog::{FileRole, Standard},
         folder::Found,
     },
-    boot::{self, Plan},
+    boot::{self, Plan, Transport},
     http::route::{Route, Target},
-    ids::{Mac, Stage, Time},
+    ids::{Arch, Loader, Mac, Stage, Time},
     nodes::{Grant, Sign, Step, Verdict},
     profiles::{Profile, Role},
 };
@@ -65,27 +65,20 @@ impl Appliance {
         let node = asker.node;
         match route {
             Route::File(path) => self.file(asker, head, &path, now, out),
-            Route::PxelinuxMenu(name) => {
-                self.step(node, Step::Menu);
-                self.pxelinux_menu(node, &name, now)
-            }
-            Route::GrubMenu(name) if menu_is_for(node, &name) => {
-                self.step(node, Step::Menu);
-                Ok(self.menu(node, now, Plan::grub))
-            }
+            Route::PxelinuxMenu(name) => self.pxelinux_menu(node, &name, now),
+            Route::GrubMenu(name) if menu_is_for(node, &name) => Ok(self.menu(node, head, now, Plan::grub)),
             Route::GrubMenu(name) => {
                 Err(Refusal::NotFound(format!("grub/{name} is not rendered; see grub/grub.cfg")))
             }
             Route::IpxeScript(mac) => {
                 self.only_own(asker, mac)?;
                 if !head {
-                    self.step(node, Step::Menu);
                     // Where iPXE is in the card, its script is the first thing that is fetched.
                     self.remember_offer_style(mac, now, out);
                     let update = self.nodes.saw(mac, Sign::Loader, false, now);
                     self.note(update, out);
                 }
-                Ok(self.menu(node, now, Plan::ipxe))
+                Ok(self.menu(node, head, now, Plan::ipxe))
             }
             Route::InstallScript => {
                 let mac = self.pass(asker, "the install script", now)?;
@@ -119,12 +112,6 @@ impl Appliance {
         }
     }
 
-    fn step(&mut self, node: Option<Mac>, step: Step) {
-        if let Some(mac) = node {
-            self.trails.take(mac, step);
-        }
-    }
-
     fn saw_config(&mut self, mac: Mac, head: bool, now: Time, out: &mut Outcome) {
         if !head {
             let update = self.nodes.saw(mac, Sign::Config, false, now);
@@ -152,7 +139,7 @@ impl Appliance {
         let located = if is_private { None } else { catalog.locate(path, standard) };
         let located = located.ok_or_else(|| Refusal::NotFound(format!("there is no {}", path.join("/"))))?;
         let cargo = match located.role {
-            Some(FileRole::Loader) if boot::LOADERS.contains(&path.join("/").as_str()) => Some(Cargo::Loader),
+            Some(FileRole::Loader) if boot::is_loader(&path.join("/")) => Some(Cargo::Loader),
             Some(FileRole::Of(Role::Kernel)) => Some(Cargo::Kernel),
             Some(FileRole::Of(Role::Initrd)) => Some(Cargo::Initrd),
             Some(FileRole::Of(Role::Rootfs)) => Some(Cargo::Rootfs),
@@ -181,6 +168,9 @@ impl Appliance {
             }
         }
         let tracked = asker.node.filter(|_| !head).zip(cargo);
+        if let Some((mac, Cargo::Kernel)) = tracked {
+            self.remember_loader(mac, now, out);
+        }
         let transfer = tracked.map(|(mac, cargo)| self.begin_transfer(mac, cargo));
         Ok(file(located.found, transfer))
     }
@@ -235,20 +225,41 @@ impl Appliance {
     }
 
     /// pxelinux asks for its UUID's menu, then its address's, then others: the first question gets the answer.
-    fn pxelinux_menu(&self, node: Option<Mac>, name: &str, now: Time) -> Result<Answer, Refusal> {
+    fn pxelinux_menu(&mut self, node: Option<Mac>, name: &str, now: Time) -> Result<Answer, Refusal> {
         if !menu_is_for(node, name) {
             return Err(Refusal::NotFound(format!("pxelinux.cfg/{name} is another machine's")));
         }
-        let plan = self.plan(node.and_then(|mac| self.nodes.get(mac)), now);
+        let plan = self.plan_for_menu(node, now);
+        let known = node.and_then(|mac| self.nodes.get(mac));
+        // U-Boot has no menu item that goes on to the disk; without a menu it does.
+        if matches!(plan, Plan::Disk { .. }) && known.and_then(|node| node.arch) == Some(Arch::UbootArm64) {
+            return Err(Refusal::NotFound("a menu: this machine boots its disk".into()));
+        }
         let own = node.and_then(|mac| self.catalog.pxelinux_menu(mac));
+        let told = node.and_then(|mac| self.trails.of(mac).told());
+        let transport = if told == Some(Loader::Lpxelinux) { Transport::Http } else { Transport::Tftp };
         match (plan, own) {
             (Plan::Kernel(_), Some(own)) => Ok(file(own, None)),
-            (plan, _) => Ok(plain(plan.pxelinux())),
+            (plan, _) => Ok(plain(plan.pxelinux(transport))),
         }
     }
 
-    fn menu(&self, node: Option<Mac>, now: Time, render: fn(&Plan) -> String) -> Answer {
-        plain(render(&self.plan(node.and_then(|mac| self.nodes.get(mac)), now)))
+    fn menu(&mut self, node: Option<Mac>, head: bool, now: Time, render: fn(&Plan) -> String) -> Answer {
+        let known = node.filter(|_| !head);
+        let plan = match known {
+            Some(_) => self.plan_for_menu(known, now),
+            None => self.plan(node.and_then(|mac| self.nodes.get(mac)), now),
+        };
+        plain(render(&plan))
+    }
+
+    /// What a node boots, which its loader asks for now.
+    fn plan_for_menu(&mut self, node: Option<Mac>, now: Time) -> Plan {
+        let plan = self.plan(node.and_then(|mac| self.nodes.get(mac)), now);
+        if let Some(mac) = node {
+            self.trails.take(mac, Step::Menu { kernel: matches!(plan, Plan::Kernel(_)) });
+        }
+        plan
     }
 
     /// Takes a node's report; only its own grant or its own lease's address may speak for it.

@@ -5,6 +5,8 @@ mod commands;
 mod core;
 mod event;
 mod fetch;
+mod lookout;
+mod offer;
 mod outcome;
 mod proxy;
 mod show;

@@ -9,10 +9,9 @@ use dhcproto::v4::MessageType;
 
 use crate::{
     appliance::{Appliance, Change, Effect, Outcome},
-    boot,
     dhcp::{self, Standing},
     http::route::Route,
-    ids::{Arch, Mac, Stage, Time},
+    ids::{Mac, Time},
 };
 
 /// How long a machine is known by an address that another server gave it. Renewals of its lease are not to be heard,
@@ -46,41 +45,10 @@ impl Appliance {
         if packet.ciaddr() == Some(*peer.ip()) {
             self.learn(packet.mac(), *peer.ip(), now, &mut out);
         }
-        let boot = self.boot_beside(&dhcp::Client::of(packet));
+        let boot = self.boot_file(&dhcp::Client::of(packet));
         let answer = dhcp::Proxy::answer(packet, peer, &boot, self.settings.network.address);
         out.effects.extend(answer.map(Effect::Dhcp));
         out
-    }
-
-    /// What a client boots beside another server. GRUB would look for its menu at that server (it takes the address
-    /// from its ACK), so UEFI machines install by iPXE, whose script comes by HTTP from here; a GRUB that looks for
-    /// nothing boots their disks.
-    pub(super) fn boot_beside(&self, client: &dhcp::Client) -> dhcp::Boot {
-        let arch = client.arch.unwrap_or(Arch::Bios);
-        let node = self.nodes.get(client.mac);
-        let to_disk = node.is_none_or(|node| node.grant.is_none());
-        let file = if to_disk && boot::goes_on_without_file(arch) {
-            None
-        } else if client.is_ipxe() {
-            Some(format!("{}/boot.ipxe?mac={}", self.server_url(), client.mac))
-        } else if !to_disk {
-            boot::proxied_loader(arch).map(str::to_owned)
-        } else {
-            // Others' machines in this network boot as if this service were not there.
-            let ours = self.nodes.is_listed(client.mac) || node.is_some_and(|node| node.writes > 0);
-            boot::disk_loader(arch).filter(|_| ours).map(str::to_owned)
-        };
-        let server = self.settings.network.address;
-        file.map_or(dhcp::Boot::None, |file| dhcp::Boot::Load { server, file })
-    }
-
-    /// Whether this is the iPXE that a node was given as its loader, and no new start of the node.
-    pub(super) fn is_second_stage(&self, client: &dhcp::Client) -> bool {
-        let loading = self.nodes.get(client.mac).is_some_and(|node| node.stage == Stage::Loading);
-        self.interlock.standing() == Standing::Proxy
-            && client.is_ipxe()
-            && client.arch.is_some_and(|arch| boot::proxied_loader(arch) == Some(boot::IPXE_X64))
-            && loading
     }
 
     /// A loader was fetched: how its node was led to it is what works with that node.

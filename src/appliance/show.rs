@@ -93,10 +93,7 @@ impl Appliance {
 
     fn diagnosis(&self, node: &Node, now: Time) -> Option<String> {
         let rivals = self.interlock.rivals();
-        let around = Around {
-            rival: rivals.as_deref(),
-            has_loader: node.arch.is_none_or(|arch| boot::loader(arch).is_some()),
-        };
+        let around = Around { rival: rivals.as_deref(), has_loader: node.arch.is_none_or(boot::is_served) };
         nodes::diagnosis(node, &self.trails.of(node.mac), around, now)
     }
 
@@ -123,6 +120,7 @@ impl Appliance {
                 installed: node.and_then(|node| node.installed.clone()),
                 writes: node.map_or(0, |node| node.writes),
                 offer_style: node.and_then(|node| node.offer_style),
+                loader: node.and_then(|node| node.loader),
                 log: node.map(|node| node.log.clone()).unwrap_or_default(),
             }
         };

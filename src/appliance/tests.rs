@@ -661,7 +661,7 @@ fn a_node_that_falls_silent_is_told_of_with_what_helps() {
         world.start(ONE, true);
         world.fetch(ONE, "/pxelinux.0");
     }
-    assert!(world.node(ONE).diagnosis.expect("it is stuck").contains("Secure Boot"));
+    assert!(world.node(ONE).diagnosis.expect("it is stuck").contains("starts over"));
     world.menu_installs(ONE);
     assert_eq!(world.node(ONE).diagnosis, None);
     world.order(Command::Disarm);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     dhcp::Standing,
-    ids::{Arch, Mac, OfferStyle, Stage},
+    ids::{Arch, Loader, Mac, OfferStyle, Stage},
     nodes::{Failure, ImageProgress, Installed},
 };
 
@@ -141,6 +141,8 @@ pub struct NodeView {
     pub writes: u32,
     /// How it is told what to boot beside another DHCP server, once that has worked.
     pub offer_style: Option<OfferStyle>,
+    /// The loader that has led it to its kernel.
+    pub loader: Option<Loader>,
     /// The last lines of its own log.
     pub log: String,
 }

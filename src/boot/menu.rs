@@ -1,6 +1,13 @@
 //! The menus that loaders fetch, rendered.
 
-use crate::boot::DISK_X64;
+/// How a pxelinux fetches kernel and initrd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// As it fetched its menu.
+    Tftp,
+    /// By HTTP, which lpxelinux speaks.
+    Http,
+}
 
 /// What a node boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,17 +39,24 @@ pub struct Kernel {
 }
 
 impl Plan {
-    /// pxelinux.cfg/NAME (syslinux 6).
-    pub fn pxelinux(&self) -> String {
+    /// pxelinux.cfg/NAME (syslinux 6, U-Boot's `pxe`).
+    pub fn pxelinux(&self, transport: Transport) -> String {
         match self {
             Plan::Disk { why } => format!(
                 "DEFAULT disk\nPROMPT 0\nSAY rackberry: booting the local disk ({why})\n\
                  LABEL disk\n  LOCALBOOT 0\n"
             ),
-            Plan::Kernel(Kernel { title, kernel, initrd, bootif, arguments, .. }) => format!(
-                "DEFAULT install\nPROMPT 0\nSAY rackberry: {title}\n\
-                 LABEL install\n  KERNEL {kernel}\n  INITRD {initrd}\n  APPEND BOOTIF={bootif} {arguments}\n"
-            ),
+            Plan::Kernel(Kernel { title, server, kernel, initrd, bootif, arguments }) => {
+                let root = match transport {
+                    Transport::Tftp => String::new(),
+                    Transport::Http => format!("http://{server}/"),
+                };
+                format!(
+                    "DEFAULT install\nPROMPT 0\nSAY rackberry: {title}\n\
+                     LABEL install\n  KERNEL {root}{kernel}\n  INITRD {root}{initrd}\n  \
+                     APPEND BOOTIF={bootif} {arguments}\n"
+                )
+            }
         }
     }
 
@@ -70,7 +84,8 @@ impl Plan {
             // Under UEFI, `exit` leaves EDK2 at a blank screen (measured); a GRUB from here starts the disk.
             Plan::Disk { why } => format!(
                 "#!ipxe\necho rackberry: booting the local disk ({why})\n\
-                 iseq ${{platform}} efi && chain {DISK_X64} || exit\n"
+                 iseq ${{platform}} efi || exit\n\
+                 iseq ${{buildarch}} arm64 && chain diskaa64.efi || chain diskx64.efi\n"
             ),
             Plan::Kernel(Kernel { title, server, kernel, initrd, bootif, arguments }) => format!(
                 "#!ipxe\necho rackberry: {title}\n\

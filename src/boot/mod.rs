@@ -2,51 +2,162 @@
 
 mod menu;
 
-pub use menu::{Kernel, Plan};
+use std::collections::BTreeSet;
 
-use crate::ids::Arch;
+pub use menu::{Kernel, Plan, Transport};
 
-/// pxelinux, for BIOS clients.
-pub const PXELINUX: &str = "pxelinux.0";
-/// GRUB, for x86-64 UEFI clients.
-pub const GRUB_X64: &str = "grubx64.efi";
+use crate::ids::{Arch, Loader};
 
-/// iPXE on the firmware's own network driver, for x86-64 UEFI clients beside another DHCP server.
-pub const IPXE_X64: &str = "snponly.efi";
+/// The loaders that suit a kind of client, the best first. `ipxe`: it is an iPXE in the network card; `beside`: another
+/// DHCP server hands out the addresses. Empty where there is none.
+///
+/// Beside another server, GRUB by PXE is no good: it takes the address in that server's ACK for its own server. By HTTP
+/// it knows the URL that it came from.
+pub fn loaders(arch: Arch, ipxe: bool, beside: bool) -> &'static [Loader] {
+    use Loader::{Grub, Ipxe, Lpxelinux, Pxelinux, Shim};
+    match (arch, ipxe, beside) {
+        (Arch::Bios, false, _) => &[Lpxelinux, Ipxe, Pxelinux],
+        (Arch::Bios, true, _) => &[Ipxe, Lpxelinux, Pxelinux],
+        (Arch::EfiX64Http | Arch::EfiArm64Http, ..) => &[Grub, Shim],
+        (Arch::EfiX64 | Arch::EfiArm64, _, true) => &[Ipxe],
+        (Arch::EfiX64 | Arch::EfiArm64, false, false) => &[Grub, Shim, Ipxe],
+        (Arch::EfiX64 | Arch::EfiArm64, true, false) => &[Ipxe, Grub, Shim],
+        (Arch::UbootArm64 | Arch::RaspberryPi | Arch::EfiIa32 | Arch::Other(_), ..) => &[],
+    }
+}
+
+/// One of those loaders: `worked` has once led the machine to its menu; those in `refused` were fetched, and then the
+/// machine started over. UEFI firmware that does so refuses what is not signed, so the signed one comes next.
+pub fn choose(suited: &[Loader], worked: Option<Loader>, refused: &BTreeSet<Loader>) -> Option<Loader> {
+    let fits = |loader: &Loader| suited.contains(loader) && !refused.contains(loader);
+    let signed = Some(Loader::Shim).filter(|loader| !refused.is_empty() && fits(loader));
+    let known = worked.filter(|loader| fits(loader));
+    // Where all were refused, it begins again.
+    signed.or(known).or_else(|| suited.iter().copied().find(fits)).or_else(|| suited.first().copied())
+}
+
+/// A loader's file for a kind of client, where there is one; a path below the loaders' folder. shim fetches the GRUB
+/// that lies beside it.
+pub fn file(loader: Loader, arch: Arch) -> Option<&'static str> {
+    Some(match (loader, arch) {
+        (Loader::Pxelinux, Arch::Bios) => "pxelinux.0",
+        (Loader::Lpxelinux, Arch::Bios) => "lpxelinux.0",
+        (Loader::Ipxe, Arch::Bios) => "undionly.kpxe",
+        (Loader::Ipxe, Arch::EfiX64) => "snponly.efi",
+        (Loader::Ipxe, Arch::EfiArm64) => "ipxe-arm64.efi",
+        (Loader::Grub, Arch::EfiX64 | Arch::EfiX64Http) => "grubx64.efi",
+        (Loader::Grub, Arch::EfiArm64 | Arch::EfiArm64Http) => "grubaa64.efi",
+        (Loader::Shim, Arch::EfiX64 | Arch::EfiX64Http) => "secure/shimx64.efi",
+        (Loader::Shim, Arch::EfiArm64 | Arch::EfiArm64Http) => "secure/shimaa64.efi",
+        _ => return None,
+    })
+}
+
 /// A GRUB that boots the local disk and asks the network for nothing.
-pub const DISK_X64: &str = "diskx64.efi";
-
-/// Files that come with the loaders and that loading them takes.
-pub const LOADERS: &[&str] = &[PXELINUX, GRUB_X64, IPXE_X64, DISK_X64];
-
-/// The loader's file name for a client that boots by PXE, where there is one.
-pub fn loader(arch: Arch) -> Option<&'static str> {
-    match arch {
-        Arch::Bios => Some(PXELINUX),
-        Arch::EfiX64 => Some(GRUB_X64),
-        _ => None,
-    }
-}
-
-/// The loader of a client that installs beside another DHCP server. It must not look for its menu at that server, as
-/// GRUB would.
-pub fn proxied_loader(arch: Arch) -> Option<&'static str> {
-    match arch {
-        Arch::Bios => Some(PXELINUX),
-        Arch::EfiX64 => Some(IPXE_X64),
-        _ => None,
-    }
-}
-
-/// What leads a client to its disk, where its firmware does not go there by itself.
 pub fn disk_loader(arch: Arch) -> Option<&'static str> {
     match arch {
-        Arch::EfiX64 => Some(DISK_X64),
+        Arch::EfiX64 => Some("diskx64.efi"),
+        Arch::EfiArm64 => Some("diskaa64.efi"),
         _ => None,
     }
 }
 
-/// Whether a client without a boot file goes on to its disk by itself. BIOS clients do; EDK2 asks for ever.
+/// Whether a path is a loader's file, which leads its machine to a menu.
+pub fn is_loader(path: &str) -> bool {
+    LOADERS.contains(&path)
+}
+
+/// Files that lead to a menu.
+pub const LOADERS: &[&str] = &[
+    "pxelinux.0",
+    "lpxelinux.0",
+    "undionly.kpxe",
+    "snponly.efi",
+    "ipxe-arm64.efi",
+    "grubx64.efi",
+    "grubaa64.efi",
+    "secure/shimx64.efi",
+    "secure/shimaa64.efi",
+    "raspberry-pi/u-boot.bin",
+];
+
+/// What the loaders fetch beside themselves, and what leads to disks.
+pub const COMPANIONS: &[&str] =
+    &["ldlinux.c32", "secure/grubx64.efi", "secure/grubaa64.efi", "diskx64.efi", "diskaa64.efi"];
+
+/// Whether a client is told only which server to ask, because it knows the names of its files.
+pub fn asks_by_itself(arch: Arch) -> bool {
+    matches!(arch, Arch::UbootArm64 | Arch::RaspberryPi)
+}
+
+/// Whether there is anything here for a kind of client.
+pub fn is_served(arch: Arch) -> bool {
+    asks_by_itself(arch) || !loaders(arch, false, false).is_empty()
+}
+
+/// Whether a client without a boot file goes on to its disk by itself. EDK2 asks for ever.
 pub fn goes_on_without_file(arch: Arch) -> bool {
-    arch == Arch::Bios
+    !matches!(arch, Arch::EfiX64 | Arch::EfiArm64 | Arch::EfiX64Http | Arch::EfiArm64Http)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ARCHS: [Arch; 8] = [
+        Arch::Bios,
+        Arch::EfiX64,
+        Arch::EfiX64Http,
+        Arch::EfiArm64,
+        Arch::EfiArm64Http,
+        Arch::UbootArm64,
+        Arch::RaspberryPi,
+        Arch::EfiIa32,
+    ];
+
+    #[test]
+    fn every_suited_loader_has_a_file_that_is_known_as_one() {
+        for arch in ARCHS {
+            for (ipxe, beside) in [(false, false), (false, true), (true, false), (true, true)] {
+                for loader in loaders(arch, ipxe, beside) {
+                    let file = file(*loader, arch).unwrap_or_else(|| panic!("{loader} for {arch}"));
+                    assert!(is_loader(file), "{file}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_firmware_refuses_is_followed_by_what_is_signed() {
+        let x64 = loaders(Arch::EfiX64, false, false);
+        let refused = |loaders: &[Loader]| loaders.iter().copied().collect::<BTreeSet<_>>();
+        assert_eq!(choose(x64, None, &refused(&[])), Some(Loader::Grub));
+        assert_eq!(choose(x64, None, &refused(&[Loader::Grub])), Some(Loader::Shim));
+        assert_eq!(choose(x64, Some(Loader::Shim), &refused(&[])), Some(Loader::Shim), "remembered");
+        // Behind another server, PXE knows only iPXE; the same machine's HTTP client then begins with the signed one.
+        let http = loaders(Arch::EfiX64Http, false, true);
+        assert_eq!(choose(http, None, &refused(&[Loader::Ipxe])), Some(Loader::Shim));
+        assert_eq!(choose(http, None, &refused(&[])), Some(Loader::Grub));
+        let bios = loaders(Arch::Bios, false, false);
+        assert_eq!(choose(bios, None, &refused(&[Loader::Lpxelinux])), Some(Loader::Ipxe));
+        assert_eq!(choose(loaders(Arch::EfiIa32, false, false), None, &refused(&[])), None);
+    }
+
+    proptest! {
+        /// Who refuses all is given each in turn, and then the first again.
+        #[test]
+        fn every_loader_has_its_turn(arch in prop::sample::select(&ARCHS[..]), ipxe: bool, beside: bool, worked in 0..6usize) {
+            let suited = loaders(arch, ipxe, beside);
+            let worked = Loader::ALL.get(worked).copied();
+            let mut refused = BTreeSet::new();
+            for _ in suited {
+                let next = choose(suited, worked, &refused).unwrap();
+                prop_assert!(suited.contains(&next));
+                prop_assert!(refused.insert(next), "{next} was refused already");
+            }
+            prop_assert_eq!(choose(suited, worked, &refused), suited.first().copied());
+        }
+    }
 }

@@ -135,6 +135,9 @@ pub fn node(node: &NodeView, paint: Paint) -> String {
     if let Some(style) = node.offer_style {
         row("told by", format!("{style}, beside another DHCP server"));
     }
+    if let Some(loader) = node.loader {
+        row("loader", loader.to_string());
+    }
     if let Some(led) = node.led {
         row("LED", led.to_string());
     }
@@ -230,6 +233,7 @@ mod tests {
             installed: None,
             writes: 1,
             offer_style: None,
+            loader: None,
             diagnosis: None,
             log: "first\nlast".into(),
         }

@@ -59,6 +59,7 @@ impl Default for Install {
             unknown_nodes: UnknownNodes::Install,
             arm_for: Duration::from_secs(30 * 60),
             console: None,
+            loader: None,
             ssh_keys: Vec::new(),
             vars: toml::Table::new(),
         }

@@ -143,6 +143,14 @@ pub(super) const SECTIONS: &[Section] = &[
             )
             .unset("the kernel's default"),
             key(
+                "loader",
+                r#""auto""#,
+                r#""shim""#,
+                "The boot loader. `auto`: the one that suits the firmware and, where a machine does not get on with it, the \
+                 next one. Or `pxelinux`, `lpxelinux` (BIOS), `grub`, `shim` (UEFI; `shim` is the signed one, for Secure \
+                 Boot), `ipxe`; firmware that such a loader is not for gets its own.",
+            ),
+            key(
                 "ssh_keys",
                 "[]",
                 r#"["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA me@laptop"]"#,
@@ -206,6 +214,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key("profile", "", r#""flatcar""#, "Its profile.").unset("install.profile"),
             key("version", "", r#""4230.2.0""#, "Its version.").unset("install.version"),
             key("disk", "", r#""smallest""#, "The disk to write.").unset("install.disk"),
+            key("loader", "", r#""shim""#, "Its boot loader.").unset("install.loader"),
             key("led", "", "1", "Number of its LED on the panel, from 1; unique.")
                 .unset("the panel gives it one; nodes beyond the last LED share that one"),
             key("vars", "", r#"{ role = "master" }"#, "Values for its config template."),

@@ -129,6 +129,7 @@ fn one(node: &Node, network: Option<&Network>, router: Option<Ipv4Addr>, check: 
         profile: check.text(&keys.profile, "node.profile", values::profile),
         version: check.text(&keys.version, "node.version", values::file_name),
         disk: check.text(&keys.disk, "node.disk", values::disk),
+        loader: check.text(&keys.loader, "node.loader", values::loader),
         led: check.value(&keys.led, "node.led", |number| {
             u16::try_from(*number)
                 .ok()

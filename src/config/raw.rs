@@ -51,12 +51,12 @@ table!(Dhcp = "dhcp" {
 table!(Http = "http" { ports: List<i64>, token_file: String, } merged);
 table!(Install = "install" {
     profile: String, version: String, disk: String, unknown_nodes: String, arm_for: String, console: String,
-    ssh_keys: List<String>, vars: toml::Table,
+    loader: String, ssh_keys: List<String>, vars: toml::Table,
 } merged);
 table!(Assets = "assets" { dirs: List<String>, verify: String, loaders: String, } merged);
 table!(NodeKeys = "node" {
     name: String, mac: String, macs: List<String>, address: String, profile: String, version: String,
-    disk: String, led: i64, vars: toml::Table,
+    disk: String, loader: String, led: i64, vars: toml::Table,
 } merged);
 table!(Panel = "panel" { board: String, } merged);
 table!(System = "system" { hostname: String, root_login: bool, keep_journal: bool, usb: String, } merged);

@@ -59,6 +59,7 @@ mod tests {
             ("[install]\nunknown_nodes = 'ignore'", "install.unknown_nodes"),
             ("[install]\narm_for = '1h'", "install.arm_for"),
             ("[install]\nconsole = 'tty0'", "install.console"),
+            ("[install]\nloader = 'shim'", "install.loader"),
             ("[install]\nssh_keys = ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA me']", "install.ssh_keys"),
             ("[install]\nvars = { a = 1 }", "install.vars"),
             ("[assets]\ndirs = ['/data']", "assets.dirs"),

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
-use crate::ids::Mac;
+use crate::ids::{Loader, Mac};
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,6 +131,8 @@ pub struct Install {
     pub arm_for: Duration,
     /// Value of the kernel's `console=`.
     pub console: Option<String>,
+    /// The boot loader, where not the one that suits a machine best.
+    pub loader: Option<Loader>,
     /// SSH public keys, for templates.
     pub ssh_keys: Vec<String>,
     /// Values that every node's config template may name.
@@ -181,6 +183,8 @@ pub struct NodeSettings {
     pub version: Option<String>,
     /// Target disk, where not the default.
     pub disk: Option<String>,
+    /// Boot loader, where not the default.
+    pub loader: Option<Loader>,
     /// Its LED's number, from 1.
     pub led: Option<u16>,
     /// Values for its config template.

@@ -193,6 +193,7 @@ fn install(raw: &raw::Install, check: &mut Check) -> Install {
             .text(&raw.arm_for, "install.arm_for", |text| duration::within(text, MINUTE, 24 * HOUR))
             .unwrap_or(default.arm_for),
         console: check.text(&raw.console, "install.console", values::console),
+        loader: check.text(&raw.loader, "install.loader", values::any_loader).flatten(),
         ssh_keys: check
             .list(&raw.ssh_keys, "install.ssh_keys", |text| values::ssh_key(text))
             .unwrap_or_default(),

@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, path::PathBuf};
 
 use super::fault::Wrong;
-use crate::ids::Mac;
+use crate::ids::{Loader, Mac};
 
 type Checked<T> = Result<T, Wrong>;
 
@@ -333,6 +333,17 @@ pub(crate) fn mac(text: &str) -> Checked<Mac> {
         ));
     }
     Ok(mac)
+}
+
+/// A boot loader's name, or `auto`.
+pub(crate) fn any_loader(text: &str) -> Checked<Option<Loader>> {
+    let named = Loader::ALL.map(|loader| (loader.name(), Some(loader)));
+    choice(text, &[&[("auto", None)], named.as_slice()].concat())
+}
+
+/// A boot loader's name.
+pub(crate) fn loader(text: &str) -> Checked<Loader> {
+    choice(text, &Loader::ALL.map(|loader| (loader.name(), loader)))
 }
 
 /// One of several words.

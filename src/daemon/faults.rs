@@ -68,16 +68,20 @@ fn assets(settings: &Settings, Findings { faults, notes }: &mut Findings) {
     }
     catalog = catalog.with_findings(Arc::new(findings));
     faults.extend(manifest::faults(&settings.assets.loaders));
-    let own = boot::LOADERS.iter().filter_map(|loader| catalog.own_loader(&[(**loader).to_owned()]));
+    let loaders: Vec<Vec<String>> = boot::LOADERS
+        .iter()
+        .chain(boot::COMPANIONS)
+        .map(|file| file.split('/').map(str::to_owned).collect())
+        .collect();
+    let own = loaders.iter().filter_map(|file| catalog.own_loader(file));
     notes.extend(
         own.map(|found| format!("note: {} takes the place of the loader of that name", found.path.display())),
     );
-    let missing = boot::LOADERS.iter().filter(|loader| catalog.loader(&[(**loader).to_owned()]).is_none());
+    let missing = loaders.iter().filter(|file| catalog.loader(file).is_none());
     let folder = settings.assets.loaders.display();
-    faults
-        .extend(missing.map(|loader| {
-            format!("{folder}: the boot loader {loader} is missing; `make loaders` builds it")
-        }));
+    faults.extend(missing.map(|file| {
+        format!("{folder}: the boot loader {} is missing; `make assets` builds it", file.join("/"))
+    }));
     let (now, secret) = (Time::default(), [0; 32]);
     let appliance =
         Appliance::new(Arc::new(settings.clone()), Arc::new(catalog), Stored::default(), secret, now);

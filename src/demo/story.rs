@@ -37,7 +37,7 @@ pub fn check(options: &Options) -> anyhow::Result<()> {
     ensure!(options.nodes > 0, "a demo takes one node at least");
     let remedy = "`make demo` makes it, or name its place with --assets and --loaders";
     namespace::need(&options.assets, remedy)?;
-    namespace::need(&options.loaders.join(crate::boot::PXELINUX), remedy)?;
+    namespace::need(&options.loaders.join("pxelinux.0"), remedy)?;
     Ok(())
 }
 

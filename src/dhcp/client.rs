@@ -16,7 +16,7 @@ pub struct Client {
     pub arch: Option<Arch>,
     boots: bool,
     pxe: bool,
-    ipxe: bool,
+    ipxe: Option<Ipxe>,
     kind: MessageType,
     fresh: bool,
 }
@@ -29,12 +29,16 @@ impl Client {
             Some(DhcpOption::ClassIdentifier(class)) => class.as_slice(),
             _ => &[],
         };
+        // Firmware and loaders name themselves; a system that runs from its disk sends neither.
+        let pxe = class.starts_with(b"PXEClient");
         let arch = match options.get(OptionCode::ClientSystemArchitecture) {
             Some(DhcpOption::ClientSystemArchitecture(code)) => Some(Arch::from(u16::from(*code))),
             _ => arch_of_class(class),
         };
-        // Firmware and loaders name themselves; a system that runs from its disk sends neither.
-        let pxe = class.starts_with(b"PXEClient");
+        let arch = arch.map(|arch| match arch {
+            Arch::Bios if pxe && is_raspberry_pi(packet) => Arch::RaspberryPi,
+            arch => arch,
+        });
         let boots = arch.is_some() || pxe || class.starts_with(b"HTTPClient");
         let reboots =
             packet.kind() == MessageType::Request && packet.server().is_none() && packet.ciaddr().is_none();
@@ -44,7 +48,7 @@ impl Client {
             arch,
             boots,
             pxe,
-            ipxe: is_ipxe(packet),
+            ipxe: ipxe(packet),
             kind,
             fresh: kind == MessageType::Discover || reboots,
         }
@@ -60,9 +64,19 @@ impl Client {
         self.pxe
     }
 
-    /// Whether it is iPXE, which boots scripts.
+    /// Whether it is a UEFI firmware that boots from a URL: its vendor class begins with `HTTPClient`.
+    pub fn is_http(&self) -> bool {
+        self.arch.is_some_and(Arch::boots_by_http)
+    }
+
+    /// Whether it is iPXE.
     pub fn is_ipxe(&self) -> bool {
-        self.ipxe
+        self.ipxe.is_some()
+    }
+
+    /// Whether it is an iPXE that can fetch its script by HTTP; the ones in some network cards can't.
+    pub fn boots_scripts(&self) -> bool {
+        self.ipxe.is_some_and(|ipxe| ipxe.http)
     }
 
     /// Whether it is a DISCOVER.
@@ -77,15 +91,57 @@ impl Client {
     }
 }
 
+/// What an iPXE says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ipxe {
+    http: bool,
+}
+
 /// By its user class (option 77), which it sends without the length byte of RFC 3004, others with it; or by its own
-/// option 175.
-fn is_ipxe(packet: &Packet) -> bool {
+/// option 175, which lists what it was built with.
+fn ipxe(packet: &Packet) -> Option<Ipxe> {
+    const OWN: OptionCode = OptionCode::Unknown(175);
+    const HTTP: u8 = 19;
     let options = packet.message().opts();
     let by_class = matches!(
         options.get(OptionCode::UserClass),
         Some(DhcpOption::UserClass(class)) if class == b"iPXE" || class == b"\x04iPXE"
     );
-    by_class || options.contains(OptionCode::Unknown(175))
+    match options.get(OWN) {
+        Some(DhcpOption::Unknown(own)) => Some(Ipxe { http: has_feature(own.data(), HTTP) }),
+        _ => by_class.then_some(Ipxe { http: true }),
+    }
+}
+
+/// Whether a feature is among those that option 175 encapsulates (code, length, value), and not zero.
+fn has_feature(mut options: &[u8], feature: u8) -> bool {
+    while let [code, len, rest @ ..] = options {
+        let Some((value, after)) = rest.split_at_checked(usize::from(*len)) else { return false };
+        if *code == feature {
+            return value.iter().any(|byte| *byte != 0);
+        }
+        options = after;
+    }
+    false
+}
+
+/// Who a Raspberry Pi's boot ROM is: its maker's addresses (IEEE registry), or `RPi` in the machine's identifier
+/// (option 97), where the newer ones write their model and serial number.
+fn is_raspberry_pi(packet: &Packet) -> bool {
+    const MAKER: [[u8; 3]; 7] = [
+        [0xb8, 0x27, 0xeb],
+        [0xdc, 0xa6, 0x32],
+        [0xe4, 0x5f, 0x01],
+        [0x28, 0xcd, 0xc1],
+        [0xd8, 0x3a, 0xdd],
+        [0x2c, 0xcf, 0x67],
+        [0x88, 0xa2, 0x9e],
+    ];
+    let by_id = matches!(
+        packet.message().opts().get(OptionCode::ClientMachineIdentifier),
+        Some(DhcpOption::ClientMachineIdentifier(id)) if id.windows(3).any(|part| part == b"RPi")
+    );
+    by_id || MAKER.contains(&[packet.mac().0[0], packet.mac().0[1], packet.mac().0[2]])
 }
 
 /// `PXEClient:Arch:00007:UNDI:003000` (RFC 4578 section 2, and UEFI's `HTTPClient`).

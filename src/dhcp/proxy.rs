@@ -32,8 +32,8 @@ struct Attempt {
 }
 
 impl Proxy {
-    /// Answers a PXE client's DISCOVER with what it is to boot; `worked` is the style that has once led it to its
-    /// loader; `node` is the machine's first address. Nothing for a client that is to boot nothing from here, or is no PXE client.
+    /// Answers a network boot client's DISCOVER with what it is to boot; `worked` is the style that has once led it to its
+    /// loader; `node` is the machine's first address. Nothing for a client that is to boot nothing from here, or does not say that it understands such an offer.
     pub fn offer(
         &mut self,
         packet: &Packet,
@@ -43,7 +43,8 @@ impl Proxy {
         own: Ipv4Addr,
     ) -> Option<Action> {
         let client = Client::of(packet);
-        if packet.kind() != MessageType::Discover || !client.is_pxe() || *boot == Boot::None {
+        let asks = client.is_pxe() || client.is_http();
+        if packet.kind() != MessageType::Discover || !asks || *boot == Boot::None {
             return None;
         }
         let style = self.style(&client, node, worked);
@@ -70,7 +71,8 @@ impl Proxy {
 
     fn style(&mut self, client: &Client, node: Mac, worked: Option<OfferStyle>) -> OfferStyle {
         // iPXE takes a file wherever it finds one, and what works with it says nothing of the firmware that loaded it.
-        if client.is_ipxe() {
+        // HTTP Boot and the Raspberry Pi know no port 4011.
+        if client.is_ipxe() || client.is_http() || client.arch == Some(Arch::RaspberryPi) {
             return OfferStyle::Direct;
         }
         let first = worked.unwrap_or_else(|| usual(client));

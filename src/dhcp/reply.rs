@@ -11,8 +11,8 @@ use dhcproto::{
 };
 
 use crate::{
-    dhcp::Packet,
-    ids::{Mac, OfferStyle},
+    dhcp::{Client, Packet},
+    ids::{Arch, Mac, OfferStyle},
 };
 
 /// Bytes of IP and UDP headers, which option 57 counts.
@@ -24,6 +24,9 @@ const HEADER: usize = 240;
 /// BOOTP's shortest message (RFC 1542 section 2.1); old firmware and relays drop shorter ones.
 const SHORTEST: usize = 300;
 const AGENT: u8 = 82;
+/// Option 43 for a Raspberry Pi: discovery control 3 (no search for boot servers), the prompt `PXE` without a wait, and
+/// a menu whose one item the boot ROM looks for.
+const PI_MENU: &[u8] = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot\xff";
 const END: u8 = 255;
 
 /// What a client is to boot.
@@ -35,7 +38,8 @@ pub enum Boot {
     Load {
         /// The TFTP server.
         server: Ipv4Addr,
-        /// The file's name there.
+        /// The file's name there, or a URL for those who boot by HTTP; empty for clients that know themselves what to
+        /// ask the server for.
         file: String,
     },
 }
@@ -102,7 +106,8 @@ pub(super) fn grant(
     if let Boot::Load { server, file } = boot {
         message.set_siaddr(*server);
         message.set_fname_str(file);
-        if request.wants(OptionCode::BootfileName) {
+        options.extend(vendor(&Client::of(request)));
+        if request.wants(OptionCode::BootfileName) && !file.is_empty() {
             options.push(DhcpOption::BootfileName(file.clone().into_bytes()));
         }
         if request.wants(OptionCode::TFTPServerName) {
@@ -136,10 +141,18 @@ pub(super) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferStyle, own:
         // The client is told the file on port 4011.
         (OfferStyle::RoundTrip, _) => Boot::None,
     };
-    let mut options = Vec::new();
-    if style == OfferStyle::Direct {
-        // PXE_DISCOVERY_CONTROL: don't look for boot servers, take the file that this packet names.
-        options.push(DhcpOption::VendorExtensions(vec![6, 1, 8, 255]));
+    let client = Client::of(request);
+    let mut options = vendor(&client);
+    if options.is_empty() {
+        options.push(class("PXEClient"));
+        if style == OfferStyle::Direct {
+            // PXE_DISCOVERY_CONTROL: don't look for boot servers, take the file that this packet names.
+            options.push(DhcpOption::VendorExtensions(vec![6, 1, 8, 255]));
+        }
+    }
+    if let (true, Boot::Load { file, .. }) = (client.is_http(), &boot) {
+        // URLs may be longer than the field.
+        options.push(DhcpOption::BootfileName(file.clone().into_bytes()));
     }
     let to = request.giaddr().map_or(Destination::Broadcast, Destination::Relay);
     proxy(request, MessageType::Offer, to, &boot, options, own)
@@ -147,7 +160,21 @@ pub(super) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferStyle, own:
 
 /// The ACK of port 4011: what to boot.
 pub(super) fn proxy_ack(request: &Packet, boot: &Boot, to: Destination, own: Ipv4Addr) -> Reply {
-    proxy(request, MessageType::Ack, to, boot, Vec::new(), own)
+    proxy(request, MessageType::Ack, to, boot, vec![class("PXEClient")], own)
+}
+
+fn class(name: &str) -> DhcpOption {
+    DhcpOption::ClassIdentifier(name.as_bytes().to_vec())
+}
+
+/// What some clients must read to believe that this is their boot server: UEFI HTTP Boot its own class (UEFI
+/// specification 2.10 section 24.7.3.1), a Raspberry Pi a PXE menu with an item of this name.
+fn vendor(client: &Client) -> Vec<DhcpOption> {
+    match client.arch {
+        Some(arch) if arch.boots_by_http() => vec![class("HTTPClient")],
+        Some(Arch::RaspberryPi) => vec![class("PXEClient"), DhcpOption::VendorExtensions(PI_MENU.to_vec())],
+        _ => Vec::new(),
+    }
 }
 
 fn proxy(
@@ -166,13 +193,9 @@ fn proxy(
         // The field stays free of options: firmware takes whatever is there for a file's name.
         message.set_fname_str("");
     }
-    let mut options = vec![
-        DhcpOption::MessageType(kind),
-        DhcpOption::ServerIdentifier(own),
-        DhcpOption::ClassIdentifier(b"PXEClient".to_vec()),
-    ];
-    options.extend(request.message().opts().get(OptionCode::ClientMachineIdentifier).cloned());
+    let mut options = vec![DhcpOption::MessageType(kind), DhcpOption::ServerIdentifier(own)];
     options.extend(more);
+    options.extend(request.message().opts().get(OptionCode::ClientMachineIdentifier).cloned());
     Reply { to, kind, payload: encode(request, message, options) }
 }
 

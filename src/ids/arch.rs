@@ -4,8 +4,10 @@ use std::fmt;
 /// IANA's processor architecture registry).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Arch {
-    /// 0: a PC BIOS. Raspberry Pi boot ROMs say so too; tell them apart by OUI and option 97.
+    /// 0: a PC BIOS.
     Bios,
+    /// A Raspberry Pi's boot ROM, which says 0 too: it is told apart by its hardware address and option 97.
+    RaspberryPi,
     /// 6: 32-bit UEFI.
     EfiIa32,
     /// 7 and 9: x86-64 UEFI; firmware uses both numbers for it.
@@ -38,10 +40,15 @@ impl From<u16> for Arch {
 }
 
 impl Arch {
+    /// Whether it boots from a URL (UEFI HTTP Boot) and knows no TFTP.
+    pub fn boots_by_http(self) -> bool {
+        matches!(self, Self::EfiX64Http | Self::EfiArm64Http)
+    }
+
     /// The processor, as Linux and profiles name it.
     pub fn machine(self) -> &'static str {
         match self {
-            Self::EfiArm64 | Self::EfiArm64Http | Self::UbootArm64 => "aarch64",
+            Self::EfiArm64 | Self::EfiArm64Http | Self::UbootArm64 | Self::RaspberryPi => "aarch64",
             Self::Bios | Self::EfiIa32 | Self::EfiX64 | Self::EfiX64Http | Self::Other(_) => "x86_64",
         }
     }
@@ -51,6 +58,7 @@ impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bios => f.write_str("BIOS"),
+            Self::RaspberryPi => f.write_str("Raspberry Pi"),
             Self::EfiIa32 => f.write_str("UEFI ia32"),
             Self::EfiX64 => f.write_str("UEFI x64"),
             Self::EfiArm64 => f.write_str("UEFI arm64"),

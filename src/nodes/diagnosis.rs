@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    ids::{Arch, Mac, Stage, Time},
-    nodes::Node,
+    ids::{Arch, Loader, Stage, Time},
+    nodes::{Node, Trail},
 };
 
 /// Silence after one single DISCOVER that is no longer the firmware's pause between two.
@@ -21,46 +21,6 @@ const BOOT_SILENCE: Duration = Duration::from_secs(120);
 const IMAGE_SILENCE: Duration = Duration::from_secs(60);
 /// A server's firmware may test its memory for minutes.
 const RESTART_SILENCE: Duration = Duration::from_secs(5 * 60);
-
-/// What a node did since it last got on; not kept, because it is about the present minutes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Trail {
-    /// DISCOVERs since anything was fetched.
-    asks: u32,
-    /// Whether it has fetched its loader since its last start, and its menu.
-    loader: bool,
-    menu: bool,
-    /// Starts in a row that ended with the loader.
-    refused: u32,
-}
-
-/// A step on a node's way from its firmware to its kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Its firmware's DISCOVER.
-    Asked,
-    /// It has its loader.
-    Loader,
-    /// Its loader asked for the menu, or anything that comes after that.
-    Menu,
-}
-
-impl Trail {
-    /// Notes a step.
-    pub fn take(&mut self, step: Step) {
-        match step {
-            Step::Asked => {
-                if self.loader {
-                    self.refused = if self.menu { 0 } else { self.refused + 1 };
-                }
-                (self.loader, self.menu) = (false, false);
-                self.asks += 1;
-            }
-            Step::Loader => (self.loader, self.asks) = (true, 0),
-            Step::Menu => *self = Trail { loader: true, menu: true, ..Trail::default() },
-        }
-    }
-}
 
 /// What is known of a node's surroundings.
 #[derive(Debug, Clone, Copy)]
@@ -84,21 +44,19 @@ pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> O
     let silence = now.since(node.seen);
     let sentence = match node.stage {
         Stage::Discovered if !around.has_loader => firmware(node.arch),
-        Stage::Discovered | Stage::Loading if trail.refused >= REFUSED => {
-            "it fetches its loader and starts over: Secure Boot refuses the loader; switch Secure Boot off".into()
-        }
-        Stage::Discovered if trail.asks >= IN_VAIN => match around.rival {
+        Stage::Discovered | Stage::Loading if trail.in_vain() >= REFUSED && !trail.has_its_menu() => refusal(node.arch, trail),
+        Stage::Discovered if trail.asks() >= IN_VAIN => match around.rival {
             Some(rival) => format!("two DHCP servers answer it, and it fetches nothing: take {rival} away"),
             None => "it asks again and again and fetches nothing: the answers don't reach it, or its firmware can't use \
                      them; look at the switch and at the firmware's network settings"
                 .into(),
         },
-        Stage::Discovered if trail.asks == 1 && silence >= HEARD_ONCE => {
+        Stage::Discovered if trail.asks() == 1 && silence >= HEARD_ONCE => {
             "it was heard once, then fell silent: its switch port may be held by spanning tree for 30 s; set the port to \
              edge (portfast)"
                 .into()
         }
-        Stage::Loading if trail.menu && silence >= MENU_SILENCE => {
+        Stage::Loading if trail.has_its_menu() && silence >= MENU_SILENCE => {
             "it has its menu and fetches no kernel, or only a part of it: its loader can't reach the server, or its memory \
              is too small for kernel and initrd"
                 .into()
@@ -121,17 +79,27 @@ pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> O
 
 fn firmware(arch: Option<Arch>) -> String {
     match arch {
-        Some(arch @ (Arch::EfiX64Http | Arch::EfiArm64Http)) => {
-            format!(
-                "its firmware asks for HTTP boot only ({arch}), and that is not served; switch PXE over IPv4 on"
-            )
-        }
         Some(Arch::EfiIa32) => {
             "its firmware is 32-bit UEFI, for which there is no loader; switch BIOS boot on".into()
         }
         Some(arch) => format!("there is no loader for its firmware ({arch})"),
         None => "its firmware does not say what it is, so there is no loader for it".into(),
     }
+}
+
+/// Why a node starts over when it has its loader.
+fn refusal(arch: Option<Arch>, trail: &Trail) -> String {
+    let uefi = arch.is_some_and(|arch| !matches!(arch, Arch::Bios | Arch::RaspberryPi | Arch::UbootArm64));
+    let why = match (uefi, trail.refused().contains(&Loader::Shim)) {
+        (true, true) => {
+            "Secure Boot refuses the signed one, too, because it trusts other keys; switch Secure Boot off"
+        }
+        (true, false) => {
+            "Secure Boot refuses what is not signed; switch HTTP boot on in its firmware, or Secure Boot off"
+        }
+        (false, _) => "it does not run there, or does not reach this server; set loader for this node",
+    };
+    format!("it fetches its loader and starts over: {why}")
 }
 
 /// What helps against a failure that the node told itself.
@@ -147,36 +115,15 @@ fn remedy(reason: &str) -> Option<&'static str> {
     REMEDIES.iter().find(|(words, _)| reason.contains(words)).map(|(_, remedy)| *remedy)
 }
 
-/// The trails of nodes, by their first address.
-#[derive(Debug, Clone, Default)]
-pub struct Trails(std::collections::BTreeMap<Mac, Trail>);
-
-impl Trails {
-    /// Notes a node's step.
-    pub fn take(&mut self, mac: Mac, step: Step) {
-        // As the registry does: invented addresses must not fill the memory.
-        if self.0.len() < 4096 || self.0.contains_key(&mac) {
-            self.0.entry(mac).or_default().take(step);
-        }
-    }
-
-    /// A node's trail.
-    pub fn of(&self, mac: Mac) -> Trail {
-        self.0.get(&mac).copied().unwrap_or_default()
-    }
-
-    /// Nothing is known of a node any more.
-    pub fn forget(&mut self, mac: Mac) {
-        self.0.remove(&mac);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::nodes::{Failure, Grant};
+    use crate::{
+        ids::{self, Mac},
+        nodes::{Failure, Grant, Step},
+    };
 
     const ALONE: Around<'_> = Around { rival: None, has_loader: true };
 
@@ -206,6 +153,18 @@ mod tests {
         trail
     }
 
+    /// The same; each DISCOVER is answered by the next loader.
+    fn after_telling(loaders: &[ids::Loader], steps: &[Step]) -> Trail {
+        let (mut trail, mut loaders) = (Trail::default(), loaders.iter());
+        for step in steps {
+            trail.take(*step);
+            if *step == Step::Asked {
+                trail.tell(loaders.next().copied());
+            }
+        }
+        trail
+    }
+
     #[track_caller]
     fn says(node: &Node, steps: &[Step], around: Around<'_>, seconds: u64, words: Option<&str>) {
         let said = diagnosis(node, &after(steps), around, Time(seconds * 1000));
@@ -217,7 +176,9 @@ mod tests {
 
     #[test]
     fn each_way_of_being_stuck_has_its_sentence() {
-        use Step::{Asked, Loader, Menu};
+        use Step::{Asked, Kernel, Loader};
+        const MENU: Step = Step::Menu { kernel: true };
+        const TO_DISK: Step = Step::Menu { kernel: false };
         let asking = node(Stage::Discovered, Arch::EfiX64);
         says(&asking, &[Asked], ALONE, 19, None);
         says(&asking, &[Asked], ALONE, 20, Some("spanning tree"));
@@ -227,13 +188,16 @@ mod tests {
         says(&asking, &[Asked; 5], rival, 1, Some("take 10.10.10.254 (02:00:00:00:00:fe) away"));
         says(&asking, &[Asked, Loader, Asked], ALONE, 1, None);
         says(&asking, &[Asked, Loader, Asked, Loader, Asked], ALONE, 1, Some("Secure Boot"));
-        says(&asking, &[Asked, Loader, Menu, Asked, Loader, Menu, Asked], ALONE, 1, None);
+        let signed_too = &[Asked, Loader, Asked, Loader, Asked];
+        let trail = after_telling(&[ids::Loader::Grub, ids::Loader::Shim], signed_too);
+        let said = diagnosis(&asking, &trail, ALONE, Time(1));
+        assert!(said.as_ref().is_some_and(|said| said.contains("other keys")), "{said:?}");
+        says(&asking, &[Asked, Loader, TO_DISK, Asked, Loader, TO_DISK, Asked], ALONE, 1, None);
+        says(&asking, &[Asked, Loader, MENU, Kernel, Asked, Loader, MENU, Kernel, Asked], ALONE, 1, None);
+        let bios = node(Stage::Discovered, Arch::Bios);
+        says(&bios, &[Asked, Loader, MENU, Asked, Loader, MENU, Asked], ALONE, 1, Some("set loader"));
         let no_loader = Around { has_loader: false, ..ALONE };
-        for (arch, words) in [
-            (Arch::EfiX64Http, "HTTP boot only"),
-            (Arch::EfiIa32, "32-bit UEFI"),
-            (Arch::Other(99), "architecture 99"),
-        ] {
+        for (arch, words) in [(Arch::EfiIa32, "32-bit UEFI"), (Arch::Other(99), "architecture 99")] {
             says(&node(Stage::Discovered, arch), &[Asked], no_loader, 0, Some(words));
         }
         let stages = [
@@ -244,8 +208,8 @@ mod tests {
         ];
         for (stage, patience, words) in stages {
             let node = node(stage, Arch::Bios);
-            says(&node, &[Asked, Loader, Menu], ALONE, patience - 1, None);
-            says(&node, &[Asked, Loader, Menu], ALONE, patience, Some(words));
+            says(&node, &[Asked, Loader, MENU], ALONE, patience - 1, None);
+            says(&node, &[Asked, Loader, MENU], ALONE, patience, Some(words));
         }
     }
 
@@ -273,7 +237,7 @@ mod tests {
         /// Nobody is called stuck who may not install, nor who has just been heard of in a stage of its install.
         #[test]
         fn who_gets_on_hears_nothing(
-            steps in proptest::collection::vec(prop_oneof![Just(Step::Asked), Just(Step::Loader), Just(Step::Menu)], 0..20),
+            steps in proptest::collection::vec(prop_oneof![Just(Step::Asked), Just(Step::Loader), Just(Step::Kernel), any::<bool>().prop_map(|kernel| Step::Menu { kernel })], 0..20),
             number in 3usize..8, seconds in 0u64..100_000,
         ) {
             let mut node = node(Stage::ALL[number], Arch::Bios);

@@ -10,12 +10,14 @@ pub mod journal;
 mod node;
 mod registry;
 mod tokens;
+mod trail;
 
-pub use diagnosis::{Around, Step, Trail, Trails, diagnosis};
+pub use diagnosis::{Around, diagnosis};
 pub use grant::{Grant, Verdict};
 pub use node::{Failure, ImageProgress, Installed, Node, Sign};
 pub use registry::{Moved, Registry, Update};
 pub use tokens::Tokens;
+pub use trail::{Step, Trail, Trails};
 
 #[cfg(test)]
 mod tests;

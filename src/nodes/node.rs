@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::{
-    ids::{Arch, Mac, OfferStyle, Stage, Time},
+    ids::{Arch, Loader, Mac, OfferStyle, Stage, Time},
     nodes::Grant,
 };
 
@@ -44,6 +44,9 @@ pub struct Node {
     /// The style of a proxy's offer that has led it to its loader.
     #[serde(default)]
     pub offer_style: Option<OfferStyle>,
+    /// The loader that has led it to its kernel.
+    #[serde(default)]
+    pub loader: Option<Loader>,
 }
 
 /// The image's transfer.
@@ -143,6 +146,7 @@ impl Node {
             writes: 0,
             log: String::new(),
             offer_style: None,
+            loader: None,
         }
     }
 

@@ -70,6 +70,7 @@ fn snapshot(armed: bool, image: Option<(u64, u64)>) -> Snapshot {
         address: None,
         granted: false,
         offer_style: None,
+        loader: None,
         diagnosis: None,
         image: Some(crate::nodes::ImageProgress { sent, total }),
         failure: None,

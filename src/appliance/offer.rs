@@ -1,0 +1,114 @@
+//! What a machine that asks for a network boot is told to load.
+
+use crate::{
+    appliance::{Appliance, Change, Outcome},
+    boot,
+    dhcp::{self, Standing},
+    ids::{Arch, Loader, Mac, Time},
+    nodes::{Sign, Step},
+};
+
+impl Appliance {
+    /// Notes what a DHCP client's message says of its node, and decides what it boots.
+    pub(super) fn boot_for(&mut self, client: &dhcp::Client, now: Time, out: &mut Outcome) -> dhcp::Boot {
+        if client.wants_boot() {
+            if self.is_second_stage(client) {
+                let update = self.nodes.saw(client.mac, Sign::Alive, true, now);
+                self.note(update, out);
+            } else if client.is_discover() {
+                self.trails.take(self.nodes.primary(client.mac), Step::Asked);
+                let sign = Sign::NetworkBoot { arch: client.arch, open: self.arming.open(now) };
+                let update = self.nodes.saw(client.mac, sign, true, now);
+                self.note(update, out);
+                self.grant_if_armed(client.mac, now, out);
+            }
+            return self.boot_file(client);
+        }
+        if client.starts_afresh() {
+            let listed = self.nodes.is_listed(client.mac);
+            let update = self.nodes.saw(client.mac, Sign::SystemBoot, listed, now);
+            self.note(update, out);
+        }
+        dhcp::Boot::None
+    }
+
+    /// The loader, unless the node is to boot its disk and its firmware goes on to it by itself.
+    pub(super) fn boot_file(&mut self, client: &dhcp::Client) -> dhcp::Boot {
+        let arch = client.arch.unwrap_or(Arch::Bios);
+        let beside = self.interlock.standing() == Standing::Proxy;
+        let node = self.nodes.get(client.mac);
+        let to_disk = node.is_none_or(|node| node.grant.is_none());
+        if to_disk && boot::goes_on_without_file(arch) {
+            return dhcp::Boot::None;
+        }
+        // In somebody else's network, others' machines boot as if this service were not there.
+        let ours = self.nodes.is_listed(client.mac) || node.is_some_and(|node| node.writes > 0);
+        if to_disk && beside && !ours {
+            return dhcp::Boot::None;
+        }
+        let load = |file: String| dhcp::Boot::Load { server: self.settings.network.address, file };
+        if boot::asks_by_itself(arch) {
+            return load(String::new());
+        }
+        let Some(loader) = self.loader_for(client, arch, beside) else { return dhcp::Boot::None };
+        let boot = match loader {
+            Loader::Ipxe if client.boots_scripts() => {
+                load(format!("{}/boot.ipxe?mac={}", self.server_url(), client.mac))
+            }
+            // iPXE would only be the long way round.
+            Loader::Ipxe if to_disk => {
+                boot::disk_loader(arch).map_or(dhcp::Boot::None, |file| load(file.into()))
+            }
+            loader => boot::file(loader, arch).map_or(dhcp::Boot::None, |file| {
+                load(if arch.boots_by_http() { format!("{}/{file}", self.server_url()) } else { file.into() })
+            }),
+        };
+        self.trails.tell(self.nodes.primary(client.mac), Some(loader));
+        boot
+    }
+
+    /// The loader for a client: the one that the configuration says, or the best of those that have not failed it.
+    fn loader_for(&self, client: &dhcp::Client, arch: Arch, beside: bool) -> Option<Loader> {
+        let script = |loader: Loader| loader == Loader::Ipxe && client.boots_scripts();
+        let is_there = |file: &str| {
+            let name: Vec<String> = file.split('/').map(str::to_owned).collect();
+            self.catalog.loader(&name).is_some()
+        };
+        let usable =
+            |loader: Loader| script(loader) || boot::file(loader, arch).is_some_and(|file| is_there(file));
+        if self.is_second_stage(client) {
+            return Some(Loader::Ipxe);
+        }
+        let own = self.node_settings(client.mac).and_then(|node| node.loader);
+        if let Some(chosen) = own.or(self.settings.install.loader).filter(|loader| usable(*loader)) {
+            return Some(chosen);
+        }
+        // Menus that somebody wrote by hand are pxelinux's.
+        if arch == Arch::Bios && self.catalog.pxelinux_menu(self.nodes.primary(client.mac)).is_some() {
+            return Some(Loader::Pxelinux);
+        }
+        let suited: Vec<Loader> = boot::loaders(arch, client.boots_scripts(), beside)
+            .iter()
+            .copied()
+            .filter(|loader| usable(*loader))
+            .collect();
+        let worked = self.nodes.get(client.mac).and_then(|node| node.loader);
+        boot::choose(&suited, worked, self.trails.of(self.nodes.primary(client.mac)).refused())
+    }
+
+    /// Whether this is the iPXE that a node was given as its loader, and no new start of the node.
+    fn is_second_stage(&self, client: &dhcp::Client) -> bool {
+        let trail = self.trails.of(self.nodes.primary(client.mac));
+        client.is_ipxe() && trail.told() == Some(Loader::Ipxe) && trail.has_only_its_loader()
+    }
+
+    /// A loader asked for the kernel that its menu names: it is the one that works with its node.
+    pub(super) fn remember_loader(&mut self, mac: Mac, now: Time, out: &mut Outcome) {
+        let told = self.trails.of(mac).told();
+        self.trails.take(mac, Step::Kernel);
+        if told.is_some() && self.nodes.get(mac).is_some_and(|node| node.loader != told) {
+            let update = self.nodes.change(mac, now, |node| node.loader = told);
+            out.changes.extend(update.changed.map(Change::Node));
+        }
+    }
+}

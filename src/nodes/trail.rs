@@ -1,0 +1,146 @@
+//! How far each machine has come on its way from its firmware to its kernel, and where it turned back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::{Loader, Mac};
+
+/// What a node did since it last got on; not kept, because it is about the present minutes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trail {
+    /// DISCOVERs since anything was fetched.
+    asks: u32,
+    /// The loader that it was told to fetch.
+    told: Option<Loader>,
+    /// How far it is since its last start.
+    reached: Reached,
+    /// Starts in a row that ended with the loader.
+    in_vain: u32,
+    /// The loaders that they ended with.
+    refused: BTreeSet<Loader>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Reached {
+    #[default]
+    Nothing,
+    Loader,
+    /// Its menu, which names a kernel or not.
+    Menu(bool),
+    Kernel,
+}
+
+/// A step on a node's way from its firmware to its kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Its firmware's DISCOVER.
+    Asked,
+    /// It has its loader.
+    Loader,
+    /// Its loader asked for the menu, which names a kernel or leads to the disk.
+    Menu {
+        /// It names one.
+        kernel: bool,
+    },
+    /// It asked for the kernel, or for anything that comes after that.
+    Kernel,
+}
+
+impl Trail {
+    /// Notes a step.
+    pub fn take(&mut self, step: Step) {
+        match step {
+            Step::Asked => {
+                match self.reached {
+                    // The loader did not run, or could not do what its menu says.
+                    Reached::Loader | Reached::Menu(true) => {
+                        self.in_vain += 1;
+                        self.refused.extend(self.told);
+                    }
+                    Reached::Nothing => {}
+                    Reached::Menu(false) | Reached::Kernel => self.gets_on(),
+                }
+                self.reached = Reached::Nothing;
+                self.asks += 1;
+            }
+            Step::Loader => (self.reached, self.asks) = (Reached::Loader, 0),
+            Step::Menu { kernel } => (self.reached, self.asks) = (Reached::Menu(kernel), 0),
+            Step::Kernel => {
+                self.reached = Reached::Kernel;
+                self.gets_on();
+            }
+        }
+    }
+
+    fn gets_on(&mut self) {
+        (self.asks, self.in_vain) = (0, 0);
+        self.refused.clear();
+    }
+
+    /// Notes which loader the node is told to fetch.
+    pub fn tell(&mut self, loader: Option<Loader>) {
+        self.told = loader;
+    }
+
+    /// The loader that the node was told last.
+    pub fn told(&self) -> Option<Loader> {
+        self.told
+    }
+
+    /// Loaders that it fetched, and then started over.
+    pub fn refused(&self) -> &BTreeSet<Loader> {
+        &self.refused
+    }
+
+    /// DISCOVERs since anything was fetched.
+    pub fn asks(&self) -> u32 {
+        self.asks
+    }
+
+    /// Starts in a row that ended with the loader, or with a menu that names a kernel.
+    pub fn in_vain(&self) -> u32 {
+        self.in_vain
+    }
+
+    /// Whether it has its menu.
+    pub fn has_its_menu(&self) -> bool {
+        matches!(self.reached, Reached::Menu(_) | Reached::Kernel)
+    }
+
+    /// Whether it has fetched its loader and not yet its menu.
+    pub fn has_only_its_loader(&self) -> bool {
+        self.reached == Reached::Loader
+    }
+}
+
+/// The trails of nodes, by their first address.
+#[derive(Debug, Clone, Default)]
+pub struct Trails(BTreeMap<Mac, Trail>);
+
+impl Trails {
+    /// Notes a node's step.
+    pub fn take(&mut self, mac: Mac, step: Step) {
+        self.change(mac, |trail| trail.take(step));
+    }
+
+    /// Notes which loader a node is told to fetch.
+    pub fn tell(&mut self, mac: Mac, loader: Option<Loader>) {
+        self.change(mac, |trail| trail.tell(loader));
+    }
+
+    fn change(&mut self, mac: Mac, change: impl FnOnce(&mut Trail)) {
+        // As the registry does: invented addresses must not fill the memory.
+        if self.0.len() < 4096 || self.0.contains_key(&mac) {
+            change(self.0.entry(mac).or_default());
+        }
+    }
+
+    /// A node's trail.
+    pub fn of(&self, mac: Mac) -> Trail {
+        self.0.get(&mac).cloned().unwrap_or_default()
+    }
+
+    /// Nothing is known of a node any more.
+    pub fn forget(&mut self, mac: Mac) {
+        self.0.remove(&mac);
+    }
+}
