@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced: an apt of its own for Debian trixie on arm64, which reads and writes nothing of this machine's apt
-# but the mirror's address. Downloads are checked against Debian's archive keys.
+# Sourced: an apt of its own for Debian trixie, which reads and writes nothing of this machine's apt but the mirror's
+# address. Downloads are checked against Debian's archive keys.
 
 debian_release=trixie
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -13,9 +13,15 @@ own_mirror() {
     sed -n "s/^Debian|$1|//p" | head -n 1
 }
 
-# Writes apt's configuration and sources to the folder $1, and makes apt-get and apt-cache use them.
+# use_own_apt FOLDER [ARCHITECTURE]...: writes apt's configuration and sources to FOLDER, and makes apt-get and apt-cache
+# use them. Packages are for arm64; for other architectures too where those are named.
 use_own_apt() {
-  local folder=$1 mirror security suite
+  local folder=$1 mirror security suite architecture architectures=arm64 list='"arm64";'
+  shift
+  for architecture in "$@"; do
+    architectures+=,$architecture
+    list+=" \"$architecture\";"
+  done
   mirror=${RACKBERRY_MIRROR:-$(own_mirror Debian)}
   mirror=${mirror:-http://deb.debian.org/debian}
   security=${RACKBERRY_SECURITY_MIRROR:-$(own_mirror Debian-Security)}
@@ -25,7 +31,7 @@ use_own_apt() {
   {
     for suite in "$mirror $debian_release" "$mirror $debian_release-updates" \
       "$security $debian_release-security" "$mirror $debian_release-backports"; do
-      echo "deb [arch=arm64 signed-by=$debian_keyring] ${suite% *} ${suite##* } main non-free-firmware"
+      echo "deb [arch=$architectures signed-by=$debian_keyring] ${suite% *} ${suite##* } main non-free-firmware"
     done
   } >"$folder/etc/sources.list"
   cat >"$folder/apt.conf" <<END
@@ -36,7 +42,7 @@ Dir::State "$folder/state";
 Dir::State::status "$folder/status";
 Dir::Cache "$folder/cache";
 APT::Architecture "arm64";
-APT::Architectures { "arm64"; };
+APT::Architectures { $list };
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
 Acquire::Languages "none";
