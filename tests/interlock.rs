@@ -2,15 +2,11 @@
 
 mod support;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs::File,
-    process::Command,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use support::{
     Net, Watched,
+    capture::{Capture, offering},
     router::{ROUTER, ROUTER_MAC, router},
     service::Service,
     wait_until,
@@ -21,76 +17,12 @@ const UDHCPC: &str = "udhcpc -f -q -n -t 8 -T 1 -i eth0 -s /bin/true 2>&1";
 /// As on the image: nothing but the interface is configured.
 const AUTO: &str = "[network]\ninterface = 'br0'\n";
 
-/// Writes every frame of br0, both ways, for tcpdump to read: in a user namespace it can't capture itself, because it
-/// insists on dropping groups that it may not drop there.
-const CAPTURE: &str = r#"
-import socket, struct, sys
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-s.bind(('br0', 0))
-out = open(sys.argv[1], 'wb', buffering=0)
-out.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
-print('listening', flush=True)
-while True:
-    frame = s.recv(65535)
-    out.write(struct.pack('<IIII', 0, 0, len(frame), len(frame)) + frame)
-"#;
-
-/// Everything that is said of DHCP, in packets.
-struct Capture<'a> {
-    net: &'a Net,
-    _python: Watched,
-}
-
-impl Capture<'_> {
-    fn start(net: &Net) -> Capture<'_> {
-        // What goes from port to port, too.
-        net.run("ip link set br0 promisc on");
-        let mut python = net.command("python3");
-        python.arg("-c").arg(CAPTURE).arg(net.path("dhcp.pcap"));
-        let python = Watched::start(python);
-        python.wait_for("listening", 0, SOON);
-        Capture { net, _python: python }
-    }
-
-    /// The servers whose OFFERs with an address each conversation has seen, by client and transaction.
-    fn offers(&self) -> BTreeMap<String, BTreeSet<String>> {
-        let pcap = File::open(self.net.path("dhcp.pcap")).expect("a capture");
-        let mut tcpdump = Command::new("tcpdump");
-        tcpdump.args(["-vv", "-n", "-tt", "-r", "-", "port 67 or port 68"]).stdin(pcap);
-        let said = tcpdump.output().expect("tcpdump");
-        let text = String::from_utf8_lossy(&said.stdout);
-        let mut offers = BTreeMap::<String, BTreeSet<String>>::new();
-        let words = |packet: &str, after: &str| {
-            let rest = packet.split_once(after)?.1.trim_start();
-            rest.split([',', '\n', ' ']).next().map(str::to_owned)
-        };
-        // Every packet begins with its time, which the capture leaves at zero.
-        for packet in text.split("0.000000 IP").filter(|packet| packet.contains("length 1: Offer")) {
-            let (Some(xid), Some(_address)) = (words(packet, "xid "), words(packet, "Your-IP")) else {
-                continue;
-            };
-            let client = words(packet, "Client-Ethernet-Address").expect("a client");
-            let server = words(packet, "Server-ID (54), length 4:").expect("a server");
-            offers.entry(format!("{client} {xid}")).or_default().insert(server);
-        }
-        offers
-    }
-}
-
-/// That never two servers offered addresses in one conversation; returns all that offered any.
-fn offering(offers: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<&str> {
-    for (conversation, servers) in offers {
-        assert_eq!(servers.len(), 1, "{conversation} had offers of {servers:?}");
-    }
-    offers.values().flatten().map(String::as_str).collect()
-}
-
 #[test]
 fn beside_a_router_that_is_there_first_nothing_is_ever_offered() {
     let net = Net::new();
     net.client("c1", "02:00:00:00:00:01");
     let _router = router(&net, "");
-    let capture = Capture::start(&net);
+    let capture = Capture::start(&net, "br0");
     let service = Service::start(&net, AUTO);
     let found = format!(
         "another DHCP server is in this network: {ROUTER} ({ROUTER_MAC}); no addresses are handed out"
@@ -116,7 +48,7 @@ fn beside_a_router_that_is_there_first_nothing_is_ever_offered() {
 fn a_router_that_comes_later_is_given_way() {
     let net = Net::new();
     let service = Service::start(&net, AUTO);
-    let capture = Capture::start(&net);
+    let capture = Capture::start(&net, "br0");
     for number in 1..4 {
         net.client(&format!("c{number}"), &format!("02:00:00:00:00:0{number}"));
     }
@@ -141,7 +73,7 @@ fn a_router_that_comes_later_is_given_way() {
 fn a_new_router_that_answers_at_once_is_found_before_the_first_double_offer() {
     let net = Net::new();
     let service = Service::start(&net, AUTO);
-    let capture = Capture::start(&net);
+    let capture = Capture::start(&net, "br0");
     let _router = router(&net, "--no-ping");
     net.client("c1", "02:00:00:00:00:01");
     assert!(net.run_in("c1", UDHCPC).contains(&format!("obtained from {ROUTER}")));
@@ -154,7 +86,7 @@ fn a_new_router_that_answers_at_once_is_found_before_the_first_double_offer() {
 fn a_server_that_ignores_strangers_is_found_by_what_its_machines_say() {
     let net = Net::new();
     let service = Service::start(&net, AUTO);
-    let capture = Capture::start(&net);
+    let capture = Capture::start(&net, "br0");
     let _router =
         router(&net, "--no-ping --dhcp-ignore=tag:!known --dhcp-host=02:00:00:00:00:01,10.10.10.151");
     // Another machine has its address from here, which is no trouble of that server's.
@@ -178,7 +110,7 @@ fn a_server_that_ignores_strangers_is_found_by_what_its_machines_say() {
 fn in_mode_full_it_warns_loudly_and_goes_on() {
     let net = Net::new();
     let _router = router(&net, "--no-ping");
-    let capture = Capture::start(&net);
+    let capture = Capture::start(&net, "br0");
     let service = Service::start(&net, "[dhcp]\nprobe = false\n");
     service.wait_for(&format!("ANOTHER DHCP SERVER is in this network: {ROUTER} ({ROUTER_MAC})"), SOON);
     net.client("c1", "02:00:00:00:00:01");

@@ -20,11 +20,53 @@ pub enum Firmware {
     Bios,
     /// EDK2 (OVMF), x86-64.
     Uefi,
+    /// The same with Secure Boot: it trusts what Microsoft has signed.
+    UefiSecure,
+    /// EDK2 (AAVMF), arm64.
+    UefiArm64,
+    /// U-Boot, arm64.
+    UbootArm64,
 }
 
-/// Where Debian's package ovmf puts the firmware; the variables are a template that each machine copies.
-const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
-const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/// Firmware from Debian's packages; the variables are a template that each machine copies.
+struct Flash {
+    package: &'static str,
+    code: &'static str,
+    variables: &'static str,
+}
+
+const OVMF: Flash = Flash {
+    package: "ovmf",
+    code: "/usr/share/OVMF/OVMF_CODE_4M.fd",
+    variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
+};
+const OVMF_SECURE: Flash = Flash {
+    package: "ovmf",
+    code: "/usr/share/OVMF/OVMF_CODE_4M.ms.fd",
+    variables: "/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
+};
+const AAVMF: Flash = Flash {
+    package: "qemu-efi-aarch64",
+    code: "/usr/share/AAVMF/AAVMF_CODE.fd",
+    variables: "/usr/share/AAVMF/AAVMF_VARS.fd",
+};
+const UBOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
+
+impl Firmware {
+    fn flash(self) -> Option<Flash> {
+        match self {
+            Self::Bios | Self::UbootArm64 => None,
+            Self::Uefi => Some(OVMF),
+            Self::UefiSecure => Some(OVMF_SECURE),
+            Self::UefiArm64 => Some(AAVMF),
+        }
+    }
+
+    fn is_arm64(self) -> bool {
+        matches!(self, Self::UefiArm64 | Self::UbootArm64)
+    }
+}
+
 /// Bytes of a blank disk; sparse.
 const DISK: u64 = 512 << 20;
 /// How long QEMU's monitor may take to answer.
@@ -42,6 +84,8 @@ pub struct Machine {
     /// Its memory in MiB; at first what the firmware, the demo's kernel and the unpacking of its image take, and
     /// little more.
     pub memory: u32,
+    /// Whether its UEFI firmware boots from the network by HTTP only, its PXE switched off.
+    pub http_only: bool,
     /// The folder for its disk, sockets and console log.
     pub dir: PathBuf,
 }
@@ -56,13 +100,14 @@ impl Machine {
         fs::create_dir_all(&dir).with_context(|| format!("can't make {}", dir.display()))?;
         let memory = match firmware {
             Firmware::Bios => 192,
-            Firmware::Uefi => 384,
+            Firmware::Uefi | Firmware::UefiSecure => 384,
+            Firmware::UefiArm64 | Firmware::UbootArm64 => 512,
         };
-        let machine = Machine { name: name.to_owned(), mac, firmware, memory, dir };
+        let machine = Machine { name: name.to_owned(), mac, firmware, memory, http_only: false, dir };
         File::create(machine.disk()).and_then(|disk| disk.set_len(DISK)).context("can't make a disk")?;
-        if firmware == Firmware::Uefi {
-            fs::copy(OVMF_VARS, machine.variables())
-                .with_context(|| format!("{OVMF_VARS} is missing: install Debian's package ovmf"))?;
+        if let Some(Flash { package, variables, .. }) = firmware.flash() {
+            fs::copy(variables, machine.variables())
+                .with_context(|| format!("{variables} is missing: install Debian's package {package}"))?;
         }
         Ok(machine)
     }
@@ -100,7 +145,8 @@ impl Machine {
         let (cable, machine) = self.cable();
         // The last run's; QEMU does not replace them.
         let _ = fs::remove_file(&machine);
-        let mut qemu = Command::new("qemu-system-x86_64");
+        let processor = if self.firmware.is_arm64() { "aarch64" } else { "x86_64" };
+        let mut qemu = Command::new(format!("qemu-system-{processor}"));
         qemu.args(["-name", &self.name, "-nodefaults", "-display", "none", "-no-user-config"]);
         qemu.args(["-accel", "tcg", "-smp", "1"]);
         let netdev = format!(
@@ -115,12 +161,30 @@ impl Machine {
             Firmware::Bios => {
                 qemu.args(["-machine", "pc,graphics=off", "-device", &nic]);
             }
+            // The card's own ROM is an iPXE; without it, EDK2's network clients are what boots.
             Firmware::Uefi => {
-                // The card's own ROM is an iPXE; without it, EDK2's PXE client is what boots.
                 qemu.args(["-machine", "q35", "-device", &(nic + ",romfile=")]);
-                let code = format!("if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}");
-                let variables = format!("if=pflash,unit=1,format=raw,file={}", self.variables().display());
-                qemu.args(["-drive", &code, "-drive", &variables]);
+            }
+            Firmware::UefiSecure => {
+                // The variables with the keys are behind the processor's system management mode.
+                qemu.args(["-machine", "q35,smm=on", "-device", &(nic + ",romfile=")]);
+                qemu.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+            }
+            Firmware::UefiArm64 | Firmware::UbootArm64 => {
+                qemu.args(["-machine", "virt", "-cpu", "cortex-a57", "-device", &(nic + ",romfile=")]);
+            }
+        }
+        if self.firmware == Firmware::UbootArm64 {
+            qemu.args(["-bios", UBOOT]);
+        }
+        if let Some(Flash { code, .. }) = self.firmware.flash() {
+            let code = format!("if=pflash,unit=0,format=raw,readonly=on,file={code}");
+            let variables = format!("if=pflash,unit=1,format=raw,file={}", self.variables().display());
+            qemu.args(["-drive", &code, "-drive", &variables]);
+        }
+        if self.http_only {
+            for switch in ["IPv4PXESupport", "IPv6PXESupport"] {
+                qemu.args(["-fw_cfg", &format!("name=opt/org.tianocore/{switch},string=no")]);
             }
         }
         // A disk that ends with the demo need not survive a power cut.

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, clippy::expect_used, reason = "tests wait for real processes")]
 
 pub mod board;
+pub mod capture;
 pub mod machine;
 pub mod router;
 pub mod service;
