@@ -3,8 +3,8 @@
 
 debs=${XDG_CACHE_HOME:-$HOME/.cache}/rackberry/trixie
 
-# deb NAME: the file of a package; NAME as packages.txt has it.
-deb() {
+# deb_file NAME: the file of a package; NAME as packages.txt has it.
+deb_file() {
   local file
   file=$(sed -n "s/^$1 //p" "$debs/list" 2>/dev/null)
   echo "$debs/${file:-missing}"
@@ -16,6 +16,6 @@ unpack_debs() {
   shift
   mkdir -p "$folder"
   for name in "$@"; do
-    dpkg-deb -x "$(deb "$name")" "$folder"
+    dpkg-deb -x "$(deb_file "$name")" "$folder"
   done
 }

@@ -36,6 +36,8 @@ unpack_kernel() {
     mv "$1/download/"*.deb "$deb"
   fi
   dpkg-deb -x "$deb" "$1/kernel"
+  # Later packages have their modules below /usr only.
+  [ -e "$1/kernel/lib" ] || ln -s usr/lib "$1/kernel/lib"
   # shellcheck disable=SC2034 # for those who source this
   vmlinuz=$(find "$1/kernel/boot" -name 'vmlinuz-*')
   module_folder=$(find "$1/kernel/lib/modules" -mindepth 1 -maxdepth 1)
@@ -57,10 +59,11 @@ with_needs() {
   echo "${line%%:*}"
 }
 
-# start_tree TREE INIT: an initramfs with busybox, the given init, and what every live system has.
+# start_tree TREE INIT [BUSYBOX]: an initramfs with busybox (this machine's, where none is given), the given init, and
+# what every live system has.
 start_tree() {
   mkdir -p "$1"/{bin,dev,etc/acpi/PWRF,proc,sys,run,tmp,sysroot,var/lib,lib/modules}
-  cp "$(command -v busybox)" "$1/bin/busybox"
+  cp "${3:-$(command -v busybox)}" "$1/bin/busybox"
   ln -s busybox "$1/bin/sh"
   install -m 755 "$2" "$1/init"
   install -m 644 "$live/live.sh" "$1/lib/live.sh"
