@@ -6,11 +6,11 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddrV4,
+    net::{Ipv4Addr, SocketAddrV4},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{
     appliance::{
@@ -27,6 +27,8 @@ use crate::{
 
 /// Most events that share a commit.
 const BATCH: usize = 512;
+/// So many machines may start anew before a connection has looked.
+const RESTARTS: usize = 256;
 
 /// What reaches the owner.
 #[derive(Debug)]
@@ -63,13 +65,15 @@ pub struct Handle {
     to_owner: mpsc::Sender<Message>,
     /// Nothing is decided by what is in it, so it is nobody's state.
     packets: Arc<Mutex<dhcp::Recorder>>,
+    /// Addresses of machines that start anew.
+    restarts: broadcast::Sender<Ipv4Addr>,
 }
 
 impl Handle {
     /// A handle and the owner's end of it, with room for `capacity` waiting messages.
     pub fn channel(capacity: usize) -> (Handle, mpsc::Receiver<Message>) {
         let (to_owner, inbox) = mpsc::channel(capacity);
-        (Handle { to_owner, packets: Arc::default() }, inbox)
+        (Handle { to_owner, packets: Arc::default(), restarts: broadcast::Sender::new(RESTARTS) }, inbox)
     }
 
     /// Asks, and waits until the answer and everything it relies on is on disk.
@@ -86,6 +90,11 @@ impl Handle {
     pub fn packets(&self) -> MutexGuard<'_, dhcp::Recorder> {
         // Whoever panicked while holding it left whole records.
         self.packets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the addresses of machines that start anew are told.
+    pub fn restarts(&self) -> &broadcast::Sender<Ipv4Addr> {
+        &self.restarts
     }
 
     /// Tells how far a transfer is.
@@ -122,6 +131,7 @@ pub struct Owner {
     inbox: mpsc::Receiver<Message>,
     dhcp: mpsc::UnboundedSender<dhcp::Action>,
     snapshot: watch::Sender<Snapshot>,
+    restarts: broadcast::Sender<Ipv4Addr>,
     replies: BTreeMap<ReplyId, oneshot::Sender<Answer>>,
     last_reply: u64,
     /// What others have found wrong.
@@ -131,7 +141,8 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// An owner of this state, which sends DHCP actions to `dhcp` and shows itself in `snapshot`.
+    /// An owner of this state, which sends DHCP actions to `dhcp`, shows itself in `snapshot` and tells `restarts` of
+    /// machines that start anew.
     pub fn new(
         appliance: Appliance,
         journal: Journal,
@@ -139,6 +150,7 @@ impl Owner {
         inbox: mpsc::Receiver<Message>,
         dhcp: mpsc::UnboundedSender<dhcp::Action>,
         snapshot: watch::Sender<Snapshot>,
+        restarts: broadcast::Sender<Ipv4Addr>,
     ) -> Owner {
         Owner {
             appliance,
@@ -147,6 +159,7 @@ impl Owner {
             inbox,
             dhcp,
             snapshot,
+            restarts,
             replies: BTreeMap::new(),
             last_reply: 0,
             troubles: BTreeMap::new(),
@@ -302,6 +315,8 @@ impl Owner {
             // The DHCP adapter is gone only when the service ends.
             Effect::Dhcp(action) => drop(self.dhcp.send(action)),
             Effect::Answer(id, answer) => self.reply(id, answer),
+            // Nobody has a connection: nothing to tell.
+            Effect::Restarted(address) => drop(self.restarts.send(address)),
             Effect::Note(note) => log(&note),
         }
     }
@@ -310,7 +325,7 @@ impl Owner {
         match effect {
             Effect::Answer(id, _) => self.reply(id, Answer::Refused(Refusal::Unavailable(reason.to_owned()))),
             // A probe relies on nothing, and a client asks again for what was not sent.
-            Effect::Dhcp(_) | Effect::Note(_) => {}
+            Effect::Dhcp(_) | Effect::Restarted(_) | Effect::Note(_) => {}
         }
     }
 

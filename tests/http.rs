@@ -25,7 +25,7 @@ use rackberry::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{broadcast, mpsc, watch},
     task::JoinHandle,
 };
 
@@ -43,6 +43,7 @@ struct Service {
     token: watch::Sender<Option<Token>>,
     snapshot: watch::Sender<Snapshot>,
     stop: watch::Sender<bool>,
+    restarts: broadcast::Sender<Ipv4Addr>,
     running: JoinHandle<()>,
     heard: mpsc::UnboundedReceiver<Message>,
 }
@@ -61,6 +62,7 @@ impl Service {
         fs::write(folder.path().join("image"), image()).unwrap();
         fs::File::create(folder.path().join("huge")).unwrap().set_len(HUGE).unwrap();
         let (handle, inbox) = Handle::channel(16);
+        let restarts = handle.restarts().clone();
         let (told, heard) = mpsc::unbounded_channel();
         tokio::spawn(own(folder.path().to_owned(), inbox, told));
         let (token, tokens) = watch::channel(None);
@@ -81,6 +83,7 @@ impl Service {
             token,
             snapshot,
             stop,
+            restarts,
             running,
             heard,
         }
@@ -221,6 +224,34 @@ fn answer(folder: &Path, ask: &Ask, transfer: Option<TransferId>) -> Answer {
         },
         other => Answer::Refused(Refusal::NotFound(format!("there is no {other:?}"))),
     }
+}
+
+/// GRUB uses the same ports after each start of its machine: what the last start left behind must not swallow the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_starts_anew_has_no_connections_left() {
+    let service = Service::start();
+    let connect = || {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, service.port)).unwrap();
+        stream.write_all(b"GET /image HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut first = [0; 8];
+        stream.read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"HTTP/1.1");
+        stream
+    };
+    let (mut old, mut others) = (connect(), connect());
+    service.restarts.send([10, 10, 10, 9].into()).unwrap();
+    service.restarts.send(Ipv4Addr::LOCALHOST).unwrap();
+    for stream in [&mut old, &mut others] {
+        let mut rest = Vec::new();
+        let end = stream.read_to_end(&mut rest);
+        assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    }
+    let mut new = connect();
+    service.restarts.send([10, 10, 10, 9].into()).unwrap();
+    let mut more = [0; 1000];
+    new.read_exact(&mut more).expect("another machine's start is nothing to it");
+    drop(new);
+    service.finish().await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ mod support;
 use std::{collections::BTreeSet, time::Duration};
 
 use support::{
-    Net, Watched,
+    Net,
     capture::{Capture, offering},
     router::{ROUTER, ROUTER_MAC, router},
     service::Service,

@@ -1,7 +1,7 @@
 //! What a machine that asks for a network boot is told to load.
 
 use crate::{
-    appliance::{Appliance, Change, Outcome},
+    appliance::{Appliance, Change, Effect, Outcome},
     boot,
     dhcp::{self, Standing},
     ids::{Arch, Loader, Mac, Time},
@@ -20,6 +20,7 @@ impl Appliance {
                 let sign = Sign::NetworkBoot { arch: client.arch, open: self.arming.open(now) };
                 let update = self.nodes.saw(client.mac, sign, true, now);
                 self.note(update, out);
+                out.effects.extend(self.dhcp.address_of(client.mac, now).map(Effect::Restarted));
                 self.grant_if_armed(client.mac, now, out);
             }
             return self.boot_file(client);

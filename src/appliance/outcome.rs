@@ -1,6 +1,6 @@
 //! What comes out of the appliance.
 
-use std::fmt;
+use std::{fmt, net::Ipv4Addr};
 
 use crate::{
     appliance::Answer,
@@ -42,6 +42,8 @@ pub enum Effect {
     Dhcp(dhcp::Action),
     /// Answer a question.
     Answer(ReplyId, Answer),
+    /// The machine that had this address starts anew: the connections that it had are nobody's any more.
+    Restarted(Ipv4Addr),
     /// Write a line to the log.
     Note(Note),
 }

@@ -151,7 +151,8 @@ async fn run_with(
     let (in_force, current) = watch::channel(settings.clone());
     let (token, token_seen) = watch::channel(reload::token(&settings));
     let mut tasks = Tasks::default();
-    let owner = Owner::new(appliance, journal, clock, inbox, dhcp_actions, snapshot);
+    let owner =
+        Owner::new(appliance, journal, clock, inbox, dhcp_actions, snapshot, handle.restarts().clone());
     tasks.spawn("the owner of the state", async {
         owner.run().await;
         Ok(())

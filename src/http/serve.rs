@@ -19,21 +19,27 @@ use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{Request, body::Incoming, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch},
     time::{sleep, timeout},
 };
 
 pub use self::{api::Token, bind::BindError};
-use self::{io::Impatient, metrics::Counters};
+use self::{
+    io::{Abrupt, Impatient},
+    metrics::Counters,
+};
 use crate::handle::{Handle, Snapshot};
 
 /// What the server listens on and how patient it is.
@@ -194,6 +200,18 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// Waits until the machine on the other end starts anew; it knows nothing of this connection then.
+async fn restarted(restarts: &mut broadcast::Receiver<Ipv4Addr>, peer: Peer) {
+    loop {
+        match restarts.recv().await {
+            Ok(address) if matches!(peer, Peer::Network(own) if own == address) => return,
+            // Those that were missed will time out.
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
 /// The peer's IPv4 address; the service has no other networks.
 fn network(peer: SocketAddr) -> Option<Peer> {
     match peer.ip() {
@@ -207,7 +225,7 @@ async fn accept<S>(
     slots: Arc<Semaphore>,
     mut next: impl AsyncFnMut() -> std::io::Result<(S, Option<Peer>)>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Abrupt + Unpin + Send + 'static,
 {
     let mut stop = shared.stop.clone();
     let accepting = async {
@@ -234,12 +252,16 @@ async fn accept<S>(
 
 async fn connection<S>(shared: Shared, stream: S, peer: Peer, slot: OwnedSemaphorePermit)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Abrupt + Unpin + Send + 'static,
 {
     let (limits, mut stop, counters) = (shared.limits, shared.stop.clone(), Arc::clone(&shared.counters));
+    let mut restarts = shared.handle.restarts().subscribe();
     counters.opened();
     let shared = Arc::new(shared);
-    let service = service_fn(|request| {
+    let (reset, is_grub) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
+    let service = service_fn(|request: Request<Incoming>| {
+        let agent = request.headers().get(header::USER_AGENT);
+        is_grub.store(agent.is_some_and(|agent| agent.as_bytes().starts_with(b"GRUB")), Relaxed);
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(reply::reply(shared, peer, request).await) }
     });
@@ -247,19 +269,27 @@ where
     // GRUB 2.06 knows `Content-Length` in these letters only, and without it waits for the connection's end.
     builder.title_case_headers(true);
     builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_buf_size(limits.header);
-    let stream = TokioIo::new(Impatient::new(stream, limits.stall_time));
+    let stream = TokioIo::new(Impatient::new(stream, limits.stall_time, Arc::clone(&reset)));
     let mut serving = std::pin::pin!(builder.serve_connection(stream, service));
     let served = tokio::select! {
-        served = serving.as_mut() => Ok(served),
+        served = serving.as_mut() => served,
         () = stopped(&mut stop) => {
             serving.as_mut().graceful_shutdown();
-            timeout(limits.stop_time, serving).await
+            timeout(limits.stop_time, serving).await.unwrap_or_else(|_| {
+                tracing::debug!(?peer, "a connection was cut, because the service stops");
+                Ok(())
+            })
+        }
+        () = restarted(&mut restarts, peer) => {
+            reset.store(true, Relaxed);
+            Ok(())
         }
     };
-    match served {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(?peer, %error, "a connection broke"),
-        Err(_) => tracing::debug!(?peer, "a connection was cut, because the service stops"),
+    if let Err(error) = served {
+        tracing::debug!(?peer, %error, "a connection broke");
+        // It closes no connection and uses the same ports after each start: what stays of one here, be it only in the
+        // kernel, would swallow the next.
+        reset.fetch_or(error.is_timeout() && is_grub.load(Relaxed), Relaxed);
     }
     counters.closed();
     drop(slot);
