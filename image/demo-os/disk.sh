@@ -15,13 +15,18 @@ make_esp() {
   mkfs.vfat -F 16 -n DEMO-EFI -i 0d3e0001 -h 2048 "$esp" >/dev/null
   mmd -i "$esp" ::/EFI ::/EFI/BOOT
   mcopy -i "$esp" "$1/initrd.gz" ::/initrd.gz
-  "add_loader_$2" "$1" "$esp"
+  unpack_debs "$1/loader/debs" "${loader_debs[@]}"
+  "add_loader_$2" "$1" "$esp" "$arguments"
 }
 
-# BIOS machines start from the same partition.
+# What Debian signed, so that it starts with Secure Boot and without: shim starts the GRUB beside it, which reads its
+# configuration from the folder that Debian built into it, on the disk that it came from. BIOS machines start from the
+# same partition by syslinux.
 add_loader_x86_64() {
-  grub_image x86_64-efi /usr/lib/grub/x86_64-efi "$1/loader" BOOTX64.EFI efi_uga
-  mcopy -i "$2" "$1/loader/BOOTX64.EFI" ::/EFI/BOOT/BOOTX64.EFI
+  mcopy -i "$2" "$1/loader/debs/usr/lib/shim/shimx64.efi.signed" ::/EFI/BOOT/BOOTX64.EFI
+  mcopy -i "$2" "$1/loader/debs/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed" ::/EFI/BOOT/grubx64.efi
+  mmd -i "$2" ::/EFI/debian
+  mcopy -i "$2" "$1/loader/grub.cfg" ::/EFI/debian/grub.cfg
   mcopy -i "$2" "$1/vmlinuz" ::/vmlinuz
   cat >"$1/loader/syslinux.cfg" <<END
 SERIAL 0 115200
@@ -31,28 +36,28 @@ SAY rackberry demo: starting from the disk
 LABEL demo
   LINUX /vmlinuz
   INITRD /initrd.gz
-  APPEND $arguments
+  APPEND $3
 END
   mcopy -i "$2" "$1/loader/syslinux.cfg" ::/syslinux.cfg
   syslinux --install "$2"
 }
 
+# A GRUB with the configuration built in. The kernel cannot unpack itself on arm64; GRUB does it, quicker than 20 MB more
+# are written at the install.
 add_loader_aarch64() {
-  unpack_debs "$1/grub" "${loader_debs[@]}"
-  grub_image arm64-efi "$1/grub/usr/lib/grub/arm64-efi" "$1/loader" BOOTAA64.EFI gzio
+  grub_image arm64-efi "$1/loader/debs/usr/lib/grub/arm64-efi" "$1/loader" BOOTAA64.EFI
   mcopy -i "$2" "$1/loader/BOOTAA64.EFI" ::/EFI/BOOT/BOOTAA64.EFI
-  # A kernel for arm64 does not unpack itself; GRUB does it, quicker than a disk takes 20 MB more at the install.
   gzip -n -9 <"$1/vmlinuz" >"$1/loader/vmlinuz"
   mcopy -i "$2" "$1/loader/vmlinuz" ::/vmlinuz
 }
 
-# grub_image FORMAT MODULES LOADER NAME MODULE...: LOADER/NAME is a GRUB that runs LOADER/grub.cfg, and looks for no other.
+# grub_image FORMAT MODULES LOADER NAME: LOADER/NAME is a GRUB that runs LOADER/grub.cfg, and looks for no other.
 grub_image() {
   echo 'normal (memdisk)/grub/grub.cfg' >"$3/start"
   tar --create --file "$3/memdisk" --directory "$3" --transform 's|^|grub/|' grub.cfg
   grub-mkimage --format="$1" --directory="$2" --memdisk="$3/memdisk" --prefix='(memdisk)/grub' \
     --config="$3/start" --output="$3/$4" \
-    normal memdisk tar regexp part_gpt fat linux boot echo test sleep reboot all_video efi_gop "${@:5}"
+    normal memdisk tar regexp part_gpt fat linux boot echo test sleep reboot all_video efi_gop gzio
 }
 
 # make_root WORK: WORK/ext4, the node's own data; the installer writes there.
