@@ -22,7 +22,6 @@ use support::{
     wait_until,
 };
 
-const MAC: &str = "52:54:00:00:00:01";
 const SOON: Duration = Duration::from_secs(60);
 /// Firmware is through with the network and at its disk. A crowded machine gets time.
 const BOOT: Duration = Duration::from_secs(400);
@@ -34,6 +33,7 @@ const AT_DISK: &str = "rackberry demo: starting from";
 struct Client {
     /// For the table.
     name: &'static str,
+    mac: &'static str,
     firmware: Firmware,
     http_only: bool,
     /// What the configuration says of it, beyond what every node's does.
@@ -46,6 +46,7 @@ struct Client {
 
 const BIOS: Client = Client {
     name: "BIOS, iPXE in the card",
+    mac: "52:54:00:00:00:01",
     firmware: Firmware::Bios,
     http_only: false,
     config: "",
@@ -62,8 +63,14 @@ const SECURE: Client =
     Client { name: "UEFI x64, Secure Boot", firmware: Firmware::UefiSecure, loader: Some("shim"), ..UEFI };
 const ARM64: Client = Client { name: "UEFI arm64, PXE", firmware: Firmware::UefiArm64, ..UEFI };
 const ARM64_HTTP: Client = Client { name: "UEFI arm64, HTTP Boot", http_only: true, ..ARM64 };
-const UBOOT: Client =
-    Client { name: "U-Boot arm64, pxe get", firmware: Firmware::UbootArm64, loader: None, ..BIOS };
+/// The address that is written into this build of U-Boot.
+const UBOOT: Client = Client {
+    name: "U-Boot arm64, pxe get",
+    mac: "52:52:52:52:52:52",
+    firmware: Firmware::UbootArm64,
+    loader: None,
+    ..BIOS
+};
 
 /// Who hands out the addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,13 +103,13 @@ fn stand(net: &Net, client: Client, mode: Mode) -> Stand<'_> {
         net,
         &format!(
             "[network]\ninterface = 'br0'\n[install]\ndisk = '/dev/vda'\nconsole = '{console}'\n\
-             [[node]]\nname = 'node'\nmac = '{MAC}'\n{}\n",
-            client.config
+             [[node]]\nname = 'node'\nmac = '{}'\n{}\n",
+            client.mac, client.config
         ),
     );
     wait_until("the system is verified", SOON, || service.status()["ready"]["Ok"].is_string());
     assert_eq!(service.status()["dhcp"], if mode == Mode::Full { "full" } else { "proxy" });
-    let mut node = Node::plug(net, "node", MAC, client.firmware);
+    let mut node = Node::plug(net, "node", client.mac, client.firmware);
     node.machine.http_only = client.http_only;
     // The machine's own port of the switch: what the router tells it alone passes only there.
     let wire = Capture::start(net, "node-sw");
