@@ -19,9 +19,7 @@ make_boot() {
   local tree=$work/fat slot=$work/fat/a kernel suffix trees file release
   mkdir -p "$slot" "$work/firmware" "$tree/b"
   dpkg-deb -x "$(debs firmware)" "$work/firmware"
-  for file in bootcode.bin start.elf fixup.dat start4.elf fixup4.dat; do
-    cp "$work/firmware/usr/lib/raspi-firmware/$file" "$tree/"
-  done
+  copy_pi_firmware "$work/firmware" "$tree"
   cp "$here"/boot/{config.txt,README.txt,authorized_keys} "$tree/"
   cp "$top/docs/rackberry.toml" "$tree/rackberry.toml"
   # A report of full length: later ones are written over it without a change to the file system's tables.
@@ -36,16 +34,9 @@ make_boot() {
     gzip -n -9 <"$(kernel_image "$kernel")" >"$slot/kernel$suffix.img"
     cp "$work/$kernel/initramfs.zst" "$slot/initramfs$suffix"
     trees=$(device_trees "$kernel")
-    [ "$kernel" = kernel5 ] || cp "$trees"/bcm2711-rpi-{4-b,400,cm4-io}.dtb "$trees"/bcm2837-rpi-{3-b,3-b-plus,3-a-plus,cm3-io3,zero-2-w}.dtb "$slot/"
+    [ "$kernel" = kernel5 ] || copy_pi_trees "$trees" "$slot"
     [ "$kernel" = kernel ] || cp "$trees"/bcm2712-*rpi-5-b.dtb "$slot/"
   done
-  # The firmware looks for the Zero 2 W's tree under the name that Raspberry Pi's own kernel gives it.
-  cp "$slot/bcm2837-rpi-zero-2-w.dtb" "$slot/bcm2710-rpi-zero-2-w.dtb"
-  for file in 3-b 3-b-plus; do
-    cp "$slot/bcm2837-rpi-$file.dtb" "$slot/bcm2710-rpi-$file.dtb"
-  done
-  cp "$slot/bcm2837-rpi-cm3-io3.dtb" "$slot/bcm2710-rpi-cm3.dtb"
-  cp "$slot/bcm2711-rpi-cm4-io.dtb" "$slot/bcm2711-rpi-cm4.dtb"
   sed "s/@VERSION@/$version/" -i "$tree/README.txt" "$tree/report.txt"
   # Lines end as every PC's editor likes them.
   sed -i 's/$/\r/' "$tree"/README.txt "$tree"/rackberry/README.txt "$tree"/authorized_keys "$tree"/rackberry.toml
