@@ -22,18 +22,19 @@ use support::{
     wait_until,
 };
 
+const MAC: &str = "52:54:00:00:00:01";
 const SOON: Duration = Duration::from_secs(60);
 /// Firmware is through with the network and at its disk. A crowded machine gets time.
 const BOOT: Duration = Duration::from_secs(400);
 /// What the loader on the disk says first.
 const AT_DISK: &str = "rackberry demo: starting from";
+const UBOOT_WAITS: &str = "Hit any key to stop autoboot";
 
 /// A kind of machine.
 #[derive(Debug, Clone, Copy)]
 struct Client {
     /// For the table.
     name: &'static str,
-    mac: &'static str,
     firmware: Firmware,
     http_only: bool,
     /// What the configuration says of it, beyond what every node's does.
@@ -46,7 +47,6 @@ struct Client {
 
 const BIOS: Client = Client {
     name: "BIOS, iPXE in the card",
-    mac: "52:54:00:00:00:01",
     firmware: Firmware::Bios,
     http_only: false,
     config: "",
@@ -63,14 +63,8 @@ const SECURE: Client =
     Client { name: "UEFI x64, Secure Boot", firmware: Firmware::UefiSecure, loader: Some("shim"), ..UEFI };
 const ARM64: Client = Client { name: "UEFI arm64, PXE", firmware: Firmware::UefiArm64, ..UEFI };
 const ARM64_HTTP: Client = Client { name: "UEFI arm64, HTTP Boot", http_only: true, ..ARM64 };
-/// The address that is written into this build of U-Boot.
-const UBOOT: Client = Client {
-    name: "U-Boot arm64, pxe get",
-    mac: "52:52:52:52:52:52",
-    firmware: Firmware::UbootArm64,
-    loader: None,
-    ..BIOS
-};
+const UBOOT: Client =
+    Client { name: "U-Boot arm64, pxe get", firmware: Firmware::UbootArm64, loader: None, ..BIOS };
 
 /// Who hands out the addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,13 +97,13 @@ fn stand(net: &Net, client: Client, mode: Mode) -> Stand<'_> {
         net,
         &format!(
             "[network]\ninterface = 'br0'\n[install]\ndisk = '/dev/vda'\nconsole = '{console}'\n\
-             [[node]]\nname = 'node'\nmac = '{}'\n{}\n",
-            client.mac, client.config
+             [[node]]\nname = 'node'\nmac = '{MAC}'\n{}\n",
+            client.config
         ),
     );
     wait_until("the system is verified", SOON, || service.status()["ready"]["Ok"].is_string());
     assert_eq!(service.status()["dhcp"], if mode == Mode::Full { "full" } else { "proxy" });
-    let mut node = Node::plug(net, "node", client.mac, client.firmware);
+    let mut node = Node::plug(net, "node", MAC, client.firmware);
     node.machine.http_only = client.http_only;
     // The machine's own port of the switch: what the router tells it alone passes only there.
     let wire = Capture::start(net, "node-sw");
@@ -123,7 +117,7 @@ fn installs_and_boots_its_disk(client: Client, mode: Mode) {
     service.cli(&["arm"]);
     let start = Instant::now();
     node.switch_on();
-    steer(client, &node, 1);
+    steer(client, &node, 0);
     wait_until("it has an address", BOOT, || {
         wire.packets().iter().any(|packet| packet.contains("length 1: ACK"))
     });
@@ -139,9 +133,10 @@ fn installs_and_boots_its_disk(client: Client, mode: Mode) {
     let style = client.style.filter(|_| mode == Mode::Proxy);
     assert_eq!(known["offer_style"].as_str(), style, "{known}");
     let at_disk = node.machine.console_count(AT_DISK);
+    let prompts = node.machine.console_count(UBOOT_WAITS);
     let start = Instant::now();
     node.machine.reset().expect("it runs");
-    steer(client, &node, 2);
+    steer(client, &node, prompts);
     node.wait_console(AT_DISK, at_disk + 1, BOOT);
     let to_disk = start.elapsed();
     node.wait_up(2);
@@ -158,10 +153,10 @@ fn installs_and_boots_its_disk(client: Client, mode: Mode) {
     fs::write(folder.join(format!("{}, {mode}", client.name)), line).expect("written");
 }
 
-/// U-Boot's default looks at the disk first: it is told the order that the others have.
-fn steer(client: Client, node: &Node, times: usize) {
+/// U-Boot's default looks at the disk first: it is told the order that the others have, after so many prompts.
+fn steer(client: Client, node: &Node, prompts: usize) {
     if client.firmware == Firmware::UbootArm64 {
-        node.wait_console("Hit any key to stop autoboot", times, BOOT);
+        node.wait_console(UBOOT_WAITS, prompts + 1, BOOT);
         node.type_lines(&["", "setenv autoload no; dhcp; pxe get && pxe boot; run distro_bootcmd"]);
     }
 }
@@ -214,7 +209,8 @@ fn uefi_with_secure_boot() {
 
 #[test]
 fn uefi_with_secure_boot_beside_a_router() {
-    installs_and_boots_its_disk(SECURE, Mode::Proxy);
+    // PXE over IPv4 leads to nothing that is signed, so HTTP Boot has its turn.
+    installs_and_boots_its_disk(Client { style: Some("round-trip"), ..SECURE }, Mode::Proxy);
 }
 
 #[test]

@@ -170,12 +170,14 @@ impl Machine {
                 qemu.args(["-machine", "q35,smm=on", "-device", &(nic + ",romfile=")]);
                 qemu.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
             }
-            Firmware::UefiArm64 | Firmware::UbootArm64 => {
+            Firmware::UefiArm64 => {
                 qemu.args(["-machine", "virt", "-cpu", "cortex-a57", "-device", &(nic + ",romfile=")]);
             }
-        }
-        if self.firmware == Firmware::UbootArm64 {
-            qemu.args(["-bios", UBOOT]);
+            Firmware::UbootArm64 => {
+                // U-Boot 2023.01 reads a wrong address from the card on PCI.
+                let nic = nic.replace("virtio-net-pci", "virtio-net-device");
+                qemu.args(["-machine", "virt", "-cpu", "cortex-a57", "-bios", UBOOT, "-device", &nic]);
+            }
         }
         if let Some(Flash { code, .. }) = self.firmware.flash() {
             let code = format!("if=pflash,unit=0,format=raw,readonly=on,file={code}");
