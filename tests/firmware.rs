@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rackberry::demo::machine::Firmware;
+use rackberry::demo::machine::{Firmware, Netboot};
 use support::{
     HERE, Net, Watched,
     capture::{Capture, offering},
@@ -36,7 +36,7 @@ struct Client {
     /// For the table.
     name: &'static str,
     firmware: Firmware,
-    http_only: bool,
+    netboot: Netboot,
     /// What the configuration says of it, beyond what every node's does.
     config: &'static str,
     /// The loader that leads it to its kernel.
@@ -48,7 +48,7 @@ struct Client {
 const BIOS: Client = Client {
     name: "BIOS, iPXE in the card",
     firmware: Firmware::Bios,
-    http_only: false,
+    netboot: Netboot::Own,
     config: "",
     loader: Some("ipxe"),
     style: None,
@@ -58,11 +58,15 @@ const BIOS_LPXELINUX: Client =
 const BIOS_PXELINUX: Client =
     Client { name: "BIOS, pxelinux", config: "loader = 'pxelinux'", loader: Some("pxelinux"), ..BIOS };
 const UEFI: Client = Client { name: "UEFI x64, PXE", firmware: Firmware::Uefi, loader: Some("grub"), ..BIOS };
-const UEFI_HTTP: Client = Client { name: "UEFI x64, HTTP Boot", http_only: true, ..UEFI };
+const UEFI_HTTP: Client = Client { name: "UEFI x64, HTTP Boot", netboot: Netboot::Http, ..UEFI };
+const UEFI_CARD: Client =
+    Client { name: "UEFI x64, iPXE in the card", netboot: Netboot::CardRom, loader: Some("ipxe"), ..UEFI };
+const UEFI_IPXE: Client =
+    Client { name: "UEFI x64, iPXE from here", config: "loader = 'ipxe'", loader: Some("ipxe"), ..UEFI };
 const SECURE: Client =
     Client { name: "UEFI x64, Secure Boot", firmware: Firmware::UefiSecure, loader: Some("shim"), ..UEFI };
 const ARM64: Client = Client { name: "UEFI arm64, PXE", firmware: Firmware::UefiArm64, ..UEFI };
-const ARM64_HTTP: Client = Client { name: "UEFI arm64, HTTP Boot", http_only: true, ..ARM64 };
+const ARM64_HTTP: Client = Client { name: "UEFI arm64, HTTP Boot", netboot: Netboot::Http, ..ARM64 };
 const UBOOT: Client =
     Client { name: "U-Boot arm64, pxe get", firmware: Firmware::UbootArm64, loader: None, ..BIOS };
 
@@ -104,7 +108,7 @@ fn stand(net: &Net, client: Client, mode: Mode) -> Stand<'_> {
     wait_until("the system is verified", SOON, || service.status()["ready"]["Ok"].is_string());
     assert_eq!(service.status()["dhcp"], if mode == Mode::Full { "full" } else { "proxy" });
     let mut node = Node::plug(net, "node", MAC, client.firmware);
-    node.machine.http_only = client.http_only;
+    node.machine.netboot = client.netboot;
     // The machine's own port of the switch: what the router tells it alone passes only there.
     let wire = Capture::start(net, "node-sw");
     Stand { service, node, wire, _router: router }
@@ -134,11 +138,13 @@ fn installs_and_boots_its_disk(client: Client, mode: Mode) {
     assert_eq!(known["offer_style"].as_str(), style, "{known}");
     let at_disk = node.machine.console_count(AT_DISK);
     let prompts = node.machine.console_count(UBOOT_WAITS);
+    let asked = boot_questions(&wire);
     let start = Instant::now();
     node.machine.reset().expect("it runs");
     steer(client, &node, prompts);
     node.wait_console(AT_DISK, at_disk + 1, BOOT);
     let to_disk = start.elapsed();
+    assert!(boot_questions(&wire) > asked, "the network is first in its boot order");
     node.wait_up(2);
     assert_eq!(service.node("node")["writes"], 1);
     assert!(!service.log().iter().any(|line| line.contains("failed")), "{:#?}", service.log());
@@ -151,6 +157,12 @@ fn installs_and_boots_its_disk(client: Client, mode: Mode) {
     let folder = root().join("target/firmware");
     fs::create_dir_all(&folder).expect("a folder");
     fs::write(folder.join(format!("{}, {mode}", client.name)), line).expect("written");
+}
+
+/// How often its firmware, or a loader, asked for something to boot: a system names no processor (option 93).
+fn boot_questions(wire: &Capture) -> usize {
+    let asks = |packet: &&String| packet.contains("length 1: Discover") && packet.contains("ARCH (93)");
+    wire.packets().iter().filter(asks).count()
 }
 
 /// U-Boot's default looks at the disk first: it is told the order that the others have, after so many prompts.
@@ -200,6 +212,21 @@ fn uefi_by_http() {
 #[test]
 fn uefi_by_http_beside_a_router() {
     installs_and_boots_its_disk(UEFI_HTTP, Mode::Proxy);
+}
+
+#[test]
+fn uefi_by_ipxe_in_the_card() {
+    installs_and_boots_its_disk(UEFI_CARD, Mode::Full);
+}
+
+#[test]
+fn uefi_by_ipxe_in_the_card_beside_a_router() {
+    installs_and_boots_its_disk(UEFI_CARD, Mode::Proxy);
+}
+
+#[test]
+fn uefi_by_ipxe_from_here() {
+    installs_and_boots_its_disk(UEFI_IPXE, Mode::Full);
 }
 
 #[test]

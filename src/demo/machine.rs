@@ -28,6 +28,18 @@ pub enum Firmware {
     UbootArm64,
 }
 
+/// How UEFI firmware boots from the network; a BIOS has the card's ROM alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Netboot {
+    /// By its own clients, PXE first.
+    #[default]
+    Own,
+    /// By its own HTTP client only.
+    Http,
+    /// By the iPXE in the card's ROM.
+    CardRom,
+}
+
 /// Firmware from Debian's packages; the variables are a template that each machine copies.
 struct Flash {
     package: &'static str,
@@ -84,8 +96,8 @@ pub struct Machine {
     /// Its memory in MiB; at first what the firmware, the demo's kernel and the unpacking of its image take, and
     /// little more.
     pub memory: u32,
-    /// Whether its UEFI firmware boots from the network by HTTP only, its PXE switched off.
-    pub http_only: bool,
+    /// How its UEFI firmware boots from the network.
+    pub netboot: Netboot,
     /// The folder for its disk, sockets and console log.
     pub dir: PathBuf,
 }
@@ -103,7 +115,8 @@ impl Machine {
             Firmware::Uefi | Firmware::UefiSecure => 384,
             Firmware::UefiArm64 | Firmware::UbootArm64 => 512,
         };
-        let machine = Machine { name: name.to_owned(), mac, firmware, memory, http_only: false, dir };
+        let machine =
+            Machine { name: name.to_owned(), mac, firmware, memory, netboot: Netboot::default(), dir };
         File::create(machine.disk()).and_then(|disk| disk.set_len(DISK)).context("can't make a disk")?;
         if let Some(Flash { package, variables, .. }) = firmware.flash() {
             fs::copy(variables, machine.variables())
@@ -155,27 +168,29 @@ impl Machine {
             cable.display()
         );
         qemu.args(["-netdev", &netdev]);
-        let nic = format!("virtio-net-pci,netdev=net,mac={},bootindex=1", self.mac);
+        // The card's own ROM is an iPXE; without it, EDK2's network clients are what boots.
+        let has_rom = self.firmware == Firmware::Bios || self.netboot == Netboot::CardRom;
+        let rom = if has_rom { "" } else { ",romfile=" };
+        let nic = format!("virtio-net-pci,netdev=net,mac={},bootindex=1{rom}", self.mac);
         qemu.args(["-m", &self.memory.to_string()]);
         match self.firmware {
             Firmware::Bios => {
                 qemu.args(["-machine", "pc,graphics=off", "-device", &nic]);
             }
-            // The card's own ROM is an iPXE; without it, EDK2's network clients are what boots.
             Firmware::Uefi => {
-                qemu.args(["-machine", "q35", "-device", &(nic + ",romfile=")]);
+                qemu.args(["-machine", "q35", "-device", &nic]);
             }
             Firmware::UefiSecure => {
                 // The variables with the keys are behind the processor's system management mode.
-                qemu.args(["-machine", "q35,smm=on", "-device", &(nic + ",romfile=")]);
+                qemu.args(["-machine", "q35,smm=on", "-device", &nic]);
                 qemu.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
             }
             Firmware::UefiArm64 => {
-                qemu.args(["-machine", "virt", "-cpu", "cortex-a57", "-device", &(nic + ",romfile=")]);
+                qemu.args(["-machine", "virt", "-cpu", "cortex-a57", "-device", &nic]);
             }
             Firmware::UbootArm64 => {
                 // U-Boot 2023.01 reads a wrong address from the card on PCI.
-                let nic = nic.replace("virtio-net-pci", "virtio-net-device");
+                let nic = format!("virtio-net-device,netdev=net,mac={}", self.mac);
                 qemu.args(["-machine", "virt", "-cpu", "cortex-a57", "-bios", UBOOT, "-device", &nic]);
             }
         }
@@ -184,7 +199,7 @@ impl Machine {
             let variables = format!("if=pflash,unit=1,format=raw,file={}", self.variables().display());
             qemu.args(["-drive", &code, "-drive", &variables]);
         }
-        if self.http_only {
+        if self.netboot == Netboot::Http {
             for switch in ["IPv4PXESupport", "IPv6PXESupport"] {
                 qemu.args(["-fw_cfg", &format!("name=opt/org.tianocore/{switch},string=no")]);
             }
