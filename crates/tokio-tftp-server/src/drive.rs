@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::UdpSocket, time::Instant};
 
 use crate::{
+    caution::Trial,
     content::Source,
     handler::{Event, Handler, Mode, Refusal, Request},
     options::{Limits, RequestedOptions},
@@ -22,9 +23,8 @@ const TELL: Duration = Duration::from_millis(250);
 struct Clock(Instant);
 
 impl Clock {
-    #[allow(clippy::disallowed_methods, reason = "the driver is where the time comes from")]
     fn start() -> Clock {
-        Clock(Instant::now())
+        Clock(now())
     }
 
     fn now(self) -> Duration {
@@ -36,6 +36,11 @@ impl Clock {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "the driver is where the time comes from")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// Answers a request from its first packet to its end, on a socket of its own.
 pub(crate) async fn answer(
     socket: UdpSocket,
@@ -43,6 +48,7 @@ pub(crate) async fn answer(
     asked: FileRequest,
     handler: Arc<impl Handler>,
     limits: Limits,
+    trial: Trial,
 ) {
     let FileRequest { file, mode, options } = asked;
     let mode = match mode.to_ascii_lowercase().as_str() {
@@ -50,6 +56,7 @@ pub(crate) async fn answer(
         "netascii" => Mode::Netascii,
         _ => {
             let message = format!("mode {mode:?} is not octet or netascii");
+            trial.arrived();
             return refuse(&socket, peer, ErrorCode::IllegalOperation, message).await;
         }
     };
@@ -58,7 +65,10 @@ pub(crate) async fn answer(
     tracing::debug!(%peer, file = request.file, ?options, "RRQ");
     let (content, mut mark) = match handler.open(&request).await {
         Ok(opened) => opened,
-        Err(Refusal { code, message }) => return refuse(&socket, peer, code, message).await,
+        Err(Refusal { code, message }) => {
+            trial.arrived();
+            return refuse(&socket, peer, code, message).await;
+        }
     };
     let source = match Source::open(content, mode).await {
         Ok(source) => source,
@@ -68,6 +78,7 @@ pub(crate) async fn answer(
                 io::ErrorKind::PermissionDenied => ErrorCode::AccessViolation,
                 _ => ErrorCode::NotDefined,
             };
+            trial.arrived();
             refuse(&socket, peer, code, format!("{}: {error}", request.file)).await;
             return handler.event(&mut mark, Event::Ended(End::Failed(error.to_string()))).await;
         }
@@ -75,7 +86,7 @@ pub(crate) async fn answer(
     let total = source.length();
     handler.event(&mut mark, Event::Started { total }).await;
     let mut driver =
-        Driver { socket, peer, source, handler, mark, clock: Clock::start(), told: Duration::ZERO };
+        Driver { socket, peer, source, handler, mark, trial, clock: Clock::start(), told: Duration::ZERO };
     let end = match driver.run(&options, &limits).await {
         Ok(end) => end,
         Err(error) => {
@@ -84,7 +95,8 @@ pub(crate) async fn answer(
         }
     };
     tracing::debug!(%peer, file = request.file, ?end, "transfer ended");
-    let Driver { handler, mut mark, .. } = driver;
+    let Driver { handler, mut mark, trial, .. } = driver;
+    trial.ended(&end);
     handler.event(&mut mark, Event::Ended(end)).await;
 }
 
@@ -103,6 +115,7 @@ struct Driver<H: Handler> {
     source: Source,
     handler: Arc<H>,
     mark: H::Transfer,
+    trial: Trial,
     clock: Clock,
     told: Duration,
 }
@@ -148,7 +161,11 @@ impl<H: Handler> Driver<H> {
         }
         let Ok(packet) = Packet::decode(packet) else { return Step::Wait };
         let now = self.clock.now();
+        let before = transfer.acknowledged();
         let step = transfer.receive(&packet, now);
+        if before == 0 && transfer.acknowledged() > 0 {
+            self.trial.arrived();
+        }
         if matches!(step, Step::Blocks(_)) && now.saturating_sub(self.told) >= TELL {
             self.told = now;
             let event = Event::Sent { acknowledged: transfer.acknowledged(), total: self.source.length() };

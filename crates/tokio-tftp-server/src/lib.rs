@@ -10,7 +10,8 @@
 //! | RFC 7440 | `windowsize` |
 //!
 //! Block numbers go on at 0 after 65,535, so files may be of any size. A client that asks for options and then
-//! aborts (EDK2 asks for `tsize` that way) is reported as [`End::Probe`], not as a failure.
+//! aborts (EDK2 asks for `tsize` that way) is reported as [`End::Probe`], not as a failure. A client that gets none of its
+//! blocks and asks again gets smaller ones.
 //!
 //! What a client gets is a [`Handler`]'s answer: a file, bytes made on the fly, or a refusal. [`Server`] does the
 //! rest, each transfer from a socket of its own. The protocol itself is [`transfer::Transfer`], which does no I/O.
@@ -42,6 +43,7 @@
 //! # }
 //! ```
 
+mod caution;
 mod content;
 mod drive;
 mod handler;

@@ -12,6 +12,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::{net::UdpSocket, task::JoinSet};
 
 use crate::{
+    caution::Caution,
     drive,
     handler::Handler,
     options::Limits,
@@ -101,6 +102,7 @@ impl Server {
         let handler = Arc::new(handler);
         let mut running = JoinSet::new();
         let peers = Arc::<Mutex<HashSet<SocketAddr>>>::default();
+        let caution = Caution::default();
         let mut buffer = [0; LONGEST];
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -128,10 +130,11 @@ impl Server {
                 }
                 Ok(Packet::Read(request)) => match socket((self.address.ip(), 0).into(), &self.options) {
                     Ok(socket) => {
-                        let (handler, limits) = (Arc::clone(&handler), self.options.limits);
+                        let handler = Arc::clone(&handler);
+                        let (limits, trial) = caution.begin(peer.ip(), &self.options.limits, drive::now());
                         let entry = Entry::new(&peers, peer);
                         running.spawn(async move {
-                            drive::answer(socket, peer, request, handler, limits).await;
+                            drive::answer(socket, peer, request, handler, limits, trial).await;
                             drop(entry);
                         });
                         continue;

@@ -183,6 +183,34 @@ fn edk2s_probe_is_a_probe() {
     panic!("the transfer did not end");
 }
 
+/// Its link lets no large packet pass: the acknowledged options arrive, the blocks don't.
+#[test]
+fn who_gets_no_block_is_offered_smaller_ones() {
+    let fixture = fixture();
+    let offered = || {
+        let socket = raw(&fixture);
+        socket.send_to(b"\0\x01exact\0octet\0blksize\x001428\0", fixture.address).unwrap();
+        let mut buffer = [0; 1500];
+        let (length, from) = socket.recv_from(&mut buffer).unwrap();
+        let offered = String::from_utf8_lossy(&buffer[2..length]).into_owned();
+        socket.send_to(b"\0\x04\0\0", from).unwrap();
+        std::thread::park_timeout(Duration::from_millis(900));
+        offered
+    };
+    assert_eq!(offered(), "blksize\x001428\0");
+    assert_eq!(offered(), "blksize\x001024\0");
+    assert_eq!(offered(), "blksize\x00512\0");
+    // tftp-hpa gets its file, in blocks of that size.
+    let got = fixture.dir.path().join("got");
+    let ask = Command::new("tftp")
+        .args(["-m", "binary", "127.0.0.1", &fixture.address.port().to_string(), "-c", "get", "exact"])
+        .arg(&got)
+        .output()
+        .unwrap();
+    assert!(ask.status.success(), "{ask:?}");
+    assert_eq!(std::fs::read(&got).unwrap(), fixture.contents["exact"]);
+}
+
 #[test]
 fn strangers_and_repeated_requests_do_not_disturb() {
     let fixture = fixture();
