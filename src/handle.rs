@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     config::Settings,
     dhcp,
-    ids::Stage,
+    ids::{Stage, Time},
     nodes::journal::{Journal, JournalError},
     panel::Trouble,
 };
@@ -206,7 +206,11 @@ impl Owner {
             }
             Message::Ask(ask, reply) => {
                 let id = self.expect(reply);
-                self.appliance.ask(id, ask, now)
+                let mut met = self.meet(&ask, now);
+                let outcome = self.appliance.ask(id, ask, now);
+                met.changes.extend(outcome.changes);
+                met.effects.extend(outcome.effects);
+                met
             }
             Message::Progress(progress) => self.appliance.progress(progress, now),
             Message::Packet(packet) => self.appliance.packet(&packet, now),
@@ -239,6 +243,16 @@ impl Owner {
                 Outcome::default()
             }
         }
+    }
+
+    /// Learns who asks, where nobody knows that yet.
+    fn meet(&mut self, ask: &Ask, now: Time) -> Outcome {
+        let peer = match ask {
+            Ask::Fetch { peer, .. } | Ask::Report { peer, .. } => *peer,
+            Ask::Command { .. } | Ask::View(_) => return Outcome::default(),
+        };
+        let mac = self.appliance.is_stranger(peer, now).then(|| dhcp::neighbours::mac_of(peer)).flatten();
+        mac.map(|mac| self.appliance.met(mac, peer, now)).unwrap_or_default()
     }
 
     /// Notes where an answer goes.

@@ -27,6 +27,7 @@ const ADAPTERS: &[&str] = &[
     "assets/stage.rs",
     "assets/verify.rs",
     "config/load.rs",
+    "dhcp/neighbours.rs",
     "dhcp/raw.rs",
     "dhcp/serve.rs",
     "http/client.rs",

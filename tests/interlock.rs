@@ -121,3 +121,21 @@ fn in_mode_full_it_warns_loudly_and_goes_on() {
     assert_eq!(status["dhcp"], "full");
     assert!(status["warnings"].to_string().contains(ROUTER), "{status}");
 }
+
+/// Its REQUEST to the router was not heard; the kernel knows whose packets come from there.
+#[test]
+fn a_machine_is_known_by_the_table_of_neighbours() {
+    let net = Net::new();
+    let _router = router(&net, "");
+    let node = "[[node]]\nname = 'n1'\nmac = '02:00:00:00:00:01'\n";
+    let service = Service::start(&net, &format!("{AUTO}{node}"));
+    wait_until("it stands down", SOON, || service.status()["dhcp"] == "proxy");
+    for (client, mac, address) in [("c1", "02:00:00:00:00:01", 150), ("c2", "02:00:00:00:00:02", 151)] {
+        net.client(client, mac);
+        net.run_in(client, &format!("ip address add 10.10.10.{address}/24 dev eth0"));
+    }
+    let script = "curl -s -o /dev/null -w '%{http_code}' 'http://10.10.10.1/boot.ipxe?mac=02:00:00:00:00:01'";
+    assert_eq!(net.run_in("c2", script), "403", "another machine's");
+    assert_eq!(net.run_in("c1", script), "200");
+    assert_eq!(service.node("n1")["address"], "10.10.10.150");
+}

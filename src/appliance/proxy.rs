@@ -78,6 +78,18 @@ impl Appliance {
         }
     }
 
+    /// Whether somebody asks of whom nothing is known, which the table of neighbours may tell.
+    pub fn is_stranger(&self, peer: Ipv4Addr, now: Time) -> bool {
+        self.interlock.standing() == Standing::Proxy && self.node_at(peer, now).is_none()
+    }
+
+    /// Whose a stranger's address is: its REQUEST to the other server was not heard.
+    pub fn met(&mut self, mac: Mac, peer: Ipv4Addr, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        self.learn(mac, peer, now, &mut out);
+        out
+    }
+
     /// Only of nodes: other machines of this network are nobody's business here.
     fn learn(&mut self, mac: Mac, address: Ipv4Addr, now: Time, out: &mut Outcome) {
         if self.nodes.is_listed(mac) || self.nodes.get(mac).is_some() {

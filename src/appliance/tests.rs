@@ -642,6 +642,21 @@ fn beside_a_router_bootif_names_a_booting_machine_once() {
     assert!(outcome.changes.is_empty(), "{:?}", outcome.changes);
 }
 
+/// A machine whose REQUEST nobody here heard is known by the kernel's table of neighbours; only nodes are.
+#[test]
+fn beside_a_router_strangers_are_met() {
+    let (peer, other): (Ipv4Addr, Ipv4Addr) = ([10, 10, 10, 150].into(), [10, 10, 10, 151].into());
+    let mut world = World::of(settings_in("proxy"));
+    assert!(world.appliance.is_stranger(peer, world.now));
+    let outcome = world.appliance.met(ONE, peer, world.now);
+    world.take(outcome);
+    assert!(!world.appliance.is_stranger(peer, world.now));
+    assert_eq!(world.node(ONE).address, Some(peer));
+    let outcome = world.appliance.met(Mac([2, 0, 0, 0, 0, 9]), other, world.now);
+    assert!(outcome.changes.is_empty(), "nobody's business");
+    assert!(!World::new().appliance.is_stranger(peer, NOW), "its own leases tell who is who");
+}
+
 /// Nothing happens, and yet there is news: a silence that lasts is looked for, and told.
 #[test]
 fn a_node_that_falls_silent_is_told_of_with_what_helps() {

@@ -8,6 +8,7 @@ mod client;
 mod frame;
 mod interlock;
 mod lease;
+pub mod neighbours;
 mod overheard;
 mod packet;
 mod pool;
