@@ -189,6 +189,16 @@ fn bios_by_lpxelinux() {
 }
 
 #[test]
+fn bios_by_lpxelinux_beside_a_router() {
+    installs_and_boots_its_disk(BIOS_LPXELINUX, Mode::Proxy);
+}
+
+#[test]
+fn bios_by_pxelinux() {
+    installs_and_boots_its_disk(BIOS_PXELINUX, Mode::Full);
+}
+
+#[test]
 fn bios_by_pxelinux_beside_a_router() {
     installs_and_boots_its_disk(BIOS_PXELINUX, Mode::Proxy);
 }

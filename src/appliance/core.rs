@@ -11,10 +11,11 @@ use crate::{
         catalog::Catalog,
         version::{FileSet, NotReady, Version},
     },
+    boot,
     config::{NodeSettings, Settings, UnknownNodes, Verify},
     dhcp::{self, Standing},
     ids::{Mac, Stage, Time},
-    nodes::{Grant, Node, Registry, Sign, Step, Tokens, Trails, Update},
+    nodes::{Grant, Node, Registry, Sign, Step, Tokens, Trails, Update, no_loader},
 };
 
 /// How often nodes that may install are looked at when nothing happens: who shows them tells of silences, too.
@@ -209,6 +210,11 @@ impl Appliance {
                     spent: false,
                 };
                 let update = self.nodes.grant(mac, grant, now);
+                let firmware = self.nodes.get(mac).and_then(|node| node.arch);
+                if update.moved.is_some() && !firmware.is_none_or(boot::is_served) {
+                    let reason = no_loader(firmware);
+                    out.note(Note::NotGranted { node: self.label(mac), reason });
+                }
                 self.note(update, out);
             }
             Err(reason) => out.note(Note::NotGranted { node: self.label(mac), reason: reason.to_string() }),

@@ -657,6 +657,26 @@ fn beside_a_router_strangers_are_met() {
     assert!(!World::new().appliance.is_stranger(peer, NOW), "its own leases tell who is who");
 }
 
+/// Firmware that nothing here is for is told of once, with what helps, and gets an address as everybody does.
+#[test]
+fn firmware_without_a_loader_is_refused_in_words() {
+    let mut world = World::new();
+    world.arm(false, &[]);
+    let ia32 = pxe(ONE, MessageType::Discover, "PXEClient:Arch:00006:UNDI:003000", &[]);
+    let mut said = Vec::new();
+    for _ in 0..3 {
+        let outcome = world.appliance.packet(&ia32, world.now);
+        said.extend(outcome.effects.iter().filter_map(|effect| match effect {
+            Effect::Note(note @ Note::NotGranted { .. }) => Some(note.to_string()),
+            _ => None,
+        }));
+        world.take(outcome);
+    }
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("32-bit UEFI") && said[0].contains("switch BIOS boot on"), "{said:?}");
+    assert!(world.node(ONE).diagnosis.is_some_and(|why| why.contains("32-bit UEFI")));
+}
+
 /// Nothing happens, and yet there is news: a silence that lasts is looked for, and told.
 #[test]
 fn a_node_that_falls_silent_is_told_of_with_what_helps() {

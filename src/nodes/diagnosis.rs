@@ -43,7 +43,7 @@ pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> O
     }
     let silence = now.since(node.seen);
     let sentence = match node.stage {
-        Stage::Discovered if !around.has_loader => firmware(node.arch),
+        Stage::Discovered if !around.has_loader => no_loader(node.arch),
         Stage::Discovered | Stage::Loading if trail.in_vain() >= REFUSED && !trail.has_its_menu() => refusal(node.arch, trail),
         Stage::Discovered if trail.asks() >= IN_VAIN => match around.rival {
             Some(rival) => format!("two DHCP servers answer it, and it fetches nothing: take {rival} away"),
@@ -77,7 +77,8 @@ pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> O
     Some(sentence)
 }
 
-fn firmware(arch: Option<Arch>) -> String {
+/// Why nothing here boots a machine whose firmware has no loader, and what helps.
+pub fn no_loader(arch: Option<Arch>) -> String {
     match arch {
         Some(Arch::EfiIa32) => {
             "its firmware is 32-bit UEFI, for which there is no loader; switch BIOS boot on".into()

@@ -12,7 +12,7 @@ mod registry;
 mod tokens;
 mod trail;
 
-pub use diagnosis::{Around, diagnosis};
+pub use diagnosis::{Around, diagnosis, no_loader};
 pub use grant::{Grant, Verdict};
 pub use node::{Failure, ImageProgress, Installed, Node, Sign};
 pub use registry::{Moved, Registry, Update};
