@@ -71,7 +71,7 @@ impl Rack {
         Rack { net, image }
     }
 
-    /// What pxelinux does up to the kernel: asks for an address, a menu, and what the menu names. Returns the kernel's
+    /// What lpxelinux does up to the kernel: asks for an address, a menu, and what the menu names. Returns the kernel's
     /// arguments.
     fn boot(&self) -> String {
         let hook = self.net.path("hook");
@@ -85,7 +85,7 @@ impl Rack {
         let menu = self.curl("tftp://10.10.10.1/pxelinux.cfg/01-02-00-00-00-00-01");
         for key in ["KERNEL ", "INITRD "] {
             let file = menu.lines().find_map(|line| line.trim().strip_prefix(key)).expect(&menu);
-            assert!(!self.curl(&format!("http://10.10.10.1/{file}")).is_empty());
+            assert!(!self.curl(file).is_empty());
         }
         menu.lines().find_map(|line| line.trim().strip_prefix("APPEND ")).expect(&menu).to_owned()
     }

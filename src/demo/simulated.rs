@@ -1,4 +1,4 @@
-//! Light stand-ins for machines: they speak DHCP, TFTP and HTTP as a BIOS PXE client, pxelinux and the install
+//! Light stand-ins for machines: they speak DHCP, TFTP and HTTP as a BIOS PXE client, lpxelinux and the install
 //! script do, without running any of them. For quick looks and for scale, not for proof.
 
 use std::{
@@ -99,6 +99,22 @@ impl Wire {
     }
 }
 
+/// What a menu's line names.
+fn named<'a>(menu: &'a str, key: &str) -> anyhow::Result<&'a str> {
+    let mut lines = menu.lines().map(str::trim);
+    lines.find_map(|line| line.strip_prefix(key)).with_context(|| format!("the menu has no {key}"))
+}
+
+/// Server and path of a URL of this service.
+fn place(lease: &Lease, url: &str) -> anyhow::Result<(SocketAddrV4, String)> {
+    let (authority, path) = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .with_context(|| format!("{url} is no HTTP URL"))?;
+    let port = authority.split(':').nth(1).map_or(Ok(80), str::parse)?;
+    Ok((SocketAddrV4::new(lease.server, port), format!("/{path}")))
+}
+
 /// What DHCP gave.
 #[derive(Debug)]
 struct Lease {
@@ -144,29 +160,27 @@ impl Machine {
     }
 
     async fn install(&self, lease: &Lease, menu: &str) -> anyhow::Result<()> {
-        for key in ["KERNEL ", "INITRD "] {
-            let path = menu.lines().find_map(|line| line.trim().strip_prefix(key));
-            self.tftp(lease, path.context("the menu names no kernel and initrd")?).await?;
+        let kernel = named(menu, "KERNEL ")?;
+        for url in [kernel, named(menu, "INITRD ")?] {
+            let (server, path) = place(lease, url)?;
+            self.http(lease, server, Method::GET, &path, None).await?;
         }
         let url = menu.split("cloud-config-url=").nth(1).context("the menu names no script")?;
-        let url = url.split_whitespace().next().unwrap_or_default();
-        let (authority, path) = url.trim_start_matches("http://").split_once('/').unwrap_or_default();
+        let (server, path) = place(lease, url.split_whitespace().next().unwrap_or_default())?;
         // The grant, which every further path begins with.
         let base = path.strip_suffix("/cloud-configs/install.sh").context("the script has another name")?;
-        let port = authority.split(':').nth(1).map_or(Ok(80), str::parse)?;
-        let server = SocketAddrV4::new(lease.server, port);
-        let script = self.http(lease, server, Method::GET, &format!("/{path}"), None).await?;
+        let script = self.http(lease, server, Method::GET, &path, None).await?;
         ensure!(!script.is_empty(), "the install script is empty");
-        let config = format!("/{base}/cloud-config/{}", self.mac);
+        let config = format!("{base}/cloud-config/{}", self.mac);
         self.http(lease, server, Method::GET, &config, None).await?;
-        let kernel = menu.lines().find_map(|line| line.trim().strip_prefix("KERNEL ")).unwrap_or_default();
+        let (_, kernel) = place(lease, kernel)?;
         let folder = kernel.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let image = format!("/{folder}/coreos_production_image.bin.bz2");
+        let image = format!("{folder}/coreos_production_image.bin.bz2");
         self.http(lease, server, Method::HEAD, &image, None).await?;
         self.http(lease, server, Method::GET, &format!("{image}.sig"), None).await?;
         self.http(lease, server, Method::GET, &image, None).await?;
         let report = r#"{"stage":"written","ok":true}"#;
-        let path = format!("/{base}/api/v1/nodes/{}/report", self.mac);
+        let path = format!("{base}/api/v1/nodes/{}/report", self.mac);
         self.http(lease, server, Method::POST, &path, Some(report)).await?;
         Ok(())
     }
