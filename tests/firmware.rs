@@ -3,6 +3,8 @@
 //!
 //! Each test leaves a line of the table that `make firmware` prints and docs/clients.md carries.
 
+#![allow(clippy::disallowed_methods, reason = "tests take the time of real machines")]
+
 mod support;
 
 use std::{

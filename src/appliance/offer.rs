@@ -75,8 +75,7 @@ impl Appliance {
             let name: Vec<String> = file.split('/').map(str::to_owned).collect();
             self.catalog.loader(&name).is_some()
         };
-        let usable =
-            |loader: Loader| script(loader) || boot::file(loader, arch).is_some_and(|file| is_there(file));
+        let usable = |loader: Loader| script(loader) || boot::file(loader, arch).is_some_and(is_there);
         if self.is_second_stage(client) {
             return Some(Loader::Ipxe);
         }
