@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod captures;
+mod pi;
 
 const ONE: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
 const TWO: Mac = Mac([0x52, 0x54, 0, 0, 0, 2]);
