@@ -29,6 +29,7 @@ impl Appliance {
         out: &mut Outcome,
     ) -> Answer {
         self.learn_from_request(peer, &target.route, now, out);
+        self.take_up_offer(peer, now, out);
         let asker = Asker { peer, node: self.asking(peer, target.grant.as_deref(), now) };
         let answer = match (asker.node, target.grant) {
             (None, Some(_)) => Err(Refusal::Forbidden(format!(
@@ -131,13 +132,16 @@ impl Appliance {
         let grant = asker.node.and_then(|mac| self.nodes.get(mac)?.grant.clone());
         // Configurations have a gate of their own; the tree must not be a way around it.
         let is_private = path.iter().any(|segment| segment.starts_with("cloud-config") || segment == "keys");
+        let own = self.pi_path(asker.node, path, now);
+        let asked = path;
+        let path = own.as_deref().unwrap_or(path);
         let install = &self.settings.install;
         let standard = match &grant {
             Some(Grant { profile, version, arch, .. }) => Standard { profile, version, arch: Some(arch) },
             None => Standard { profile: &install.profile, version: &install.version, arch: None },
         };
         let located = if is_private { None } else { catalog.locate(path, standard) };
-        let located = located.ok_or_else(|| Refusal::NotFound(format!("there is no {}", path.join("/"))))?;
+        let located = located.ok_or_else(|| Refusal::NotFound(format!("there is no {}", asked.join("/"))))?;
         let cargo = match located.role {
             Some(FileRole::Loader) if boot::is_loader(&path.join("/")) => Some(Cargo::Loader),
             Some(FileRole::Of(Role::Kernel)) => Some(Cargo::Kernel),
@@ -232,7 +236,9 @@ impl Appliance {
         let plan = self.plan_for_menu(node, now);
         let known = node.and_then(|mac| self.nodes.get(mac));
         // U-Boot has no menu item that goes on to the disk; without a menu it does.
-        if matches!(plan, Plan::Disk { .. }) && known.and_then(|node| node.arch) == Some(Arch::UbootArm64) {
+        let arch = known.and_then(|node| node.arch);
+        let is_uboot = matches!(arch, Some(Arch::UbootArm64 | Arch::RaspberryPi));
+        if matches!(plan, Plan::Disk { .. }) && is_uboot {
             return Err(Refusal::NotFound("a menu: this machine boots its disk".into()));
         }
         let own = node.and_then(|mac| self.catalog.pxelinux_menu(mac));

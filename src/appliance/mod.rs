@@ -8,6 +8,7 @@ mod fetch;
 mod lookout;
 mod offer;
 mod outcome;
+mod pi;
 mod proxy;
 mod show;
 mod texts;

@@ -12,7 +12,7 @@ impl Appliance {
     /// Notes what a DHCP client's message says of its node, and decides what it boots.
     pub(super) fn boot_for(&mut self, client: &dhcp::Client, now: Time, out: &mut Outcome) -> dhcp::Boot {
         if client.wants_boot() {
-            if self.is_second_stage(client) {
+            if self.is_second_stage(client) || self.is_pis_uboot(client) {
                 let update = self.nodes.saw(client.mac, Sign::Alive, true, now);
                 self.note(update, out);
             } else if client.is_discover() {
@@ -49,6 +49,7 @@ impl Appliance {
         }
         let load = |file: String| dhcp::Boot::Load { server: self.settings.network.address, file };
         if boot::asks_by_itself(arch) {
+            self.trails.tell(self.nodes.primary(client.mac), None);
             return load(String::new());
         }
         let Some(loader) = self.loader_for(client, arch, beside) else { return dhcp::Boot::None };
@@ -75,7 +76,7 @@ impl Appliance {
             let name: Vec<String> = file.split('/').map(str::to_owned).collect();
             self.catalog.loader(&name).is_some()
         };
-        let usable = |loader: Loader| script(loader) || boot::file(loader, arch).is_some_and(is_there);
+        let usable = |loader: Loader| script(loader) || boot::file(loader, arch).is_some_and(&is_there);
         if self.is_second_stage(client) {
             return Some(Loader::Ipxe);
         }

@@ -59,8 +59,9 @@ impl Appliance {
         }
     }
 
-    /// A loader's request names its machine (pxelinux and GRUB in their menus' names, iPXE in its script's URL). Beside
-    /// another server that tells whose the address is, if nothing has told it yet and that machine is booting.
+    /// A loader's request names its machine (pxelinux and GRUB in their menus' names, iPXE in its script's URL, a
+    /// Raspberry Pi in its files' folder). Beside another server that tells whose the address is, if nothing has told it
+    /// yet and that machine is booting.
     pub(super) fn learn_from_request(&mut self, peer: Ipv4Addr, route: &Route, now: Time, out: &mut Outcome) {
         let named = match route {
             Route::PxelinuxMenu(name) => Mac::from_bootif(name).ok(),
@@ -68,6 +69,7 @@ impl Appliance {
                 name.strip_prefix("grub.cfg-").and_then(|name| Mac::from_bootif(name).ok())
             }
             Route::IpxeScript(mac) => Some(*mac),
+            Route::File(path) => self.pi_named(path),
             _ => None,
         };
         let Some(mac) = named.filter(|_| self.interlock.standing() == Standing::Proxy) else { return };

@@ -27,6 +27,9 @@ use crate::{
     nodes::Node,
 };
 
+mod captures;
+mod pi;
+
 const ONE: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
 const TWO: Mac = Mac([0x52, 0x54, 0, 0, 0, 2]);
 const IMAGE: &str = "/1010.5.0/coreos_production_image.bin.bz2";

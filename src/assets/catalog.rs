@@ -156,6 +156,14 @@ impl Catalog {
         self.folders.iter().find_map(|folder| folder.files.get(&name))
     }
 
+    /// Whether somebody has boot loaders of their own in this folder.
+    pub fn has_own_loaders(&self, folder: &[String]) -> bool {
+        let name = [&["loaders".to_owned()], folder].concat();
+        self.folders.iter().any(|own| {
+            own.files.range(name.clone()..).next().is_some_and(|(found, _)| found.starts_with(&name))
+        })
+    }
+
     /// A file by its path below an asset folder.
     pub fn file(&self, name: &[&str]) -> Option<&Found> {
         let name: Name = name.iter().map(|segment| (*segment).to_owned()).collect();

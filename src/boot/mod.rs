@@ -64,7 +64,9 @@ pub fn disk_loader(arch: Arch) -> Option<&'static str> {
 
 /// Whether a path is a loader's file, which leads its machine to a menu.
 pub fn is_loader(path: &str) -> bool {
-    LOADERS.contains(&path)
+    // One Raspberry Pi's own files have a folder of their own.
+    let pis_own = || path.starts_with("raspberry-pi/") && path.ends_with("/u-boot.bin");
+    LOADERS.contains(&path) || pis_own()
 }
 
 /// Files that lead to a menu.

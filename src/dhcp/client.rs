@@ -16,6 +16,7 @@ pub struct Client {
     pub arch: Option<Arch>,
     boots: bool,
     pxe: bool,
+    uboot: bool,
     ipxe: Option<Ipxe>,
     kind: MessageType,
     fresh: bool,
@@ -35,10 +36,11 @@ impl Client {
             Some(DhcpOption::ClientSystemArchitecture(code)) => Some(Arch::from(u16::from(*code))),
             _ => arch_of_class(class),
         };
-        let arch = arch.map(|arch| match arch {
-            Arch::Bios if pxe && is_raspberry_pi(packet) => Arch::RaspberryPi,
+        let arch = match arch {
+            // Early Pi 4s leave their vendor class out of the REQUEST (raspberrypi/rpi-eeprom#82), so it does not count.
+            Some(Arch::Bios) if is_raspberry_pi(packet) => Some(Arch::RaspberryPi),
             arch => arch,
-        });
+        };
         let boots = arch.is_some() || pxe || class.starts_with(b"HTTPClient");
         let reboots =
             packet.kind() == MessageType::Request && packet.server().is_none() && packet.ciaddr().is_none();
@@ -48,6 +50,7 @@ impl Client {
             arch,
             boots,
             pxe,
+            uboot: class.starts_with(b"U-Boot") || class.starts_with(UBOOT_EFI),
             ipxe: ipxe(packet),
             kind,
             fresh: kind == MessageType::Discover || reboots,
@@ -62,6 +65,11 @@ impl Client {
     /// Whether it speaks PXE: its vendor class (option 60) begins with `PXEClient`.
     pub fn is_pxe(&self) -> bool {
         self.pxe
+    }
+
+    /// Whether it is U-Boot, which takes an OFFER without an address for its own.
+    pub fn is_uboot(&self) -> bool {
+        self.uboot
     }
 
     /// Whether it is a UEFI firmware that boots from a URL: its vendor class begins with `HTTPClient`.
@@ -90,6 +98,9 @@ impl Client {
         self.fresh
     }
 }
+
+/// How U-Boot begins its vendor class when it asks as UEFI does: it writes the number, 11, in hexadecimal digits.
+const UBOOT_EFI: &[u8] = b"PXEClient:Arch:0000b";
 
 /// What an iPXE says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,8 +136,13 @@ fn has_feature(mut options: &[u8], feature: u8) -> bool {
     false
 }
 
-/// Who a Raspberry Pi's boot ROM is: its maker's addresses (IEEE registry), or `RPi` in the machine's identifier
-/// (option 97), where the newer ones write their model and serial number.
+/// Who a Raspberry Pi's boot ROM or bootloader is: its maker's addresses (IEEE registry), or the machine's identifier
+/// (option 97).
+///
+/// That begins with `RPi4` or `RPi5` since 2020, then comes the board's revision, the last four bytes of the hardware
+/// address and the serial number, numbers little-endian (Raspberry Pi documentation, `DHCP_OPTION97`). Their own
+/// provisioning server expects the four letters in either order. Older ones repeat the serial number four times, and
+/// the Pi 3B's ROM a constant, which says nothing.
 fn is_raspberry_pi(packet: &Packet) -> bool {
     const MAKER: [[u8; 3]; 7] = [
         [0xb8, 0x27, 0xeb],
@@ -139,7 +155,8 @@ fn is_raspberry_pi(packet: &Packet) -> bool {
     ];
     let by_id = matches!(
         packet.message().opts().get(OptionCode::ClientMachineIdentifier),
-        Some(DhcpOption::ClientMachineIdentifier(id)) if id.windows(3).any(|part| part == b"RPi")
+        Some(DhcpOption::ClientMachineIdentifier(id))
+            if id.get(1..4) == Some(b"RPi") || id.get(2..5) == Some(b"iPR")
     );
     by_id || MAKER.contains(&[packet.mac().0[0], packet.mac().0[1], packet.mac().0[2]])
 }

@@ -43,7 +43,7 @@ impl Proxy {
         own: Ipv4Addr,
     ) -> Option<Action> {
         let client = Client::of(packet);
-        let asks = client.is_pxe() || client.is_http();
+        let asks = (client.is_pxe() && !client.is_uboot()) || client.is_http();
         if packet.kind() != MessageType::Discover || !asks || *boot == Boot::None {
             return None;
         }
@@ -188,6 +188,11 @@ mod tests {
             proxy.offer(&packet(MessageType::Discover, "udhcp", &[]), MAC, &boot("x"), None, OWN),
             None
         );
+        for class in ["U-Boot.armv8", "PXEClient:Arch:0000b:UNDI:003000"] {
+            let arch = [DhcpOption::ClientSystemArchitecture(11.into())];
+            let discover = packet(MessageType::Discover, class, &arch);
+            assert_eq!(proxy.offer(&discover, MAC, &boot("x"), None, OWN), None, "{class}");
+        }
         assert_eq!(proxy.offer(&packet(MessageType::Request, BIOS, &[]), MAC, &boot("x"), None, OWN), None);
     }
 

@@ -24,9 +24,13 @@ const HEADER: usize = 240;
 /// BOOTP's shortest message (RFC 1542 section 2.1); old firmware and relays drop shorter ones.
 const SHORTEST: usize = 300;
 const AGENT: u8 = 82;
-/// Option 43 for a Raspberry Pi: discovery control 3 (no search for boot servers), the prompt `PXE` without a wait, and
-/// a menu whose one item the boot ROM looks for.
-const PI_MENU: &[u8] = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot\xff";
+/// What a Raspberry Pi looks for in option 43.
+const PI_ITEM: &[u8] = b"Raspberry Pi Boot";
+/// The ROM of the Pi 3B gets the item's length wrong and wants three spaces after it (Raspberry Pi documentation, known
+/// problems of network boot, as the next).
+const PI_3B_ITEM: &[u8] = b"Raspberry Pi Boot   ";
+/// By this machine identifier (option 97) it is known.
+const PI_3B_ID: [u8; 17] = *b"\0DDDDDDDDDDDDDDDD";
 const END: u8 = 255;
 
 /// What a client is to boot.
@@ -106,7 +110,7 @@ pub(super) fn grant(
     if let Boot::Load { server, file } = boot {
         message.set_siaddr(*server);
         message.set_fname_str(file);
-        options.extend(vendor(&Client::of(request)));
+        options.extend(vendor(request));
         if request.wants(OptionCode::BootfileName) && !file.is_empty() {
             options.push(DhcpOption::BootfileName(file.clone().into_bytes()));
         }
@@ -142,7 +146,12 @@ pub(super) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferStyle, own:
         (OfferStyle::RoundTrip, _) => Boot::None,
     };
     let client = Client::of(request);
-    let mut options = vendor(&client);
+    let mut options = vendor(request);
+    if client.arch == Some(Arch::RaspberryPi) {
+        // The Pi 3 knows no siaddr: it asks the server that has given the address, if this does not tell it better
+        // (raspberrypi/firmware#801). What comes after option 43 counts.
+        options.push(DhcpOption::TFTPServerName(own.to_string().into_bytes()));
+    }
     if options.is_empty() {
         options.push(class("PXEClient"));
         if style == OfferStyle::Direct {
@@ -169,12 +178,28 @@ fn class(name: &str) -> DhcpOption {
 
 /// What some clients must read to believe that this is their boot server: UEFI HTTP Boot its own class (UEFI
 /// specification 2.10 section 24.7.3.1), a Raspberry Pi a PXE menu with an item of this name.
-fn vendor(client: &Client) -> Vec<DhcpOption> {
-    match client.arch {
+fn vendor(request: &Packet) -> Vec<DhcpOption> {
+    match Client::of(request).arch {
         Some(arch) if arch.boots_by_http() => vec![class("HTTPClient")],
-        Some(Arch::RaspberryPi) => vec![class("PXEClient"), DhcpOption::VendorExtensions(PI_MENU.to_vec())],
+        Some(Arch::RaspberryPi) => vec![class("PXEClient"), DhcpOption::VendorExtensions(pi_menu(request))],
         _ => Vec::new(),
     }
+}
+
+/// Option 43 for a Raspberry Pi: discovery control 3 (no search for boot servers), the prompt `PXE` without a wait, and
+/// a menu whose one item it looks for.
+fn pi_menu(request: &Packet) -> Vec<u8> {
+    let is_3b = matches!(
+        request.message().opts().get(OptionCode::ClientMachineIdentifier),
+        Some(DhcpOption::ClientMachineIdentifier(id)) if *id == PI_3B_ID
+    );
+    let item = if is_3b { PI_3B_ITEM } else { PI_ITEM };
+    let mut menu = b"\x06\x01\x03\x0a\x04\x00PXE\x09".to_vec();
+    // Boot server type 0 and the item's own length come before it.
+    menu.extend([item.len() as u8 + 3, 0, 0, item.len() as u8]);
+    menu.extend(item);
+    menu.push(END);
+    menu
 }
 
 fn proxy(

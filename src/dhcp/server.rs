@@ -214,6 +214,18 @@ impl Server {
         self.leases.at(address).filter(|lease| lease.is_in_force(now)).map(|lease| lease.mac)
     }
 
+    /// Who is offered an address and has not taken it yet.
+    pub fn offered_to(&self, address: Ipv4Addr) -> Option<Mac> {
+        self.offered.get(&address).copied()
+    }
+
+    /// A client uses the address that it was offered, without having asked for it.
+    pub fn take_up(&mut self, mac: Mac, now: Time) -> Vec<LeaseChange> {
+        let Some(offer) = self.offers.get(&mac).copied() else { return Vec::new() };
+        self.withdraw(mac);
+        self.leases.put(Lease { until: now + self.terms.lease, ..offer })
+    }
+
     /// Which address a machine holds.
     pub fn address_of(&self, mac: Mac, now: Time) -> Option<Ipv4Addr> {
         self.leases.of(mac).filter(|lease| lease.is_in_force(now)).map(|lease| lease.address)

@@ -349,28 +349,6 @@ fn a_client_is_known_by_what_its_firmware_sends() {
 }
 
 #[test]
-fn real_firmware_is_understood() {
-    for (name, arch) in [
-        ("bios-virtio", Some(Arch::Bios)),
-        ("ovmf-pxe", Some(Arch::EfiX64)),
-        ("aavmf-pxe", Some(Arch::EfiArm64)),
-        ("ovmf-http", Some(Arch::EfiX64Http)),
-        ("uboot-arm64", Some(Arch::UbootArm64)),
-    ] {
-        let path = format!("{}/tests/data/dhcp/{name}.discover", env!("CARGO_MANIFEST_DIR"));
-        let hex = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-        let bytes: Vec<u8> = digits
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect();
-        let packet = Packet::decode(&bytes).unwrap();
-        let client = Client::of(&packet);
-        assert_eq!((client.arch, client.wants_boot(), client.is_discover()), (arch, true, true), "{name}");
-    }
-}
-
-#[test]
 fn what_is_no_message_is_refused_with_the_reason() {
     let good = ask(A, MessageType::Discover).bytes();
     let with = |at: usize, byte: u8| {
