@@ -65,8 +65,14 @@ const UEFI_CARD: Client =
     Client { name: "UEFI x64, iPXE in the card", netboot: Netboot::CardRom, loader: Some("ipxe"), ..UEFI };
 const UEFI_IPXE: Client =
     Client { name: "UEFI x64, iPXE from here", config: "loader = 'ipxe'", loader: Some("ipxe"), ..UEFI };
-const SECURE: Client =
-    Client { name: "UEFI x64, Secure Boot", firmware: Firmware::UefiSecure, loader: Some("shim"), ..UEFI };
+const SECURE: Client = Client {
+    name: "UEFI x64, Secure Boot",
+    firmware: Firmware::UefiSecure,
+    // Between the two ways that lead here it would try PXE over IPv6 for a minute.
+    netboot: Netboot::Ipv4,
+    loader: Some("shim"),
+    ..UEFI
+};
 const ARM64: Client = Client { name: "UEFI arm64, PXE", firmware: Firmware::UefiArm64, ..UEFI };
 const ARM64_HTTP: Client = Client { name: "UEFI arm64, HTTP Boot", netboot: Netboot::Http, ..ARM64 };
 const UBOOT: Client =

@@ -34,6 +34,8 @@ pub enum Netboot {
     /// By its own clients, PXE first.
     #[default]
     Own,
+    /// The same, IPv6 switched off.
+    Ipv4,
     /// By its own HTTP client only.
     Http,
     /// By the iPXE in the card's ROM.
@@ -199,10 +201,13 @@ impl Machine {
             let variables = format!("if=pflash,unit=1,format=raw,file={}", self.variables().display());
             qemu.args(["-drive", &code, "-drive", &variables]);
         }
-        if self.netboot == Netboot::Http {
-            for switch in ["IPv4PXESupport", "IPv6PXESupport"] {
-                qemu.args(["-fw_cfg", &format!("name=opt/org.tianocore/{switch},string=no")]);
-            }
+        let switched_off: &[&str] = match self.netboot {
+            Netboot::Own | Netboot::CardRom => &[],
+            Netboot::Ipv4 => &["IPv6PXESupport"],
+            Netboot::Http => &["IPv4PXESupport", "IPv6PXESupport"],
+        };
+        for switch in switched_off {
+            qemu.args(["-fw_cfg", &format!("name=opt/org.tianocore/{switch},string=no")]);
         }
         // A disk that ends with the demo need not survive a power cut.
         let disk = format!("if=none,id=disk,format=raw,cache=unsafe,file={}", self.disk().display());
@@ -240,9 +245,25 @@ impl Machine {
         Ok(())
     }
 
-    /// How often the console showed `words`.
+    /// How often the console showed `words`. Firmware moves the cursor in the middle of them, by escape sequences.
     pub fn console_count(&self, words: &str) -> usize {
         let said = fs::read(self.console()).unwrap_or_default();
-        String::from_utf8_lossy(&said).matches(words).count()
+        shown(&said).matches(words).count()
+    }
+}
+
+fn shown(said: &[u8]) -> String {
+    anstream::adapter::strip_str(&String::from_utf8_lossy(said)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As SeaBIOS has written it.
+    #[test]
+    fn words_are_found_across_escape_sequences() {
+        let said = b"rackberry demo: starting fro\x1b[25;28H\x1b[25;29Hm the disk\r\n\x1bc\x1b[?7l\x1b[2J";
+        assert_eq!(shown(said).matches("starting from the disk").count(), 1);
     }
 }
