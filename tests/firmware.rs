@@ -41,6 +41,8 @@ struct Client {
     netboot: Netboot,
     /// What the configuration says of it, beyond what every node's does.
     config: &'static str,
+    /// What is told to the router for its sake.
+    router: &'static str,
     /// The loader that leads it to its kernel.
     loader: Option<&'static str>,
     /// How it is told so beside a router, where there is a choice.
@@ -52,6 +54,7 @@ const BIOS: Client = Client {
     firmware: Firmware::Bios,
     netboot: Netboot::Own,
     config: "",
+    router: "",
     loader: Some("ipxe"),
     style: None,
 };
@@ -100,7 +103,7 @@ fn stand(net: &Net, client: Client, mode: Mode) -> Stand<'_> {
         "`make assets` makes the system that these tests install"
     );
     net.run(&format!("cp -r {} {}", assets.display(), net.path("assets").display()));
-    let router = (mode == Mode::Proxy).then(|| router(net, ""));
+    let router = (mode == Mode::Proxy).then(|| router(net, client.router));
     let console = match client.firmware {
         Firmware::UefiArm64 | Firmware::UbootArm64 => "ttyAMA0",
         Firmware::Bios | Firmware::Uefi | Firmware::UefiSecure => "ttyS0,115200",
@@ -282,4 +285,11 @@ fn arm64_by_http_beside_a_router() {
 #[test]
 fn uboot_by_pxe_get() {
     installs_and_boots_its_disk(UBOOT, Mode::Full);
+}
+
+/// U-Boot listens to one server only, so that one must name this one as the next.
+#[test]
+fn uboot_by_pxe_get_beside_a_router() {
+    let router = "--dhcp-boot=pxelinux.0,rackberry,10.10.10.1";
+    installs_and_boots_its_disk(Client { router, ..UBOOT }, Mode::Proxy);
 }
