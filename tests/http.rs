@@ -226,6 +226,17 @@ fn answer(folder: &Path, ask: &Ask, transfer: Option<TransferId>) -> Answer {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_describes_itself() {
+    let service = Service::start();
+    let reply = service.curl("/api/v1/openapi.json", &[]).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let document: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert!(document["paths"]["/arm"]["post"]["requestBody"].is_object(), "{document}");
+    service.finish().await;
+}
+
 /// GRUB uses the same ports after each start of its machine: what the last start left behind must not swallow the next.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_starts_anew_has_no_connections_left() {

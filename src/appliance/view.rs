@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// `rackberry status`, `GET /api/v1/status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StatusView {
     /// The service's version.
     pub version: String,
@@ -40,7 +40,7 @@ pub struct StatusView {
 }
 
 /// `rackberry assets list`, `GET /api/v1/assets`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AssetsView {
     /// The asset folders, the first of which counts most.
     pub dirs: Vec<PathBuf>,
@@ -57,7 +57,7 @@ pub struct AssetsView {
 }
 
 /// A version's files for one processor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct VersionView {
     /// Operating system.
     pub profile: String,
@@ -78,7 +78,7 @@ pub struct VersionView {
 }
 
 /// What is known of a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum VersionState {
     /// All there, and what its maker released.
@@ -92,7 +92,7 @@ pub enum VersionState {
 }
 
 /// `rackberry node show --render`: what a node would be given if it were armed now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RenderView {
     /// Operating system and version.
     pub system: String,
@@ -107,7 +107,7 @@ pub struct RenderView {
 }
 
 /// `rackberry nodes`, `GET /api/v1/nodes`: one node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NodeView {
     /// Its first hardware address.
     pub mac: Mac,

@@ -30,7 +30,9 @@ const SILENT_GONE: Duration = Duration::from_secs(30 * 60);
 const MOST: usize = 16;
 
 /// What the service does on its network.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// Looks whether another server is there, and answers nobody until it knows.

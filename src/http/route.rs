@@ -54,6 +54,8 @@ pub enum Route {
 /// The part of the tree below `/api/v1/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Api {
+    /// GET openapi.json
+    OpenApi,
     /// GET status
     Status,
     /// GET nodes
@@ -208,6 +210,7 @@ fn node_config(name: &str) -> Option<Route> {
 
 fn api(rest: &[&str]) -> Result<Api, RouteError> {
     match rest {
+        ["openapi.json"] => Ok(Api::OpenApi),
         ["status"] => Ok(Api::Status),
         ["nodes"] => Ok(Api::Nodes),
         ["assets"] => Ok(Api::Assets),

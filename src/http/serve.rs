@@ -11,6 +11,7 @@ mod file;
 mod holder;
 mod io;
 mod metrics;
+mod openapi;
 mod page;
 mod reply;
 mod transfer;

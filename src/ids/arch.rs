@@ -2,7 +2,19 @@ use std::fmt;
 
 /// What a network boot client runs on: DHCP option 93, client system architecture (RFC 4578 section 2.1 and
 /// IANA's processor architecture registry).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 pub enum Arch {
     /// 0: a PC BIOS.
     Bios,

@@ -2,7 +2,19 @@ use std::fmt;
 
 /// What leads a machine from its firmware to a kernel. Which of them suit depends on the firmware
 /// ([`crate::boot::loaders`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loader {
     /// pxelinux: menu, kernel and initrd by TFTP. BIOS only.

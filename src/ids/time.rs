@@ -7,7 +7,18 @@ use std::{
 /// started, never backwards, not even across restarts, and untouched by a clock that is set meanwhile (a
 /// Raspberry Pi has none of its own). Good for deadlines and leases; the log has the wall clock's time.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
 )]
 pub struct Time(pub u64);
 

@@ -50,7 +50,7 @@ pub struct Node {
 }
 
 /// The image's transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct ImageProgress {
     /// Bytes sent.
     pub sent: u64,
@@ -59,7 +59,7 @@ pub struct ImageProgress {
 }
 
 /// Why an install failed.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Failure {
     /// The stage it failed in.
     pub stage: Stage,
@@ -68,7 +68,7 @@ pub struct Failure {
 }
 
 /// What is on a node's disk.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Installed {
     /// Operating system.
     pub profile: String,

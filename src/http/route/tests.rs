@@ -56,6 +56,7 @@ fn every_documented_url_means_what_it_should() {
         ("/grub/grub.cfg", Route::GrubMenu("grub.cfg".into())),
         ("/debian-installer/amd64/grub/grub.cfg", Route::GrubMenu("grub.cfg".into())),
         ("/grub/grub.cfg-01-00-25-90-c0-f7-86", Route::GrubMenu("grub.cfg-01-00-25-90-c0-f7-86".into())),
+        ("/api/v1/openapi.json", Route::Api(Api::OpenApi)),
         ("/api/v1/status", Route::Api(Api::Status)),
         ("/api/v1/nodes", Route::Api(Api::Nodes)),
         ("/api/v1/nodes/node1", Route::Api(Api::Node("node1".into()))),

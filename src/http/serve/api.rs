@@ -48,18 +48,23 @@ pub(super) fn permit(token: Option<&Token>, authorization: Option<&str>) -> Resu
     }
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct ArmBody {
+pub(super) struct ArmBody {
+    /// How long: `30m`, `2h`; the configured time where absent.
     #[serde(rename = "for")]
     arm_for: Option<String>,
+    /// Boot to RAM and stop there.
     live: bool,
+    /// Installed nodes too, without naming them.
     all: bool,
+    /// Switch them on by Wake-on-LAN.
     wake: bool,
+    /// Names or hardware addresses; everybody who is not installed where empty.
     nodes: Vec<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct NoBody {}
 
@@ -76,7 +81,8 @@ pub(super) fn command(api: &Api, body: &[u8]) -> Result<Option<Command>, String>
         Api::Reinstall(node) => bare(Command::Reinstall(node.clone())),
         Api::Forget(node) => bare(Command::Forget(node.clone())),
         Api::Wake(node) => bare(Command::Wake(node.clone())),
-        Api::Status
+        Api::OpenApi
+        | Api::Status
         | Api::Nodes
         | Api::Node(_)
         | Api::Render(_)
