@@ -52,6 +52,7 @@ test-power: image ## cuts the power of a board 30 times: first start, import, in
 deb: cross ## Debian packages for hosts that people have already, in target/deb/
 	image/setup deb
 	$(CARGO) build --release --target x86_64-unknown-linux-musl
+	target/x86_64-unknown-linux-musl/release/rackberry manuals target/manuals
 	for target in aarch64-unknown-linux-musl x86_64-unknown-linux-musl; do \
 	  $(CARGO) deb --quiet --no-build --no-strip --target $$target --output target/deb/; done
 

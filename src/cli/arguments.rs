@@ -57,6 +57,17 @@ pub enum Command {
     Report(ReportCommand),
     /// The whole thing on this computer: private network, simulated panel, machines that install themselves.
     Demo(Demo),
+    /// Print what makes a shell complete this command's words.
+    Completions {
+        /// For which.
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages and completions into a folder, for packages.
+    #[command(hide = true)]
+    Manuals {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// What the SD image's units run.
     #[command(hide = true, subcommand)]
     Image(ImageCommand),

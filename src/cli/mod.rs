@@ -3,6 +3,7 @@
 mod arguments;
 mod assets;
 mod control;
+mod manuals;
 mod paint;
 mod report;
 mod view;
@@ -63,6 +64,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             runtime()?.block_on(daemon::serve(settings, options))
         }
         Command::Check(check) => self::check(&check.config),
+        Command::Completions { shell } => manuals::completions(shell),
+        Command::Manuals { dir } => manuals::write(&dir),
         Command::Panel(PanelCommand::Test { board, config }) => self::panel_test(board, &config),
         Command::Panel(PanelCommand::Wiring { board, config }) => {
             print!("{}", wiring::svg(&self::board(board, &config)?));
