@@ -139,3 +139,19 @@ fn a_machine_is_known_by_the_table_of_neighbours() {
     assert_eq!(net.run_in("c1", script), "200");
     assert_eq!(service.node("n1")["address"], "10.10.10.150");
 }
+
+/// A bridge takes the address of a machine that is plugged into it: the network is the same, and nobody waits for another
+/// look at it.
+#[test]
+fn a_bridge_that_takes_another_address_is_no_new_network() {
+    let net = Net::new();
+    let service = Service::start(&net, AUTO);
+    wait_until("it has looked", SOON, || service.status()["dhcp"] == "full");
+    net.client("c1", "02:00:00:00:00:01");
+    net.run("ip link set br0 address 02:00:00:00:ff:01");
+    // The interface is looked at once a second.
+    net.run("sleep 1.5");
+    let said = net.run_in("c1", "udhcpc -f -q -n -t 1 -T 3 -i eth0 -s /bin/true 2>&1");
+    assert!(said.contains("obtained from 10.10.10.1"), "{said}");
+    assert_eq!(service.status()["dhcp"], "full");
+}

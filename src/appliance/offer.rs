@@ -35,38 +35,47 @@ impl Appliance {
 
     /// The loader, unless the node is to boot its disk and its firmware goes on to it by itself.
     pub(super) fn boot_file(&mut self, client: &dhcp::Client) -> dhcp::Boot {
+        let (boot, loader) = self.choose_boot(client);
+        let mac = self.nodes.primary(client.mac);
+        match boot {
+            dhcp::Boot::None => self.trails.leave_alone(mac),
+            dhcp::Boot::Load { .. } => self.trails.tell(mac, loader),
+        }
+        boot
+    }
+
+    /// What a client boots, and the loader that this is.
+    fn choose_boot(&self, client: &dhcp::Client) -> (dhcp::Boot, Option<Loader>) {
+        const NOTHING: (dhcp::Boot, Option<Loader>) = (dhcp::Boot::None, None);
         let arch = client.arch.unwrap_or(Arch::Bios);
         let beside = self.interlock.standing() == Standing::Proxy;
         let node = self.nodes.get(client.mac);
         let to_disk = node.is_none_or(|node| node.grant.is_none());
         if to_disk && boot::goes_on_without_file(arch) {
-            return dhcp::Boot::None;
+            return NOTHING;
         }
         // In somebody else's network, others' machines boot as if this service were not there.
         let ours = self.nodes.is_listed(client.mac) || node.is_some_and(|node| node.writes > 0);
         if to_disk && beside && !ours {
-            return dhcp::Boot::None;
+            return NOTHING;
         }
         let load = |file: String| dhcp::Boot::Load { server: self.settings.network.address, file };
         if boot::asks_by_itself(arch) {
-            self.trails.tell(self.nodes.primary(client.mac), None);
-            return load(String::new());
+            return (load(String::new()), None);
         }
-        let Some(loader) = self.loader_for(client, arch, beside) else { return dhcp::Boot::None };
-        let boot = match loader {
+        let Some(loader) = self.loader_for(client, arch, beside) else { return NOTHING };
+        let file = match loader {
             Loader::Ipxe if client.boots_scripts() => {
-                load(format!("{}/boot.ipxe?mac={}", self.server_url(), client.mac))
+                Some(format!("{}/boot.ipxe?mac={}", self.server_url(), client.mac))
             }
             // iPXE would only be the long way round.
-            Loader::Ipxe if to_disk => {
-                boot::disk_loader(arch).map_or(dhcp::Boot::None, |file| load(file.into()))
-            }
-            loader => boot::file(loader, arch).map_or(dhcp::Boot::None, |file| {
-                load(if arch.boots_by_http() { format!("{}/{file}", self.server_url()) } else { file.into() })
+            Loader::Ipxe if to_disk => boot::disk_loader(arch).map(str::to_owned),
+            loader => boot::file(loader, arch).map(|file| match arch.boots_by_http() {
+                true => format!("{}/{file}", self.server_url()),
+                false => file.to_owned(),
             }),
         };
-        self.trails.tell(self.nodes.primary(client.mac), Some(loader));
-        boot
+        file.map_or(NOTHING, |file| (load(file), Some(loader)))
     }
 
     /// The loader for a client: the one that the configuration says, or the best of those that have not failed it.

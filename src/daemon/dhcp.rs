@@ -22,9 +22,9 @@ pub async fn run(
     ready: Arc<Notify>,
 ) -> anyhow::Result<()> {
     let mut adapter = Adapter::open(&link, address)?;
+    handle.tell(Message::Linked).await;
+    ready.notify_one();
     loop {
-        handle.tell(Message::Linked).await;
-        ready.notify_one();
         let lost = tokio::select! {
             ended = adapter.run(handle.clone(), &mut actions) => match ended {
                 Ok(()) => return Ok(()),
@@ -35,10 +35,16 @@ pub async fn run(
         if let Some(reason) = &lost {
             tracing::warn!(interface = link.name, "the interface is lost: {reason}");
         }
+        let index = link.index;
         link = network::wait(&link.name, address, prefix, &handle).await;
         if lost.is_some() {
             tracing::info!(interface = link.name, "the interface is back");
         }
-        adapter = adapter.reopen(&link, address)?;
+        if lost.is_none() && link.index == index {
+            adapter.readdress(link.mac);
+        } else {
+            adapter = adapter.reopen(&link, address)?;
+            handle.tell(Message::Linked).await;
+        }
     }
 }

@@ -104,6 +104,12 @@ impl Adapter {
         Ok(Adapter { sockets, probes: Probes::default(), clock: Clock::starting_after(Time::default()) })
     }
 
+    /// The interface has another hardware address now, as a bridge when a machine is plugged into it. The sockets stay
+    /// open, so that no datagram is lost.
+    pub fn readdress(&mut self, mac: Mac) {
+        self.sockets.mac = mac;
+    }
+
     /// Opens them anew, on an interface that changed. Probes go on: whoever waits for one is not to wait longer.
     ///
     /// # Errors

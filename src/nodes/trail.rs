@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Loader, Mac};
 
+/// So many DISCOVERs without anything being fetched, and another loader is tried: beside another server, each style of
+/// offer has had its turn by then.
+const UNREACHED: u32 = 8;
+
 /// What a node did since it last got on; not kept, because it is about the present minutes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trail {
@@ -56,6 +60,10 @@ impl Trail {
                         self.in_vain += 1;
                         self.refused.extend(self.told);
                     }
+                    // It can't fetch it, as an iPXE that does not get through to this server by HTTP.
+                    Reached::Nothing if self.asks > 0 && self.asks.is_multiple_of(UNREACHED) => {
+                        self.refused.extend(self.told);
+                    }
                     Reached::Nothing => {}
                     Reached::Menu(false) | Reached::Kernel => self.gets_on(),
                 }
@@ -74,6 +82,11 @@ impl Trail {
     fn gets_on(&mut self) {
         (self.asks, self.in_vain) = (0, 0);
         self.refused.clear();
+    }
+
+    /// Notes that the node is told nothing to boot: it asks for nothing in vain.
+    pub fn leave_alone(&mut self) {
+        (self.told, self.asks) = (None, 0);
     }
 
     /// Notes which loader the node is told to fetch.
@@ -122,6 +135,13 @@ impl Trails {
         self.change(mac, |trail| trail.take(step));
     }
 
+    /// Notes that a node is told nothing to boot.
+    pub fn leave_alone(&mut self, mac: Mac) {
+        if let Some(trail) = self.0.get_mut(&mac) {
+            trail.leave_alone();
+        }
+    }
+
     /// Notes which loader a node is told to fetch.
     pub fn tell(&mut self, mac: Mac, loader: Option<Loader>) {
         self.change(mac, |trail| trail.tell(loader));
@@ -142,5 +162,55 @@ impl Trails {
     /// Nothing is known of a node any more.
     pub fn forget(&mut self, mac: Mac) {
         self.0.remove(&mac);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_never_fetched_is_given_up_for_another() {
+        let mut trail = Trail::default();
+        trail.tell(Some(Loader::Ipxe));
+        for _ in 0..UNREACHED {
+            trail.take(Step::Asked);
+            assert!(trail.refused().is_empty());
+        }
+        trail.take(Step::Asked);
+        assert_eq!(trail.refused(), &BTreeSet::from([Loader::Ipxe]));
+        assert_eq!(trail.in_vain(), 0, "that is no start that ended with its loader");
+        trail.tell(Some(Loader::Lpxelinux));
+        trail.take(Step::Loader);
+        trail.take(Step::Menu { kernel: true });
+        trail.take(Step::Kernel);
+        assert!(trail.refused().is_empty(), "it gets on");
+    }
+
+    /// A BIOS that boots its disk asks each time, and is told nothing.
+    #[test]
+    fn who_is_left_alone_asks_nothing_in_vain() {
+        let mut trail = Trail::default();
+        trail.tell(Some(Loader::Lpxelinux));
+        trail.take(Step::Kernel);
+        for _ in 0..3 * UNREACHED {
+            trail.take(Step::Asked);
+            trail.leave_alone();
+        }
+        assert_eq!((trail.asks(), trail.refused().len()), (0, 0));
+    }
+
+    /// A menu that leads to the disk is an end that was meant.
+    #[test]
+    fn a_disk_boot_refuses_nothing() {
+        let mut trail = Trail::default();
+        for _ in 0..3 {
+            trail.take(Step::Asked);
+            trail.tell(Some(Loader::Grub));
+            trail.take(Step::Loader);
+            trail.take(Step::Menu { kernel: false });
+        }
+        trail.take(Step::Asked);
+        assert!(trail.refused().is_empty() && trail.in_vain() == 0);
     }
 }
