@@ -149,7 +149,7 @@ fn a_bridge_that_takes_another_address_is_no_new_network() {
     wait_until("it has looked", SOON, || service.status()["dhcp"] == "full");
     net.client("c1", "02:00:00:00:00:01");
     net.run("ip link set br0 address 02:00:00:00:ff:01");
-    // The interface is looked at once a second.
+    // The interface is looked at twice a second.
     net.run("sleep 1.5");
     let said = net.run_in("c1", "udhcpc -f -q -n -t 1 -T 3 -i eth0 -s /bin/true 2>&1");
     assert!(said.contains("obtained from 10.10.10.1"), "{said}");
