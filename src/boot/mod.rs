@@ -70,7 +70,7 @@ pub fn is_loader(path: &str) -> bool {
 }
 
 /// Files that lead to a menu.
-pub const LOADERS: &[&str] = &[
+const LOADERS: &[&str] = &[
     "pxelinux.0",
     "lpxelinux.0",
     "undionly.kpxe",
@@ -84,8 +84,13 @@ pub const LOADERS: &[&str] = &[
 ];
 
 /// What the loaders fetch beside themselves, and what leads to disks.
-pub const COMPANIONS: &[&str] =
+const COMPANIONS: &[&str] =
     &["ldlinux.c32", "secure/grubx64.efi", "secure/grubaa64.efi", "diskx64.efi", "diskaa64.efi"];
+
+/// Every file that belongs to the loaders.
+pub fn files() -> impl Iterator<Item = &'static str> {
+    LOADERS.iter().chain(COMPANIONS).copied()
+}
 
 /// Whether a client is told only which server to ask, because it knows the names of its files.
 pub fn asks_by_itself(arch: Arch) -> bool {

@@ -68,11 +68,8 @@ fn assets(settings: &Settings, Findings { faults, notes }: &mut Findings) {
     }
     catalog = catalog.with_findings(Arc::new(findings));
     faults.extend(manifest::faults(&settings.assets.loaders));
-    let loaders: Vec<Vec<String>> = boot::LOADERS
-        .iter()
-        .chain(boot::COMPANIONS)
-        .map(|file| file.split('/').map(str::to_owned).collect())
-        .collect();
+    let loaders: Vec<Vec<String>> =
+        boot::files().map(|file| file.split('/').map(str::to_owned).collect()).collect();
     let own = loaders.iter().filter_map(|file| catalog.own_loader(file));
     notes.extend(
         own.map(|found| format!("note: {} takes the place of the loader of that name", found.path.display())),

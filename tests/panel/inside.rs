@@ -85,7 +85,7 @@ fn prepare() {
         fs::write(path, content).expect("written");
     };
     let _ = fs::remove_dir_all("/tmp/state");
-    for loader in rackberry::boot::LOADERS {
+    for loader in rackberry::boot::files() {
         write(&format!("loaders/{loader}"), "a loader");
     }
     for file in ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2.sig"] {

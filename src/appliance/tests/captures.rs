@@ -152,7 +152,7 @@ fn stock(own: &[&str]) -> Arc<Catalog> {
     let pis = ["bootcode.bin", "config.txt", "start.elf", "fixup.dat", "start4.elf", "fixup4.dat"];
     let pis = pis.iter().chain(&["bcm2710-rpi-3-b.dtb", "bcm2711-rpi-4-b.dtb"]);
     let pis = pis.map(|name| found(&format!("raspberry-pi/{name}"), None));
-    let loaders = crate::boot::LOADERS.iter().chain(crate::boot::COMPANIONS);
+    let loaders = crate::boot::files();
     let loaders = Folder::new("loaders".into(), loaders.map(|name| found(name, None)).chain(pis));
     // The signing keys are read once.
     Arc::new(Catalog::new(vec![Folder::new("assets".into(), assets)], loaders, Some(&catalog())))
