@@ -27,8 +27,8 @@ use crate::{
 
 /// Most events that share a commit.
 const BATCH: usize = 512;
-/// So many machines may start anew before a connection has looked.
-const RESTARTS: usize = 256;
+/// So many machines may start anew before a connection has looked: whole batches of them.
+const RESTARTS: usize = 4 * BATCH;
 
 /// What reaches the owner.
 #[derive(Debug)]

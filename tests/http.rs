@@ -58,6 +58,10 @@ struct Reply {
 
 impl Service {
     fn start() -> Service {
+        Service::start_within(Limits::default())
+    }
+
+    fn start_within(limits: Limits) -> Service {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("image"), image()).unwrap();
         fs::File::create(folder.path().join("huge")).unwrap().set_len(HUGE).unwrap();
@@ -71,7 +75,7 @@ impl Service {
         let options = Options {
             addresses: vec![SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)],
             socket: Some(folder.path().join("run/control.sock")),
-            limits: Limits::default(),
+            limits,
         };
         let server = Server::bind(options, handle, seen, tokens, stopping).unwrap();
         let port = server.addresses()[0].port();
@@ -224,6 +228,20 @@ fn answer(folder: &Path, ask: &Ask, transfer: Option<TransferId>) -> Answer {
         },
         other => Answer::Refused(Refusal::NotFound(format!("there is no {other:?}"))),
     }
+}
+
+/// What a machine that was switched off has left open leaves nothing behind either, not even in the kernel.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_connection_ends_without_a_trace() {
+    let service =
+        Service::start_within(Limits { header_time: Duration::from_millis(200), ..Limits::default() });
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, service.port)).unwrap();
+    stream.write_all(b"GET /image HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let end = stream.read_to_end(&mut answer);
+    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    assert!(answer.len() > IMAGE, "the whole answer came first");
+    service.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

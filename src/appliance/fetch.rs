@@ -251,10 +251,11 @@ impl Appliance {
     }
 
     fn menu(&mut self, node: Option<Mac>, head: bool, now: Time, render: fn(&Plan) -> String) -> Answer {
-        let known = node.filter(|_| !head);
-        let plan = match known {
-            Some(_) => self.plan_for_menu(known, now),
-            None => self.plan(node.and_then(|mac| self.nodes.get(mac)), now),
+        // Who asks for headers only has no menu yet.
+        let plan = if head {
+            self.plan(node.and_then(|mac| self.nodes.get(mac)), now)
+        } else {
+            self.plan_for_menu(node, now)
         };
         plain(render(&plan))
     }

@@ -110,7 +110,7 @@ pub(super) fn grant(
     if let Boot::Load { server, file } = boot {
         message.set_siaddr(*server);
         message.set_fname_str(file);
-        options.extend(vendor(request));
+        options.extend(vendor(&Client::of(request), request));
         if request.wants(OptionCode::BootfileName) && !file.is_empty() {
             options.push(DhcpOption::BootfileName(file.clone().into_bytes()));
         }
@@ -146,7 +146,7 @@ pub(super) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferStyle, own:
         (OfferStyle::RoundTrip, _) => Boot::None,
     };
     let client = Client::of(request);
-    let mut options = vendor(request);
+    let mut options = vendor(&client, request);
     if client.arch == Some(Arch::RaspberryPi) {
         // The Pi 3 knows no siaddr: it asks the server that has given the address, if this does not tell it better
         // (raspberrypi/firmware#801). What comes after option 43 counts.
@@ -178,8 +178,8 @@ fn class(name: &str) -> DhcpOption {
 
 /// What some clients must read to believe that this is their boot server: UEFI HTTP Boot its own class (UEFI
 /// specification 2.10 section 24.7.3.1), a Raspberry Pi a PXE menu with an item of this name.
-fn vendor(request: &Packet) -> Vec<DhcpOption> {
-    match Client::of(request).arch {
+fn vendor(client: &Client, request: &Packet) -> Vec<DhcpOption> {
+    match client.arch {
         Some(arch) if arch.boots_by_http() => vec![class("HTTPClient")],
         Some(Arch::RaspberryPi) => vec![class("PXEClient"), DhcpOption::VendorExtensions(pi_menu(request))],
         _ => Vec::new(),

@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::{Request, body::Incoming, header, server::conn::http1, service::service_fn};
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -259,10 +259,8 @@ where
     let mut restarts = shared.handle.restarts().subscribe();
     counters.opened();
     let shared = Arc::new(shared);
-    let (reset, is_grub) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
-    let service = service_fn(|request: Request<Incoming>| {
-        let agent = request.headers().get(header::USER_AGENT);
-        is_grub.store(agent.is_some_and(|agent| agent.as_bytes().starts_with(b"GRUB")), Relaxed);
+    let reset = Arc::new(AtomicBool::new(false));
+    let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(reply::reply(shared, peer, request).await) }
     });
@@ -288,9 +286,9 @@ where
     };
     if let Err(error) = served {
         tracing::debug!(?peer, %error, "a connection broke");
-        // It closes no connection and uses the same ports after each start: what stays of one here, be it only in the
-        // kernel, would swallow the next.
-        reset.fetch_or(error.is_timeout() && is_grub.load(Relaxed), Relaxed);
+        // Who is silent for so long may be GRUB on a machine that is off by now. It closes no connection and uses the same
+        // ports after each start: what stays of one here, be it only in the kernel, would swallow the next.
+        reset.store(error.is_timeout(), Relaxed);
     }
     counters.closed();
     drop(slot);

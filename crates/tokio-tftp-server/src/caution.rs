@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{options::Limits, transfer::End};
+use crate::options::Limits;
 
 /// What a client may have after so many transfers of which no block arrived; the last for all further ones.
 const BLOCKS: [u16; 3] = [u16::MAX, 1024, 512];
@@ -30,11 +30,13 @@ struct Link {
     unproven: Option<Instant>,
 }
 
-/// One transfer, of which it is to be seen whether its blocks arrive.
+/// One transfer, of which it is to be seen whether its blocks arrive. Its end says nothing of them: a refusal, a probe, a
+/// client that says that it gives up. Only silence leaves the question open.
 #[derive(Debug)]
 pub(crate) struct Trial {
     caution: Caution,
     client: IpAddr,
+    stays_open: bool,
 }
 
 impl Caution {
@@ -54,7 +56,7 @@ impl Caution {
             limits.blksize = limits.blksize.min(BLOCKS[link.failures]);
         }
         drop(links);
-        (limits, Trial { caution: self.clone(), client })
+        (limits, Trial { caution: self.clone(), client, stays_open: false })
     }
 
     fn links(&self) -> MutexGuard<'_, BTreeMap<IpAddr, Link>> {
@@ -71,10 +73,15 @@ impl Trial {
         }
     }
 
-    /// The transfer is over.
-    pub(crate) fn ended(&self, end: &End) {
-        // Silence leaves it open; who says that it gives up has its reasons, and a probe asks for no blocks.
-        if !matches!(end, End::TimedOut) {
+    /// The client fell silent.
+    pub(crate) fn leave_open(mut self) {
+        self.stays_open = true;
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if !self.stays_open {
             self.arrived();
         }
     }
@@ -100,34 +107,38 @@ mod tests {
             seconds += 1;
             caution.begin(client, &limits, start + Duration::from_secs(seconds))
         };
-        assert_eq!(ask(CLIENT).0.blksize, 1468);
-        let (smaller, trial) = ask(CLIENT);
+        let (large, first) = ask(CLIENT);
+        assert_eq!(large.blksize, 1468);
+        // It asks again while the first transfer still waits, and that one times out later.
+        let (smaller, second) = ask(CLIENT);
         assert_eq!(smaller.blksize, 1024);
         assert_eq!(ask(OTHER).0.blksize, 1468, "another client's link is another");
-        trial.ended(&End::TimedOut);
-        let (smallest, trial) = ask(CLIENT);
+        first.leave_open();
+        second.leave_open();
+        let (smallest, third) = ask(CLIENT);
         assert_eq!(smallest.blksize, 512);
-        trial.arrived();
+        third.arrived();
+        third.leave_open();
         assert_eq!(ask(CLIENT).0.blksize, 512, "what works stays");
+        ask(CLIENT).1.leave_open();
         assert_eq!(ask(CLIENT).0.blksize, 512, "there is nothing smaller");
     }
 
     #[test]
-    fn a_probe_and_a_refusal_say_nothing_of_blocks() {
+    fn another_end_than_silence_says_nothing_of_blocks() {
         let (caution, limits, mut now) = (Caution::default(), Limits::default(), start());
-        for end in [End::Probe, End::Complete, End::Failed("gone".into())] {
+        for _ in 0..3 {
             now += PATIENCE;
             let (same, trial) = caution.begin(CLIENT, &limits, now);
             assert_eq!(same.blksize, limits.blksize);
-            trial.ended(&end);
+            drop(trial);
         }
     }
 
     #[test]
     fn several_files_at_once_are_no_failure() {
         let (caution, limits, now) = (Caution::default(), Limits::default(), start());
-        for _ in 0..3 {
-            assert_eq!(caution.begin(CLIENT, &limits, now).0.blksize, limits.blksize);
-        }
+        let trials = [(); 3].map(|()| caution.begin(CLIENT, &limits, now));
+        assert!(trials.iter().all(|(same, _)| same.blksize == limits.blksize));
     }
 }

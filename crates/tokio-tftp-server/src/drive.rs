@@ -56,7 +56,6 @@ pub(crate) async fn answer(
         "netascii" => Mode::Netascii,
         _ => {
             let message = format!("mode {mode:?} is not octet or netascii");
-            trial.arrived();
             return refuse(&socket, peer, ErrorCode::IllegalOperation, message).await;
         }
     };
@@ -65,10 +64,7 @@ pub(crate) async fn answer(
     tracing::debug!(%peer, file = request.file, ?options, "RRQ");
     let (content, mut mark) = match handler.open(&request).await {
         Ok(opened) => opened,
-        Err(Refusal { code, message }) => {
-            trial.arrived();
-            return refuse(&socket, peer, code, message).await;
-        }
+        Err(Refusal { code, message }) => return refuse(&socket, peer, code, message).await,
     };
     let source = match Source::open(content, mode).await {
         Ok(source) => source,
@@ -78,7 +74,6 @@ pub(crate) async fn answer(
                 io::ErrorKind::PermissionDenied => ErrorCode::AccessViolation,
                 _ => ErrorCode::NotDefined,
             };
-            trial.arrived();
             refuse(&socket, peer, code, format!("{}: {error}", request.file)).await;
             return handler.event(&mut mark, Event::Ended(End::Failed(error.to_string()))).await;
         }
@@ -96,7 +91,9 @@ pub(crate) async fn answer(
     };
     tracing::debug!(%peer, file = request.file, ?end, "transfer ended");
     let Driver { handler, mut mark, trial, .. } = driver;
-    trial.ended(&end);
+    if end == End::TimedOut {
+        trial.leave_open();
+    }
     handler.event(&mut mark, Event::Ended(end)).await;
 }
 

@@ -64,7 +64,7 @@ pub(super) struct ArmBody {
     nodes: Vec<String>,
 }
 
-#[derive(Default, Deserialize, schemars::JsonSchema)]
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct NoBody {}
 

@@ -1,13 +1,17 @@
 //! `/api/v1/openapi.json`: the API for programs (OpenAPI 3.1), out of the types of its answers.
 
+use std::sync::LazyLock;
+
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::api::ArmBody;
 use crate::appliance::{AssetsView, NodeView, RenderView, Report, StatusView};
 
-/// The whole document.
-pub(super) fn document() -> Value {
+/// The whole document; it is the same for as long as the service runs.
+pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
+
+fn document() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;

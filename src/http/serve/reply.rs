@@ -71,7 +71,7 @@ async fn dispatch(
         return Err(No { status: StatusCode::METHOD_NOT_ALLOWED, text, allow: Some(allow) });
     }
     match route {
-        Route::Api(Api::OpenApi) => Ok(json_text(&shared.counters, &openapi::document())),
+        Route::Api(Api::OpenApi) => Ok(json_text(&shared.counters, &openapi::DOCUMENT)),
         Route::Api(Api::Status) => view(shared, View::Status).await,
         Route::Api(Api::Nodes) => view(shared, View::Nodes).await,
         Route::Api(Api::Node(node)) => view(shared, View::Node(node)).await,
