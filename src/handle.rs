@@ -14,7 +14,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{
     appliance::{
-        Answer, Appliance, Ask, Effect, NodeView, Note, Outcome, Progress, Refusal, ReplyId, StatusView, View,
+        Answer, Appliance, Ask, Effect, NodeView, Note, Outcome, Progress, Refusal, ReplyId, Requester,
+        StatusView, View,
     },
     assets::catalog::Catalog,
     clock::Clock,
@@ -84,6 +85,11 @@ impl Handle {
             return gone();
         }
         answer.await.unwrap_or_else(|_| gone())
+    }
+
+    /// Who sends a request from this address.
+    pub async fn requester(&self, address: Ipv4Addr) -> Requester {
+        Requester { address, hardware: None }
     }
 
     /// Machines' last DHCP packets.
@@ -248,7 +254,7 @@ impl Owner {
     /// Learns who asks, where nobody knows that yet.
     fn meet(&mut self, ask: &Ask, now: Time) -> Outcome {
         let peer = match ask {
-            Ask::Fetch { peer, .. } | Ask::Report { peer, .. } => *peer,
+            Ask::Fetch { from, .. } | Ask::Report { from, .. } => from.address,
             Ask::Command { .. } | Ask::View(_) => return Outcome::default(),
         };
         let mac = self.appliance.is_stranger(peer, now).then(|| dhcp::neighbours::mac_of(peer)).flatten();

@@ -13,7 +13,9 @@ use std::{
 };
 
 use rackberry::{
-    appliance::{Answer, Ask, Command, Progress, Refusal, Report, TransferEnd, TransferId, Via, View},
+    appliance::{
+        Answer, Ask, Command, Progress, Refusal, Report, Requester, TransferEnd, TransferId, Via, View,
+    },
     handle::{Handle, Message, Snapshot},
     http::{
         client,
@@ -287,7 +289,9 @@ async fn a_machine_that_starts_anew_has_no_connections_left() {
 async fn head_and_get_agree_on_the_exact_length() {
     let mut service = Service::start();
     let head = service.curl("/current/image", &["-I"]).await;
-    let Ask::Fetch { peer, via: Via::Http, head: true, target } = service.asked().await else {
+    let Ask::Fetch { from: Requester { address: peer, .. }, via: Via::Http, head: true, target } =
+        service.asked().await
+    else {
         panic!("HEAD is not asked as such")
     };
     assert_eq!(
@@ -308,7 +312,7 @@ async fn head_and_get_agree_on_the_exact_length() {
     assert!(head.body.is_empty() && get.body == image());
     let end = Some(TransferEnd::Complete);
     let (total, sent) = (IMAGE as u64, IMAGE as u64);
-    assert_eq!(service.ends().await, [Progress { transfer: TransferId(1), total, sent, end }]);
+    assert_eq!(service.ends().await, [Progress { transfer: TransferId(1), total, start: 0, sent, end }]);
 }
 
 #[tokio::test]
@@ -485,7 +489,15 @@ async fn reports_come_from_the_network() {
     let report =
         Report { stage: Stage::Installing, ok: false, message: "no disk".into(), log: String::new() };
     let mac = MAC.parse().unwrap();
-    assert_eq!(service.asked().await, Ask::Report { peer: Ipv4Addr::LOCALHOST, grant: None, mac, report });
+    assert_eq!(
+        service.asked().await,
+        Ask::Report {
+            from: Requester { address: Ipv4Addr::LOCALHOST, hardware: None },
+            grant: None,
+            mac,
+            report
+        }
+    );
     for bad in ["", "{}", r#"{"stage":"lost","ok":true}"#, "nonsense"] {
         assert_eq!(service.curl(&path, &["-d", bad]).await.status, 400, "{bad}");
     }

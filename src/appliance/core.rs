@@ -378,9 +378,9 @@ impl Appliance {
     pub fn ask(&mut self, reply: ReplyId, ask: Ask, now: Time) -> Outcome {
         let mut out = Outcome::default();
         let answer = match ask {
-            Ask::Fetch { peer, via, head, target } => self.fetch(peer, via, head, target, now, &mut out),
-            Ask::Report { peer, grant, mac, report } => {
-                self.report(peer, grant.as_deref(), mac, report, now, &mut out)
+            Ask::Fetch { from, via, head, target } => self.fetch(from, via, head, target, now, &mut out),
+            Ask::Report { from, grant, mac, report } => {
+                self.report(from, grant.as_deref(), mac, report, now, &mut out)
             }
             Ask::Command { source, command } => self.command(source, command, now, &mut out),
             Ask::View(view) => self.view(&view, now),

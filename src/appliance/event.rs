@@ -8,6 +8,16 @@ use crate::{
     ids::{Mac, Source, Stage},
 };
 
+/// Who sends a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requester {
+    /// The client's network address.
+    pub address: Ipv4Addr,
+    /// The hardware address that answers for it on the switch, as the kernel's table of neighbours says; nothing
+    /// where the kernel does not know (beyond a router, say).
+    pub hardware: Option<Mac>,
+}
+
 /// One transfer of a file to a node; the number is the appliance's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransferId(pub u64);
@@ -27,8 +37,8 @@ pub enum Via {
 pub enum Ask {
     /// A file or a rendered text.
     Fetch {
-        /// The client's address.
-        peer: Ipv4Addr,
+        /// Who asks.
+        from: Requester,
         /// Which server asks.
         via: Via,
         /// Only the length and the headers are wanted: nothing is counted and no grant is spent.
@@ -38,8 +48,8 @@ pub enum Ask {
     },
     /// A node's own report (`POST /api/v1/nodes/MAC/report`).
     Report {
-        /// The sender's address.
-        peer: Ipv4Addr,
+        /// Who sends it.
+        from: Requester,
         /// The grant that it names.
         grant: Option<String>,
         /// The node it speaks of.
@@ -171,6 +181,8 @@ pub struct Progress {
     pub transfer: TransferId,
     /// The file's length in bytes.
     pub total: u64,
+    /// Where in the file the transfer began: 0, or the start of the range that was asked for.
+    pub start: u64,
     /// End of the furthest byte sent, from the file's start.
     pub sent: u64,
     /// Set once, when the transfer is over.

@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use crate::{
     appliance::{
-        Answer, Appliance, Note, Outcome, Refusal, Report, TransferId, Via, core::Cargo, texts::Order,
+        Answer, Appliance, Note, Outcome, Refusal, Report, Requester, TransferId, Via, core::Cargo,
+        texts::Order,
     },
     assets::{
         catalog::{FileRole, Standard},
@@ -21,13 +22,14 @@ impl Appliance {
     /// Answers a request for a file or a rendered text.
     pub(super) fn fetch(
         &mut self,
-        peer: Ipv4Addr,
+        from: Requester,
         via: Via,
         head: bool,
         target: Target,
         now: Time,
         out: &mut Outcome,
     ) -> Answer {
+        let peer = from.address;
         self.learn_from_request(peer, &target.route, now, out);
         self.take_up_offer(peer, now, out);
         let asker = Asker { peer, node: self.asking(peer, target.grant.as_deref(), now) };
@@ -272,13 +274,14 @@ impl Appliance {
     /// Takes a node's report; only its own grant or its own lease's address may speak for it.
     pub(super) fn report(
         &mut self,
-        peer: Ipv4Addr,
+        from: Requester,
         grant: Option<&str>,
         mac: Mac,
         report: Report,
         now: Time,
         out: &mut Outcome,
     ) -> Answer {
+        let peer = from.address;
         let asker = Asker { peer, node: self.asking(peer, grant, now) };
         // An installer without an image says that it begins, and must not begin if it may not.
         let begins = report.ok && report.stage == Stage::Installing;

@@ -151,7 +151,7 @@ impl World {
     fn get_from(&mut self, peer: Ipv4Addr, path: &str) -> Answer {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         let target = route::parse(path, query).unwrap();
-        self.ask(Ask::Fetch { peer, via: Via::Http, head: false, target })
+        self.ask(Ask::Fetch { from: at(peer), via: Via::Http, head: false, target })
     }
 
     /// Fetches a file to its end.
@@ -159,7 +159,7 @@ impl World {
         let answer = self.get(mac, path);
         if let Answer::File { transfer: Some(transfer), .. } = answer {
             let end = Some(TransferEnd::Complete);
-            let progress = Progress { transfer, total: 1000, sent: 1000, end };
+            let progress = Progress { transfer, total: 1000, start: 0, sent: 1000, end };
             let outcome = self.appliance.progress(progress, self.now);
             self.take(outcome);
         }
@@ -168,7 +168,7 @@ impl World {
 
     fn report(&mut self, mac: Mac, stage: Stage, ok: bool) -> Answer {
         let report = Report { stage, ok, message: "said so".into(), log: String::new() };
-        self.ask(Ask::Report { peer: address(mac), grant: None, mac, report })
+        self.ask(Ask::Report { from: at(address(mac)), grant: None, mac, report })
     }
 
     fn menu_installs(&mut self, mac: Mac) -> bool {
@@ -200,6 +200,11 @@ impl World {
     fn is_armed(&self) -> bool {
         self.appliance.status(self.now).armed_seconds.is_some()
     }
+}
+
+/// Who asks from this address, where nobody knows the hardware address.
+fn at(address: Ipv4Addr) -> Requester {
+    Requester { address, hardware: None }
 }
 
 fn is_given(answer: &Answer) -> bool {
@@ -353,7 +358,7 @@ fn a_node_speaks_and_asks_for_itself_only() {
     assert!(forbidden(world.get(ONE, &format!("/cloud-configs/{TWO}.yml"))));
     assert!(is_given(&world.get(ONE, &format!("/cloud-configs/{ONE}.yml"))));
     let report = Report { stage: Stage::Installed, ok: true, message: String::new(), log: String::new() };
-    assert!(forbidden(world.ask(Ask::Report { peer: address(ONE), grant: None, mac: TWO, report })));
+    assert!(forbidden(world.ask(Ask::Report { from: at(address(ONE)), grant: None, mac: TWO, report })));
     // Nobody holds this lease.
     assert!(forbidden(world.get_from(Ipv4Addr::new(10, 10, 10, 77), IMAGE)));
 }
@@ -416,7 +421,7 @@ fn templates_and_keys_are_no_files_of_the_tree() {
     for path in ["/cloud-configs/default.yml", "/cloud-configs/secret.txt", "/keys/demo.asc"] {
         let target = route::parse(path, None);
         let Ok(target) = target else { continue };
-        let ask = Ask::Fetch { peer: address(ONE), via: Via::Http, head: false, target };
+        let ask = Ask::Fetch { from: at(address(ONE)), via: Via::Http, head: false, target };
         assert!(matches!(world.ask(ask), Answer::Refused(Refusal::NotFound(_))), "{path}");
     }
 }
@@ -605,7 +610,7 @@ fn beside_a_router_machines_are_told_what_to_boot_and_known_by_their_requests() 
     let Answer::File { transfer: Some(transfer), .. } = world.get_from(peer, "/snponly.efi") else {
         panic!("no loader")
     };
-    let progress = Progress { transfer, total: 9, sent: 9, end: Some(TransferEnd::Complete) };
+    let progress = Progress { transfer, total: 9, start: 0, sent: 9, end: Some(TransferEnd::Complete) };
     let outcome = world.appliance.progress(progress, now);
     world.take(outcome);
     assert_eq!(world.node(ONE).stage, Stage::Loading);

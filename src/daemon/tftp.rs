@@ -33,13 +33,14 @@ impl Handler for Files {
         let peer = ipv4(request.peer).ok_or_else(|| refuse(ErrorCode::AccessViolation, "IPv4 only"))?;
         let target = route::tree(&request.file)
             .map_err(|error| refuse(ErrorCode::FileNotFound, &format!("{}: {error}", request.file)))?;
-        let answer = self.0.ask(Ask::Fetch { peer, via: Via::Tftp, head: false, target }).await;
+        let from = self.0.requester(peer).await;
+        let answer = self.0.ask(Ask::Fetch { from, via: Via::Tftp, head: false, target }).await;
         let (content, id) = match answer {
             Answer::File { path, state, transfer } => {
                 if let Err(reason) = is_unchanged(&path, state).await {
                     if let Some(transfer) = transfer {
                         let end = Some(TransferEnd::Cut);
-                        self.0.progress(Progress { transfer, total: 0, sent: 0, end }).await;
+                        self.0.progress(Progress { transfer, total: 0, start: 0, sent: 0, end }).await;
                     }
                     return Err(refuse(ErrorCode::NotDefined, &reason));
                 }
@@ -70,7 +71,7 @@ impl Handler for Files {
             Event::Ended(_) => Some(TransferEnd::Cut),
         };
         let Tracked { total, sent, .. } = *tracked;
-        self.0.progress(Progress { transfer, total, sent, end }).await;
+        self.0.progress(Progress { transfer, total, start: 0, sent, end }).await;
     }
 }
 

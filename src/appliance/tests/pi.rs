@@ -209,10 +209,11 @@ impl Pi {
 
 fn tftp(world: &mut World, peer: Ipv4Addr, name: &str) -> Answer {
     let target = route::tree(name).unwrap();
-    let answer = world.ask(Ask::Fetch { peer, via: Via::Tftp, head: false, target });
+    let answer = world.ask(Ask::Fetch { from: at(peer), via: Via::Tftp, head: false, target });
     if let Answer::File { transfer: Some(transfer), .. } = answer {
         let end = Some(TransferEnd::Complete);
-        let outcome = world.appliance.progress(Progress { transfer, total: 9, sent: 9, end }, world.now);
+        let outcome =
+            world.appliance.progress(Progress { transfer, total: 9, start: 0, sent: 9, end }, world.now);
         world.take(outcome);
     }
     answer

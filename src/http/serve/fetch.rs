@@ -38,12 +38,12 @@ pub(super) async fn fetch(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, No> {
     let head = request.method() == Method::HEAD;
-    let ask = Ask::Fetch { peer, via: Via::Http, head, target };
     let (handle, alive) = (shared.handle.clone(), shared.alive.clone());
     // A task of its own: when the client goes away while the owner thinks, the answer must not be lost with the
     // number of a transfer in it.
     let asking = tokio::spawn(async move {
-        let answer = handle.ask(ask).await;
+        let from = handle.requester(peer).await;
+        let answer = handle.ask(Ask::Fetch { from, via: Via::Http, head, target }).await;
         let transfer = match &answer {
             Answer::File { transfer, .. } | Answer::Text { transfer, .. } => *transfer,
             _ => None,

@@ -100,7 +100,8 @@ async fn dispatch(
             };
             let report = api::report(&body(shared, request.into_body()).await?)
                 .map_err(|e| no(StatusCode::BAD_REQUEST, e))?;
-            done(shared, Ask::Report { peer, grant, mac, report }).await
+            let from = shared.handle.requester(peer).await;
+            done(shared, Ask::Report { from, grant, mac, report }).await
         }
         Route::Api(api) => order(shared, peer, &api, request).await,
         Route::Health => {

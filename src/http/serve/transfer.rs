@@ -62,7 +62,7 @@ impl Transfer {
         let at = Arc::new(AtomicU64::new(start));
         let complete = ticket.and_then(|mut ticket| ticket.0.take()).map(|reporter| {
             let (complete, completed) = oneshot::channel();
-            spawn(reporter.follow(total, Arc::clone(&at), completed));
+            spawn(reporter.follow((start, total), Arc::clone(&at), completed));
             complete
         });
         let complete = Mutex::new(complete);
@@ -121,7 +121,7 @@ impl Ticket {
 
     fn over(mut self, total: u64, end: TransferEnd) {
         if let Some(reporter) = self.0.take() {
-            spawn(reporter.tell(0, total, end));
+            spawn(reporter.tell((0, 0, total), end));
         }
     }
 }
@@ -129,24 +129,30 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(reporter) = self.0.take() {
-            spawn(reporter.tell(0, 0, TransferEnd::Cut));
+            spawn(reporter.tell((0, 0, 0), TransferEnd::Cut));
         }
     }
 }
 
 impl Reporter {
-    /// Tells how far it is whenever that changed, and the end.
-    async fn follow(self, total: u64, at: Arc<AtomicU64>, mut completed: oneshot::Receiver<()>) {
+    /// Tells how far it is whenever that changed, and the end: where in the file it began, where it is, the file's
+    /// length.
+    async fn follow(
+        self,
+        (start, total): (u64, u64),
+        at: Arc<AtomicU64>,
+        mut completed: oneshot::Receiver<()>,
+    ) {
         let mut told = None;
         loop {
             let ended = timeout(PACE, &mut completed).await;
             let sent = at.load(Ordering::Relaxed);
             match ended {
-                Ok(Ok(())) => return self.tell(sent, total, TransferEnd::Complete).await,
-                Ok(Err(_)) => return self.tell(sent, total, TransferEnd::Cut).await,
+                Ok(Ok(())) => return self.tell((start, sent, total), TransferEnd::Complete).await,
+                Ok(Err(_)) => return self.tell((start, sent, total), TransferEnd::Cut).await,
                 Err(_) if told == Some(sent) => {}
                 Err(_) => {
-                    self.progress(sent, total, None).await;
+                    self.progress((start, sent, total), None).await;
                     told = Some(sent);
                 }
             }
@@ -154,13 +160,13 @@ impl Reporter {
     }
 
     /// The last word.
-    async fn tell(self, sent: u64, total: u64, end: TransferEnd) {
-        self.progress(sent, total, Some(end)).await;
+    async fn tell(self, part: (u64, u64, u64), end: TransferEnd) {
+        self.progress(part, Some(end)).await;
         drop(self.alive);
     }
 
-    async fn progress(&self, sent: u64, total: u64, end: Option<TransferEnd>) {
-        self.handle.progress(Progress { transfer: self.id, total, sent, end }).await;
+    async fn progress(&self, (start, sent, total): (u64, u64, u64), end: Option<TransferEnd>) {
+        self.handle.progress(Progress { transfer: self.id, total, start, sent, end }).await;
     }
 }
 
@@ -181,7 +187,7 @@ mod tests {
     impl Told {
         async fn next(&mut self) -> Option<(u64, u64, Option<TransferEnd>)> {
             match self.0.recv().await? {
-                Message::Progress(Progress { sent, total, end, transfer: TransferId(7) }) => {
+                Message::Progress(Progress { sent, total, end, transfer: TransferId(7), .. }) => {
                     Some((sent, total, end))
                 }
                 other => panic!("{other:?}"),
