@@ -37,6 +37,8 @@ pub enum Command {
     Arm(Arm),
     /// Stop new installs; those that already write a disk finish.
     Disarm,
+    /// After the state was lost: no machine here was installed by this service, so "everybody" means all of them.
+    AcceptLoss,
     /// List all nodes.
     Nodes {
         /// As JSON.
@@ -144,6 +146,9 @@ pub struct Serve {
     /// Folder for nodes and leases.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/rackberry")]
     pub state: PathBuf,
+    /// A copy of the state folder's journal.mark on another partition: by it, a state that is gone is missed.
+    #[arg(long, value_name = "FILE")]
+    pub journal_mark: Option<PathBuf>,
     /// Which panel to drive.
     #[arg(long, default_value = "auto")]
     pub panel: Panel,
@@ -193,6 +198,9 @@ pub struct Arm {
     /// Every node, installed ones too. THIS OVERWRITES THEIR DISKS.
     #[arg(long, conflicts_with = "nodes")]
     pub all: bool,
+    /// Nodes whose install by an earlier order runs, or is just done, once more. THIS OVERWRITES THEIR DISKS AGAIN.
+    #[arg(long)]
+    pub again: bool,
     /// Wake them, too (Wake-on-LAN).
     #[arg(long)]
     pub wake: bool,
