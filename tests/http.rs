@@ -571,6 +571,7 @@ async fn the_command_line_calls_and_follows() {
     let node = json!({
         "mac": MAC, "macs": [MAC], "diagnosis": null, "offer_style": null, "loader": null, "name": "node1", "led": 1, "stage": "idle", "stage_seconds": 0, "seen_seconds": null,
         "arch": null, "address": null, "granted": false, "image": null, "failure": null, "installed": null,
+        "next_boot": { "leads_to": "disk", "words": "boots its disk", "overwrites": null },
         "writes": 0, "log": "one\ntwo",
     });
     let nodes = vec![serde_json::from_value(node.clone()).unwrap()];

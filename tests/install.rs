@@ -152,9 +152,9 @@ fn an_arming_that_ends_lets_running_installs_finish_and_starts_none() {
     late.mark_disk();
     service.cli(&["arm"]);
     early.switch_on();
-    service.wait_for("node=\"bios\" stage=booting", INSTALL);
+    service.wait_for("node=\"bios\" stage=installing", INSTALL);
     service.cli(&["arm", "--for", "1s"]);
-    service.wait_for("the arming's time is over", SOON);
+    service.wait_for("the time of an order is over: every node; 1 installs that run go on", SOON);
     late.switch_on();
     early.wait_up(1);
     late.wait_console("no disk here has", 1, BOOT);

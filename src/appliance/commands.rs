@@ -96,7 +96,7 @@ impl Appliance {
             }
             Given::Same(id) => (id, true),
         };
-        just_done.iter().for_each(|node| self.orders.end_for(id, *node));
+        just_done.iter().for_each(|node| self.orders.end_for(id, &self.nodes.cards(*node)));
         let Some(order) = self.orders.get(id, now) else { return Ok("armed".into()) };
         let mut how = format!("for {}: {}", in_words(length), self.order_words(order));
         if !just_done.is_empty() {
@@ -110,14 +110,17 @@ impl Appliance {
         Ok(if is_same { format!("armed already, and now {how}") } else { format!("armed {how}") })
     }
 
-    /// The machine that a person names. A card that is only taken for a part of another machine is not named for it: whoever
-    /// means that card may mean another machine.
+    /// The machine that a person names. A card that is a machine's only by what its firmware says is named for itself:
+    /// whoever means that card may mean another machine.
     fn named(&self, text: &str) -> Result<Mac, Refusal> {
         let key = self.find(text)?;
         if let Ok(card) = text.parse::<Mac>()
             && card != key
             && !self.nodes.lists(key, card)
         {
+            if !self.nodes.is_listed(key) {
+                return Ok(card);
+            }
             return Err(Refusal::Conflict(format!(
                 "{card} is taken for another card of {0}, because both call themselves by the same machine identifier; name \
                  {0} if that is so, else list both as [[node]]",
@@ -267,7 +270,7 @@ impl Appliance {
         }
         out.changes.push(Change::NoNode(mac));
         // Who forgets a node does not mean that an order which is open already should overwrite it.
-        cards.into_iter().for_each(|card| self.orders.use_up(card));
+        self.orders.use_up(&cards);
         let armed = if self.orders.deadline().is_some() {
             "; the orders that are open now don't mean it"
         } else {

@@ -46,7 +46,7 @@ pub struct Stored {
 }
 
 /// The one state of the service. Made disarmed, always.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Appliance {
     pub(super) settings: Arc<Settings>,
     pub(super) catalog: Arc<Catalog>,
@@ -218,11 +218,11 @@ impl Appliance {
         }));
         for news in recognized.news {
             if let Identity::Renamed { old, new } = &news {
-                self.orders.rename(*old, *new);
                 self.trails.rename(*old, *new);
             }
             let (Identity::Renamed { new: node, .. }
             | Identity::Joined { node, .. }
+            | Identity::Shared { node, .. }
             | Identity::Parted { node, .. }) = &news;
             let node = self.label(*node);
             out.note(Note::Identity { node, news });

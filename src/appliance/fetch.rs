@@ -264,10 +264,11 @@ impl Appliance {
         let Some(mac) = asker.node.filter(|_| !head) else { return plan };
         let leads = matches!(plan, Plan::Kernel(_));
         self.trails.take(mac, Step::Menu { kernel: leads });
-        let order =
-            node.filter(|node| leads && !node.is_led()).and_then(Node::grant).map(|grant| grant.order);
-        if let Some(order) = order {
-            self.orders.started(order, mac);
+        let grant = node.filter(|node| leads && !node.is_led).and_then(Node::grant);
+        if let Some((order, kind)) = grant.map(|grant| (grant.order, grant.kind)) {
+            if kind == OrderKind::Install {
+                self.orders.started(order, &self.nodes.cards(mac));
+            }
             let update = self.nodes.apply(mac, NodeEvent::Led, false, now);
             self.note(update, out);
         }

@@ -15,7 +15,7 @@ use crate::{
 pub struct ReplyId(pub u64);
 
 /// What one event leads to. The changes must be on disk before any of the effects happens.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// For the journal.
     pub changes: Vec<Change>,
@@ -41,7 +41,7 @@ pub enum Change {
 }
 
 /// Something for an adapter to do.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Effect {
     /// Send or probe.
     Dhcp(dhcp::Action),
@@ -176,6 +176,11 @@ impl fmt::Display for Note {
                 f,
                 "{card} is taken for another card of {node}: its firmware calls itself by the same identifier; if it is \
                  another machine, list both as [[node]]"
+            ),
+            Self::Identity { node, news: Identity::Shared { machine, .. } } => write!(
+                f,
+                "{node} and another machine call themselves {machine}: that identifier tells nothing, and second cards of such \
+                 machines are known only if they are configured"
             ),
             Self::Identity { node, news: Identity::Parted { card, .. } } => {
                 write!(f, "{card} is another machine than {node}, of which it was taken for a card")

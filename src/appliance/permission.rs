@@ -8,14 +8,10 @@ use crate::{
     boot,
     config::UnknownNodes,
     dhcp::{self, Standing},
-    ids::{Mac, OrderKind, Stage, Time},
-    nodes::{Destination, Grant, Life, Node, NodeEvent, Verdict, no_loader},
+    ids::{Mac, OrderKind, Time},
+    nodes::{Destination, Grant, Node, NodeEvent, Verdict, no_loader},
     orders::OrderId,
 };
-
-/// A machine that starts by another card than the one that holds its grant may go on by that one when the first has been
-/// silent for so long.
-const OTHER_CARD: Duration = Duration::from_secs(30);
 
 /// Where a machine's next start from the network leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +57,20 @@ impl Appliance {
         if let Some(reason) = self.is_not_its_card(&node, card, now) {
             return Decision::Refused(reason);
         }
+        if let Some(other) = self.nodes.namesake(card) {
+            return Decision::Refused(format!(
+                "its firmware calls its machine the same as that of {}, which is at work: if they are two machines, list both \
+                 as [[node]]",
+                self.label(other.mac)
+            ));
+        }
         node.apply(NodeEvent::NetworkBoot { arch: None }, now);
-        let order = match node.destination(&self.orders, self.settings.install.tries, now) {
+        let order = match node.destination(
+            &self.nodes.subject(card, &node),
+            &self.orders,
+            self.settings.install.tries,
+            now,
+        ) {
             Destination::Disk(why) => return Decision::Disk(why.into()),
             Destination::Refused(why) => return Decision::Refused(why),
             Destination::Order(order) => order,
@@ -99,19 +107,10 @@ impl Appliance {
                 self.label(node.mac)
             ));
         }
-        match &node.life {
-            Life::Resting | Life::Failed(_) => None,
-            Life::Overwriting { .. } => {
-                Some(format!("its machine is being installed by its card {}", other_card(node)))
-            }
-            Life::Granted { grant, approach, .. } => {
-                let silent =
-                    self.nodes.heard_last(grant.card).is_none_or(|last| now.since(last) >= OTHER_CARD);
-                let may_move = silent && approach.stage <= Stage::Loading && !approach.is_own;
-                (!may_move)
-                    .then(|| format!("its machine is about to install by its card {}", other_card(node)))
-            }
-        }
+        let other = node.grant().map(|grant| grant.card.to_string()).unwrap_or_default();
+        self.nodes
+            .is_at_work(node.mac, now)
+            .then(|| format!("its machine is being installed by its card {other}"))
     }
 
     /// A machine's firmware starts by this card: what ran on it is over, and it gets its permission, or loses one that it
@@ -286,7 +285,7 @@ impl Appliance {
         let was_unused = self.nodes.get(node).is_some_and(|node| node.unused_grant().is_some());
         let update = self.nodes.apply(node, event, false, now);
         if was_unused {
-            self.orders.use_up(self.nodes.key(node));
+            self.orders.use_up(&self.nodes.cards(node));
         }
         self.note(update, out);
     }
@@ -331,8 +330,4 @@ impl Lead {
             made,
         }
     }
-}
-
-fn other_card(node: &Node) -> String {
-    node.grant().map(|grant| grant.card.to_string()).unwrap_or_default()
 }

@@ -42,7 +42,7 @@ impl Appliance {
         let is_late = token.is_some_and(|token| grant.is_none_or(|grant| grant.token != token));
         let order = grant.filter(|_| !is_late).map(|grant: &Grant| grant.order);
         if let Some(order) = order {
-            self.orders.heard(order, mac);
+            self.orders.heard(order, &self.nodes.cards(mac));
         }
         let Report { stage, ok, message, log } = report;
         match (ok, stage) {
@@ -61,7 +61,7 @@ impl Appliance {
             (false, stage) => {
                 // A machine that has failed by its own word does not try for ever.
                 if let Some(order) = order {
-                    self.orders.end_for(order, mac);
+                    self.orders.end_for(order, &self.nodes.cards(mac));
                 }
                 self.says(mac, Word::GaveUp { stage, reason: message }, is_late, now, out);
             }

@@ -27,6 +27,7 @@ use crate::{
 mod captures;
 mod histories;
 mod pi;
+mod search;
 mod world;
 
 use world::*;

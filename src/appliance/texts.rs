@@ -38,6 +38,8 @@ impl Appliance {
     pub(super) fn order<'a>(&'a self, mac: Mac, grant: &'a Grant) -> Result<InstallPlan<'a>, String> {
         let ready = self.files_of(&grant.profile, &grant.version, &grant.arch);
         let (version, set) = ready.map_err(|reason| reason.to_string())?;
+        // A machine that nobody configured is what its card is: another card's configuration may be another machine's.
+        let mac = if self.nodes.is_listed(mac) { self.nodes.key(mac) } else { grant.card };
         Ok(InstallPlan { mac, version, set, token: &grant.token })
     }
 

@@ -54,7 +54,7 @@ struct Other {
 }
 
 /// The lookout for other servers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Interlock {
     mode: Mode,
     own: Ipv4Addr,

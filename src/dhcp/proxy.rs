@@ -20,7 +20,7 @@ const PATIENCE: u8 = 4;
 const MOST: usize = 4096;
 
 /// What was tried with whom.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Proxy {
     attempts: BTreeMap<Mac, Attempt>,
 }

@@ -55,7 +55,7 @@ pub struct Outcome {
 }
 
 /// The server of one network.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Server {
     terms: Terms,
     network: (u32, u32),
@@ -79,7 +79,7 @@ pub struct Server {
 }
 
 /// A DISCOVER whose answer waits for a probe.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Parked {
     probe: ProbeId,
     since: Time,

@@ -97,7 +97,7 @@ impl Node {
             }
             NodeEvent::SystemUp => self.system_is_up(),
             NodeEvent::Loader => self.advance(Stage::Loading),
-            NodeEvent::Led => self.approach(|approach| approach.is_led = true),
+            NodeEvent::Led => self.is_led = self.grant().is_some(),
             NodeEvent::HasOwn => self.has_own(),
             NodeEvent::Kernel => self.has_fetched(|approach| approach.kernel = true),
             NodeEvent::Initrd => self.has_fetched(|approach| approach.initrd = true),
@@ -115,6 +115,7 @@ impl Node {
 
     /// A start of its firmware ends whatever ran.
     fn starts_anew(&mut self, now: Time) {
+        self.is_led = false;
         match &mut self.life {
             Life::Granted { grant, approach, .. } if approach.is_own => {
                 self.last = Some(ended(grant, now));
@@ -156,6 +157,9 @@ impl Node {
     }
 
     fn system_is_up(&mut self) {
+        if self.is_led {
+            return;
+        }
         match (&self.life, &self.disk) {
             (Life::Resting, Disk::Written { system, .. }) => {
                 self.disk = Disk::Running { system: system.clone(), said: false };
@@ -191,7 +195,7 @@ impl Node {
 
     fn has_own(&mut self) {
         if let Life::Granted { approach, .. } = &mut self.life {
-            (approach.is_led, self.disk) = (true, Disk::Unsure);
+            (self.is_led, self.disk) = (true, Disk::Unsure);
             self.writes += u32::from(!std::mem::replace(&mut approach.is_own, true));
         }
     }
@@ -249,6 +253,8 @@ impl Node {
     }
 
     fn says_it_is_written(&mut self, now: Time) {
+        // It restarts next.
+        self.is_led = false;
         match &self.life {
             // It never asked for leave; that its disk is another one now is a fact.
             Life::Granted { .. } => {
@@ -271,6 +277,7 @@ impl Node {
     }
 
     fn says_it_is_up(&mut self, now: Time) {
+        self.is_led = false;
         let unknown = || Installed { profile: "unknown".into(), version: "unknown".into(), at: now };
         match &self.life {
             Life::Overwriting { .. } => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::{
     ids::{Mac, OrderKind, Time},
     nodes::{Installed, Life, Node},
-    orders::{Order, OrderId, Orders},
+    orders::{Order, OrderId, Orders, Subject},
 };
 
 /// One machine's permission by one order.
@@ -68,10 +68,16 @@ pub enum Destination<'o> {
 }
 
 impl Node {
-    /// Where a start of this node leads that begins now. `tries`: so often an order leads it into an installer that is
-    /// not heard of.
-    pub fn destination<'o>(&self, orders: &'o Orders, tries: u8, now: Time) -> Destination<'o> {
-        let Some(order) = orders.choose(self.mac, self.disk.is_ours(), now) else {
+    /// Where a start of this node leads that begins now; `machine` is what orders know of it. `tries`: so often an order
+    /// leads it into an installer that is not heard of.
+    pub fn destination<'o>(
+        &self,
+        machine: &Subject,
+        orders: &'o Orders,
+        tries: u8,
+        now: Time,
+    ) -> Destination<'o> {
+        let Some(order) = orders.choose(machine, now) else {
             let is_open = orders.open(now).next().is_some();
             return Destination::Disk(match self.disk.is_ours() {
                 _ if !is_open => "nobody has armed",
@@ -79,7 +85,7 @@ impl Node {
                 false => "no order that is left means it",
             });
         };
-        let starts = order.starts_of(self.mac);
+        let starts = order.starts_of(&machine.cards);
         if order.kind == OrderKind::Install && starts >= tries {
             return Destination::Refused(format!(
                 "it was led into its installer {starts} times, and nothing was heard from there; arm it again when that \

@@ -8,8 +8,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    ids::{Mac, MachineId, Time},
+    ids::{Mac, MachineId, Stage, Time},
     nodes::{Disk, Life, Node, RecordChange, Registry},
+    orders::Subject,
 };
 
 /// What one card did in these minutes.
@@ -21,6 +22,8 @@ pub struct Heard {
     pub fresh: Option<Time>,
     /// It was heard of at all.
     pub last: Time,
+    /// What its firmware called its machine.
+    pub machine: Option<MachineId>,
 }
 
 /// Something that was learned about who is who, for the log and for whoever keeps things by node.
@@ -39,6 +42,13 @@ pub enum Identity {
         node: Mac,
         /// The card.
         card: Mac,
+    },
+    /// Several machines call themselves the same, of which this is one.
+    Shared {
+        /// The machine.
+        node: Mac,
+        /// The identifier.
+        machine: MachineId,
     },
     /// A card that was taken for one of a machine is another machine.
     Parted {
@@ -61,6 +71,9 @@ pub struct Recognized {
 /// Two cards of one machine are not heard at work together with its firmware: whoever goes on with an old conversation
 /// so long after the other's firmware asked is another machine.
 const APART: std::time::Duration = std::time::Duration::from_secs(3);
+/// A machine that starts by another card than the one that holds its grant may go on by that one when the first has been
+/// silent for so long.
+const OTHER_CARD: std::time::Duration = std::time::Duration::from_secs(30);
 /// More cards than this no machine has.
 const MOST_CARDS: usize = 16;
 
@@ -80,15 +93,27 @@ impl Registry {
         }
     }
 
+    /// What orders know of the machine that starts by this card. `node` is its record, as it is or would be.
+    pub fn subject(&self, card: Mac, node: &Node) -> Subject {
+        let key = self.key(card);
+        let mut named_by = vec![card];
+        if self.lists(key, card) {
+            named_by.extend(self.cards(card).into_iter().filter(|other| self.lists(key, *other)));
+        }
+        let mut cards = self.cards(card);
+        cards.push(card);
+        Subject { cards, named_by, is_ours: node.disk.is_ours() }
+    }
+
     /// Learns from a packet of its firmware which machine a card belongs to: `machine` is what that calls it.
     pub fn recognize(&mut self, card: Mac, machine: Option<MachineId>, now: Time) -> Recognized {
         let mut out = Recognized::default();
+        let machine = machine.filter(|machine| !self.shared.contains(machine));
         let heard = self.heard(card, now);
         (heard.firmware, heard.fresh) = (Some(now), Some(now));
-        let Some(machine) = machine.filter(|machine| !self.is_frozen() && !self.shared.contains(machine))
-        else {
-            return out;
-        };
+        heard.machine = machine;
+        let Some(machine) = machine.filter(|_| !self.is_frozen()) else { return out };
+        self.claims.entry(machine).or_default().insert(card);
         let key = self.key(card);
         match self.machines.get(&machine).copied() {
             Some(node) if node == key => {}
@@ -96,6 +121,8 @@ impl Registry {
                 // A person says that they are two.
                 self.share(machine, &mut out);
             }
+            // One of them is at work. That may be this machine before it restarted, or another one: it will be seen.
+            Some(node) if self.is_at_work(node, now) || self.is_at_work(key, now) => {}
             Some(node) => self.join(node, key, now, &mut out),
             // A main board was changed, or its firmware: what it says now counts.
             None if self.nodes.contains_key(&key) || self.has_room_for(key) => {
@@ -104,6 +131,25 @@ impl Registry {
             None => {}
         }
         out
+    }
+
+    /// Whether a machine is on its way into its installer, or being installed, and that may still go on.
+    pub fn is_at_work(&self, key: Mac, now: Time) -> bool {
+        match self.nodes.get(&key).map(|node| &node.life) {
+            Some(Life::Overwriting { .. }) => true,
+            Some(Life::Granted { grant, approach, .. }) => {
+                let silent = self.heard_last(grant.card).is_none_or(|last| now.since(last) >= OTHER_CARD);
+                approach.is_own || approach.stage > Stage::Loading || !silent
+            }
+            Some(Life::Resting | Life::Failed(_)) | None => false,
+        }
+    }
+
+    /// Another node than the card's own that calls its machine the same.
+    pub fn namesake(&self, card: Mac) -> Option<&Node> {
+        let machine = self.heard.get(&card)?.machine?;
+        let node = self.machines.get(&machine)?;
+        self.nodes.get(node).filter(|node| node.mac != self.key(card))
     }
 
     /// Learns what a machine's installer says of it from inside. Cards that are another node's by configuration, or have a
@@ -136,27 +182,38 @@ impl Registry {
     }
 
     /// A system or installer on this card goes on with a conversation that it began at `began`, or before anything is
-    /// known where that is absent.
+    /// known where that is absent. If the firmware of another card of its machine has started since, they are two machines.
     pub fn goes_on(&mut self, card: Mac, began: Option<Time>, now: Time) -> Recognized {
         let mut out = Recognized::default();
         self.heard(card, now);
         let key = self.key(card);
-        let Some(node) = self.nodes.get(&key).filter(|node| node.cards.len() > 1 && !self.is_frozen()) else {
+        let Some(node) = self.nodes.get(&key).filter(|_| !self.is_frozen()) else { return out };
+        let claims = node.machine.and_then(|machine| self.claims.get(&machine));
+        if node.cards.len() == 1 && claims.is_none_or(|claims| claims.len() == 1) {
             return out;
-        };
-        let is_parted = |other: &Mac| {
-            let configured = self.lists(key, card) && self.lists(key, *other);
+        }
+        let has_started = |other: &Mac| {
             let started = self.heard.get(other).and_then(|heard| heard.firmware);
-            *other != card
-                && !configured
-                && started.is_some_and(|at| began.is_none_or(|began| began <= at) && now.since(at) >= APART)
+            started.is_some_and(|at| began.is_none_or(|began| began < at) && now.since(at) >= APART)
         };
-        let parted: Vec<Mac> = node.cards.iter().copied().filter(is_parted).collect();
-        for other in parted {
+        let configured = |other: &Mac| self.lists(key, card) && self.lists(key, *other);
+        let is_other = |other: &Mac| *other != card && !configured(other) && has_started(other);
+        let claimed: Vec<Mac> = claims.into_iter().flatten().copied().filter(is_other).collect();
+        let own: Vec<Mac> = node.cards.iter().copied().filter(is_other).collect();
+        for other in own {
             // The one that the record belongs to keeps it.
             let goes =
                 if self.stands_for_its_node(card) || !self.stands_for_its_node(other) { other } else { card };
-            self.part(key, goes, now, &mut out);
+            let key = self.key(goes);
+            if self.nodes.get(&key).is_some_and(|node| node.cards.len() > 1) {
+                self.part(key, goes, now, &mut out);
+            }
+        }
+        let machine = self.nodes.get(&self.key(card)).and_then(|node| node.machine);
+        if let Some(machine) =
+            machine.filter(|_| claimed.iter().any(|other| self.key(*other) != self.key(card)))
+        {
+            self.share(machine, &mut out);
         }
         out
     }
@@ -176,10 +233,21 @@ impl Registry {
         self.heard.get(&card).map(|heard| heard.last)
     }
 
+    /// How long ago a card's firmware was heard, it began to use its address, and it was heard at all; for tests that
+    /// compare states.
+    #[cfg(test)]
+    pub fn heard_ago(&self, card: Mac, now: Time) -> [Option<std::time::Duration>; 3] {
+        let heard = self.heard.get(&card);
+        let times =
+            [heard.and_then(|it| it.firmware), heard.and_then(|it| it.fresh), heard.map(|it| it.last)];
+        times.map(|time| time.map(|time| now.since(time)))
+    }
+
     fn heard(&mut self, card: Mac, now: Time) -> &mut Heard {
         const MOST_HEARD: usize = 2 * super::registry::MOST_NODES;
         if self.heard.len() >= MOST_HEARD && !self.heard.contains_key(&card) {
             self.heard.clear();
+            self.claims.clear();
         }
         let heard = self.heard.entry(card).or_default();
         heard.last = now;
@@ -317,10 +385,12 @@ impl Registry {
     /// An identifier tells nothing from now on.
     fn share(&mut self, machine: MachineId, out: &mut Recognized) {
         self.shared.insert(machine);
+        self.claims.remove(&machine);
         out.changes.push(RecordChange::Shared(machine));
         if let Some(mac) = self.machines.remove(&machine)
             && let Some(mut node) = self.take(mac)
         {
+            out.news.push(Identity::Shared { node: mac, machine });
             node.machine = None;
             self.put(node.clone());
             out.changes.push(RecordChange::Put(Box::new(node)));
@@ -374,6 +444,7 @@ fn merged(one: Node, other: Node, now: Time) -> Node {
         offer_style: main.offer_style.or(rest.offer_style),
         loader: main.loader.or(rest.loader),
         last: main.last.take().or(rest.last.take()),
+        is_led: main.is_led || rest.is_led,
         writes: main.writes + rest.writes,
         ..main
     }

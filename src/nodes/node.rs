@@ -39,6 +39,10 @@ pub struct Node {
     pub disk: Disk,
     /// The install that ended last.
     pub last: Option<LastInstall>,
+    /// Its last start was led into an installer or a live system, and nothing says that this is over: whatever runs on it
+    /// is not the system on its disk.
+    #[serde(default)]
+    pub is_led: bool,
     /// How many installs have begun to overwrite its disk.
     pub writes: u32,
     /// The last lines of its log, from its last report.
@@ -80,8 +84,6 @@ pub struct Approach {
     pub kernel: bool,
     /// It has the initrd.
     pub initrd: bool,
-    /// The menu of this start has led it there; whoever asks for that menu again in the same start gets the same.
-    pub is_led: bool,
     /// It was given a menu or a script that its owner wrote. What that does with the disk is not seen from here: the
     /// permission is used by it.
     pub is_own: bool,
@@ -90,7 +92,7 @@ pub struct Approach {
 impl Approach {
     /// Its firmware has asked.
     pub const START: Approach =
-        Approach { stage: Stage::Discovered, kernel: false, initrd: false, is_led: false, is_own: false };
+        Approach { stage: Stage::Discovered, kernel: false, initrd: false, is_own: false };
 }
 
 /// What is on a machine's disk, as far as this service knows.
@@ -206,6 +208,7 @@ impl Node {
             life: Life::Resting,
             disk: Disk::Untouched,
             last: None,
+            is_led: false,
             writes: 0,
             log: String::new(),
         }
@@ -255,11 +258,6 @@ impl Node {
         }
     }
 
-    /// Whether the menu of its present start has led it into the installer.
-    pub fn is_led(&self) -> bool {
-        matches!(&self.life, Life::Granted { approach, .. } if approach.is_led)
-    }
-
     /// Gives this node, which asks for a network boot, its permission.
     pub fn give(&mut self, grant: Grant, now: Time) {
         let before = match std::mem::replace(&mut self.life, Life::Resting) {
@@ -279,6 +277,26 @@ impl Node {
         {
             self.life = before.take().map_or(Life::Resting, Life::Failed);
             self.since = now;
+        }
+    }
+
+    /// What is left of a node without times and tokens, for tests that compare states.
+    #[cfg(test)]
+    pub fn forget_times(&mut self) {
+        (self.since, self.seen) = (Time(0), Time(0));
+        self.log.clear();
+        if let Life::Granted { grant, .. } | Life::Overwriting { grant, .. } = &mut self.life {
+            grant.made = Time(0);
+            grant.token.clear();
+        }
+        if let Some(last) = &mut self.last {
+            last.at = Time(0);
+            last.token.clear();
+        }
+        if let Disk::Written { system, .. } | Disk::Running { system, .. } | Disk::Sent(system) =
+            &mut self.disk
+        {
+            system.at = Time(0);
         }
     }
 

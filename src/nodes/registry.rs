@@ -56,6 +56,8 @@ pub struct Registry {
     pub(super) shared: BTreeSet<MachineId>,
     /// When each card was last heard to start, and to get an address; of these minutes only.
     pub(super) heard: HashMap<Mac, super::identity::Heard>,
+    /// The cards whose firmware has called its machine so, in these minutes.
+    pub(super) claims: HashMap<MachineId, BTreeSet<Mac>>,
     tokens: HashMap<String, Mac>,
     /// When each node's patience ends.
     deadlines: BTreeSet<(Time, Mac)>,

@@ -85,6 +85,8 @@ impl From<FirstNode> for Node {
             life,
             disk,
             last: None,
+            // It may be on its way there, and its next network boot tells.
+            is_led: is_spent && first.stage == Stage::Installing,
             writes: first.writes,
             log: first.log,
         }
@@ -127,7 +129,6 @@ impl FirstNode {
                     stage: self.stage.clamp(Stage::Discovered, Stage::Configuring),
                     kernel: self.fetched.0,
                     initrd: self.fetched.1,
-                    is_led: false,
                     is_own: false,
                 },
                 before: None,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     ids::{Arch, Mac, MachineId, OrderKind, Source, Stage, Time},
-    orders::{OrderId, Orders, Scope},
+    orders::{OrderId, Orders, Scope, Subject},
 };
 
 const A: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
@@ -236,16 +236,20 @@ fn withdrawing_leaves_the_node_as_it_was() {
 #[test]
 fn an_order_leads_into_an_installer_that_says_nothing_only_so_often() {
     let (mut orders, mut node) = (open(), granted());
-    let leads =
-        |node: &Node, orders: &Orders| matches!(node.destination(orders, 2, at(1)), Destination::Order(_));
+    let machine = Subject { cards: vec![A], named_by: vec![A], is_ours: false };
+    let leads = |node: &Node, orders: &Orders| {
+        matches!(node.destination(&machine, orders, 2, at(1)), Destination::Order(_))
+    };
     for _ in 0..2 {
         assert!(leads(&node, &orders));
-        orders.started(OrderId(1), A);
+        orders.started(OrderId(1), &[A]);
         through(&mut node, [BOOT, NodeEvent::Loader, NodeEvent::Led]);
     }
-    let Destination::Refused(why) = node.destination(&orders, 2, at(1)) else { panic!("led a third time") };
+    let Destination::Refused(why) = node.destination(&machine, &orders, 2, at(1)) else {
+        panic!("led a third time")
+    };
     assert!(why.contains("led into its installer 2 times"), "{why}");
-    orders.heard(OrderId(1), A);
+    orders.heard(OrderId(1), &[A]);
     assert!(leads(&node, &orders));
 }
 
@@ -395,11 +399,12 @@ fn an_identifier_that_several_machines_have_tells_nothing() {
     nodes.apply(A, BOOT, true, at(0));
     nodes.give(A, grant(1, OrderKind::Install, A), at(0));
     nodes.recognize(B, Some(machine(1)), at(10));
+    assert!(nodes.namesake(B).is_some(), "it may be the same one");
     assert!(nodes.goes_on(A, Some(at(2)), at(12)).news.is_empty(), "a late packet");
     assert!(nodes.goes_on(A, Some(at(11)), at(20)).news.is_empty(), "a transfer that began later");
     let out = nodes.goes_on(A, Some(at(2)), at(13));
-    assert_eq!(out.news, [Identity::Parted { node: A, card: B }]);
-    assert_eq!((nodes.key(B), nodes.get(B).map(|node| node.disk.clone())), (B, Some(Disk::Untouched)));
+    assert!(out.changes.contains(&RecordChange::Shared(machine(1))), "{out:?}");
+    assert_eq!((nodes.key(B), nodes.namesake(B)), (B, None));
     assert!(nodes.get(A).is_some_and(|node| node.unused_grant().is_some()));
     nodes.recognize(C, Some(machine(1)), at(30));
     assert_eq!(nodes.key(C), C);

@@ -54,11 +54,22 @@ pub struct Order {
     pub until: Time,
     /// Who gave it.
     pub source: Source,
-    /// What became of it, by node.
+    /// What became of it, by card: whichever of a machine's cards it is remembered by, it counts for all.
     uses: BTreeMap<Mac, Use>,
 }
 
-/// What became of an order at one node.
+/// A machine, as orders know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// All of its addresses that are known.
+    pub cards: Vec<Mac>,
+    /// Those by which a person may have named it: a claim of its own is no reason to take it for the one that was named.
+    pub named_by: Vec<Mac>,
+    /// What is on its disk, as far as known, was put there by this service.
+    pub is_ours: bool,
+}
+
+/// What became of an order at one machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 struct Use {
     /// Starts into the installer since that was last heard of.
@@ -77,12 +88,12 @@ pub enum Given {
 }
 
 impl Order {
-    /// Whether it takes a node in. `is_ours`: what is on its disk, as far as known, was put there by this service.
-    pub fn takes_in(&self, node: Mac, is_ours: bool) -> bool {
+    /// Whether it takes a machine in.
+    pub fn takes_in(&self, machine: &Subject) -> bool {
         match &self.scope {
-            Scope::NotInstalled => !is_ours,
+            Scope::NotInstalled => !machine.is_ours,
             Scope::All => true,
-            Scope::Named(nodes) => nodes.contains(&node),
+            Scope::Named(nodes) => machine.named_by.iter().any(|address| nodes.contains(address)),
         }
     }
 
@@ -91,14 +102,14 @@ impl Order {
         self.scope != Scope::NotInstalled
     }
 
-    /// Whether a node has had what this order is good for.
-    pub fn is_over_for(&self, node: Mac) -> bool {
-        self.uses.get(&node).is_some_and(|used| used.is_over)
+    /// Whether a machine with these cards has had what this order is good for.
+    pub fn is_over_for(&self, cards: &[Mac]) -> bool {
+        cards.iter().any(|card| self.uses.get(card).is_some_and(|used| used.is_over))
     }
 
-    /// How often it has led a node into the installer since that was last heard of.
-    pub fn starts_of(&self, node: Mac) -> u8 {
-        self.uses.get(&node).map_or(0, |used| used.starts)
+    /// How often it has led such a machine into the installer since that was last heard of.
+    pub fn starts_of(&self, cards: &[Mac]) -> u8 {
+        cards.iter().filter_map(|card| self.uses.get(card)).map(|used| used.starts).max().unwrap_or(0)
     }
 
     fn is_open(&self, now: Time) -> bool {
@@ -153,49 +164,32 @@ impl Orders {
         self.open(now).find(|order| order.id == id)
     }
 
-    /// The order that a node's next start goes by: of those that take it in and are not over for it, the youngest.
+    /// The order that a machine's next start goes by: of those that take it in and are not over for it, the youngest.
     /// What was said last counts.
-    pub fn choose(&self, node: Mac, is_ours: bool, now: Time) -> Option<&Order> {
-        self.open(now).rev().find(|order| order.takes_in(node, is_ours) && !order.is_over_for(node))
+    pub fn choose(&self, machine: &Subject, now: Time) -> Option<&Order> {
+        self.open(now).rev().find(|order| order.takes_in(machine) && !order.is_over_for(&machine.cards))
     }
 
-    /// Notes that an order leads a node into the installer.
-    pub fn started(&mut self, id: OrderId, node: Mac) {
-        self.change(id, node, |used| used.starts = used.starts.saturating_add(1));
+    /// Notes that an order leads a machine into the installer.
+    pub fn started(&mut self, id: OrderId, cards: &[Mac]) {
+        self.change(id, cards, |used| used.starts = used.starts.saturating_add(1));
     }
 
-    /// Notes that the installer of a node was heard of.
-    pub fn heard(&mut self, id: OrderId, node: Mac) {
-        self.change(id, node, |used| used.starts = 0);
+    /// Notes that the installer of a machine was heard of.
+    pub fn heard(&mut self, id: OrderId, cards: &[Mac]) {
+        self.change(id, cards, |used| used.starts = 0);
     }
 
-    /// Notes that one order is over for a node: it has failed by its installer's own word, and must not try for ever.
-    pub fn end_for(&mut self, id: OrderId, node: Mac) {
-        self.change(id, node, |used| used.is_over = true);
+    /// Notes that one order is over for a machine: it has failed by its installer's own word, and must not try for ever.
+    pub fn end_for(&mut self, id: OrderId, cards: &[Mac]) {
+        self.change(id, cards, |used| used.is_over = true);
     }
 
-    /// Notes that a node's disk begins to be overwritten: the orders that are open by now have had their overwrite of
+    /// Notes that a machine's disk begins to be overwritten: the orders that are open by now have had their overwrite of
     /// it, those that did not mean it until then included. What comes after that is a new permission.
-    pub fn use_up(&mut self, node: Mac) {
+    pub fn use_up(&mut self, cards: &[Mac]) {
         for order in &mut self.orders {
-            order.uses.entry(node).or_default().is_over = true;
-        }
-    }
-
-    /// A node goes by another address from now on, be it that of a node that is known already: what one of them has
-    /// had, both have had.
-    pub fn rename(&mut self, old: Mac, new: Mac) {
-        for order in &mut self.orders {
-            if let Some(used) = order.uses.remove(&old) {
-                let other = order.uses.entry(new).or_default();
-                other.is_over |= used.is_over;
-                other.starts = other.starts.max(used.starts);
-            }
-            if let Scope::Named(nodes) = &mut order.scope
-                && nodes.remove(&old)
-            {
-                nodes.insert(new);
-            }
+            cards.iter().for_each(|card| order.uses.entry(*card).or_default().is_over = true);
         }
     }
 
@@ -221,9 +215,9 @@ impl Orders {
         self.open(now).map(|order| order.until).max()
     }
 
-    fn change(&mut self, id: OrderId, node: Mac, change: impl FnOnce(&mut Use)) {
+    fn change(&mut self, id: OrderId, cards: &[Mac], change: impl Fn(&mut Use)) {
         if let Some(order) = self.orders.iter_mut().find(|order| order.id == id) {
-            change(order.uses.entry(node).or_default());
+            cards.iter().for_each(|card| change(order.uses.entry(*card).or_default()));
         }
     }
 }

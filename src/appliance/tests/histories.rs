@@ -122,6 +122,7 @@ fn machines_of_a_maker_that_gives_all_the_same_identifier_install_each() {
     let mut world = World::new();
     world.arm(false, &[]);
     assert!(is_led(&mut world, THREE, Some(7)));
+    world.wait(Duration::from_secs(1));
     assert!(!is_led(&mut world, FOUR, Some(7)), "it might be the same machine");
     world.wait(Duration::from_secs(5));
     world.install_until_the_image(THREE);
@@ -194,6 +195,7 @@ fn a_machine_that_runs_is_not_the_one_that_starts() {
     let mut world = World::new();
     world.arm(false, &[]);
     install_by(&mut world, THREE, 7);
+    world.wait(Duration::from_secs(60));
     assert!(!is_led(&mut world, FOUR, Some(7)));
     world.wait(Duration::from_secs(60));
     world.renew(THREE);

@@ -38,6 +38,7 @@ pub(super) const CONFIG: &str = "/cloud-configs/install.sh";
 pub(super) const NOW: Time = Time(1_000_000);
 
 /// The appliance, and the journal that it would have been restored from.
+#[derive(Debug, Clone)]
 pub(super) struct World {
     pub(super) appliance: Appliance,
     pub(super) nodes: BTreeMap<Mac, Node>,
@@ -94,6 +95,11 @@ impl World {
     }
 
     pub(super) fn restart_in(&mut self, mode: &str) {
+        self.restart_with(settings_in(mode));
+    }
+
+    /// The service is killed, and starts with this configuration.
+    pub(super) fn restart_with(&mut self, settings: Arc<config::Settings>) {
         let stored = Stored {
             nodes: self.nodes.values().cloned().collect(),
             leases: self.leases.values().copied().collect(),
@@ -103,7 +109,7 @@ impl World {
             loss: self.loss.clone(),
         };
         let catalog = self.appliance.catalog.clone();
-        self.appliance = Appliance::new(settings_in(mode), catalog, stored, [8; 32], self.now);
+        self.appliance = Appliance::new(settings, catalog, stored, [8; 32], self.now);
         let started = self.appliance.started();
         self.take(started);
     }
@@ -152,8 +158,7 @@ impl World {
         }
         if let Some(number) = machine {
             let mut id = vec![0; 17];
-            id[1..].fill(0x40);
-            id[16] = number;
+            id[1..].copy_from_slice(&identifier(number));
             more.push(DhcpOption::ClientMachineIdentifier(id));
         }
         let offer = self.say(mac, MessageType::Discover, &more)?;
@@ -274,6 +279,17 @@ impl World {
 /// Who asks from this address, where nobody knows the hardware address.
 pub(super) fn at(address: Ipv4Addr) -> Requester {
     Requester { address, hardware: None }
+}
+
+fn identifier(number: u8) -> [u8; 16] {
+    let mut id = [0x40; 16];
+    id[15] = number;
+    id
+}
+
+/// What `start_as` says of a machine.
+pub(super) fn machine_id(number: u8) -> Option<MachineId> {
+    MachineId::new(identifier(number))
 }
 
 fn message(mac: Mac, kind: MessageType, more: &[DhcpOption]) -> Message {

@@ -1,0 +1,151 @@
+//! A search over histories: machines, operator, time, crashes and loss drive the real core, in every order. After each
+//! step the promise is looked at as somebody would who sees the true disks.
+//!
+//! Small racks with few events are searched breadth first, through all of their states; larger ones to a stated number
+//! of states, and by long walks at random. `make test-promise` is the long form, which takes minutes.
+
+mod machine;
+mod model;
+mod print;
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use model::{Action, Left, Model, Rack};
+
+/// What a search found.
+#[derive(Debug)]
+struct Found {
+    states: usize,
+    transitions: usize,
+    depth: usize,
+    /// Whether every history was searched, and not only as many as the bound allows.
+    exhausted: bool,
+}
+
+/// Explores breadth first, `most` states at most; on a broken promise it prints the shortest history that leads there.
+fn search(rack: Rack, left: Left, most: usize) -> Found {
+    let first = Model::new(rack, left);
+    let mut seen = HashSet::from([first.fingerprint()]);
+    // How each state was reached: the number of the one before, and the step.
+    let mut trail: Vec<(usize, Option<Action>)> = vec![(0, None)];
+    let mut layer = vec![(0, first)];
+    let mut found = Found { states: 1, transitions: 0, depth: 0, exhausted: false };
+    while !layer.is_empty() {
+        let mut next = Vec::new();
+        for (number, model) in layer {
+            for action in model.actions() {
+                let mut after = model.clone();
+                let mut outcome = after.take(action);
+                found.transitions += 1;
+                let is_new = seen.insert(after.fingerprint());
+                if is_new {
+                    outcome = outcome.and_then(|()| after.check());
+                }
+                if let Err(broken) = outcome {
+                    panic!("{}", print::history(rack, &trail, number, action, &broken));
+                }
+                if is_new {
+                    trail.push((number, Some(action)));
+                    next.push((trail.len() - 1, after));
+                }
+            }
+            if seen.len() >= most {
+                found.states = seen.len();
+                return found;
+            }
+        }
+        found.depth += 1;
+        layer = next;
+    }
+    (found.states, found.exhausted) = (seen.len(), true);
+    found
+}
+
+/// Walks at random, so many histories of so many steps.
+fn walk(rack: Rack, left: Left, walks: u64, steps: usize) {
+    for seed in 0..walks {
+        let mut model = Model::new(rack, left);
+        let mut history = Vec::new();
+        // A linear congruential generator (Knuth): the same walks each time.
+        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        for _ in 0..steps {
+            let actions = model.actions();
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let action = actions[(random >> 33) as usize % actions.len()];
+            history.push(action);
+            if let Err(broken) = model.take(action).and_then(|()| model.check()) {
+                panic!("walk {seed}: {}", print::told(rack, &history, &broken));
+            }
+        }
+    }
+    println!("{rack:?}: {walks} walks of {steps} steps");
+}
+
+fn run(rack: Rack, left: Left, most: usize) -> Found {
+    #[allow(clippy::disallowed_methods)] // For the line that is printed.
+    let began = Instant::now();
+    let found = search(rack, left, most);
+    let took: Duration = began.elapsed();
+    println!(
+        "{rack:?}, {left:?}: {} states, {} transitions, {}to depth {}, in {:.1} s",
+        found.states,
+        found.transitions,
+        if found.exhausted { "ALL of them, " } else { "" },
+        found.depth,
+        took.as_secs_f32()
+    );
+    found
+}
+
+const RACKS: [Rack; 5] =
+    [Rack::OneMachine, Rack::OwnScript, Rack::TwoCards, Rack::TwoMachines, Rack::SharedIdentifier];
+
+const fn left([orders, reloads, crashes, strays, pauses]: [u8; 5]) -> Left {
+    Left { orders, reloads, crashes, strays, pauses }
+}
+
+#[test]
+fn every_history_of_one_order_is_searched() {
+    assert!(run(Rack::OneMachine, left([1, 0, 1, 0, 0]), usize::MAX).exhausted);
+    assert!(run(Rack::OwnScript, left([1, 0, 1, 0, 0]), usize::MAX).exhausted);
+    assert!(run(Rack::TwoCards, left([1, 0, 0, 0, 0]), usize::MAX).exhausted);
+}
+
+#[test]
+fn histories_of_all_kinds_are_searched() {
+    for rack in RACKS {
+        run(rack, left([2, 1, 1, 1, 1]), 2_000);
+    }
+}
+
+#[test]
+fn long_histories_are_walked() {
+    for rack in RACKS {
+        walk(rack, left([4, 2, 2, 2, 3]), 25, 40);
+    }
+}
+
+/// `make test-promise`
+#[test]
+#[ignore = "takes minutes; built for speed by `make test-promise`"]
+fn the_long_form() {
+    let number = |name: &str, otherwise: usize| {
+        std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+    };
+    let most = number("PROMISE_STATES", 2_000_000);
+    let walks = number("PROMISE_WALKS", 20_000) as u64;
+    std::thread::scope(|scope| {
+        for racks in [&RACKS[..3], &RACKS[3..]] {
+            scope.spawn(move || {
+                for rack in racks {
+                    run(*rack, left([1, 1, 1, 1, 1]), most);
+                    run(*rack, left([2, 1, 1, 1, 1]), most);
+                    walk(*rack, left([5, 3, 3, 3, 4]), walks, 60);
+                }
+            });
+        }
+    });
+}
