@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 CARGO ?= cargo
 
-.PHONY: help demo test firmware lint cross assets test-machine test-systems setup clean image image-lock image-twice test-image test-power deb test-deb
+.PHONY: help demo test test-promise firmware lint cross assets test-machine test-systems setup clean image image-lock image-twice test-image test-power deb test-deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ demo: assets ## install two real (virtual) machines, one BIOS and one UEFI, befo
 
 test: assets test-systems test-machine ## every test, those with real firmware and on a kernel with simulated GPIO too
 	$(CARGO) test --workspace
+
+test-promise: ## searches millions of histories for one that overwrites a disk unasked or twice (minutes)
+	$(CARGO) test --profile promise --lib -- --ignored --nocapture the_long_form
 
 firmware: assets ## each kind of real firmware from blank disk to booted disk, and the table of it
 	rm -rf target/firmware

@@ -143,6 +143,8 @@ impl Appliance {
         self.orders = Orders::after(self.orders.last().max(stored.order));
         self.nodes = Registry::restore(stored.nodes, stored.shared);
         self.loss = stored.loss;
+        // Until somebody says otherwise, whatever becomes of the mark that told of it.
+        out.changes.extend(self.loss.clone().map(|loss| Change::Loss(Some(loss))));
         for update in self.nodes.resume_after_restart(now) {
             out.changes.extend(update.changed.map(Change::Node));
         }
