@@ -56,7 +56,6 @@ fn armed(service: &Service) {
 fn only_what_a_known_key_signed_can_be_armed() {
     let net = Net::new();
     small_system(&net);
-    fs::remove_file(file(&net, "image.bin.bz2.sig")).unwrap();
     let service = Service::start_strict(&net, "");
     refused(&service, "coreos_production_pxe.vmlinuz has no signature");
     let (maker, other) =
@@ -137,7 +136,6 @@ fn files_of_several_releases_are_not_one_system() {
 fn a_signed_list_of_digests_will_do() {
     let net = Net::new();
     small_system(&net);
-    fs::remove_file(file(&net, "image.bin.bz2.sig")).unwrap();
     let folder = net.path("assets/coreos/1010.5.0");
     let sums = |folder: &Path| {
         let output =

@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// A complete set of every profile, of a few bytes each, and a configuration for each kind.
 fn small_systems(net: &Net) {
     small_system(net);
-    for file in ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2", "image.bin.bz2.sig"] {
+    for file in ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2"] {
         net.write(&format!("assets/flatcar/4230.2.0/flatcar_production_{file}"), file);
     }
     for file in

@@ -8,8 +8,8 @@ use crate::{
         texts::Order,
     },
     assets::{
-        catalog::{FileRole, Standard},
         folder::Found,
+        locate::{Access, FileRole, Standard},
     },
     boot::{self, Plan, Transport},
     http::route::{Route, Target},
@@ -132,8 +132,6 @@ impl Appliance {
     ) -> Result<Answer, Refusal> {
         let catalog = self.catalog.clone();
         let grant = asker.node.and_then(|mac| self.nodes.get(mac)?.grant.clone());
-        // Configurations have a gate of their own; the tree must not be a way around it.
-        let is_private = path.iter().any(|segment| segment.starts_with("cloud-config") || segment == "keys");
         let own = self.pi_path(asker.node, path, now);
         let asked = path;
         let path = own.as_deref().unwrap_or(path);
@@ -142,8 +140,9 @@ impl Appliance {
             Some(Grant { profile, version, arch, .. }) => Standard { profile, version, arch: Some(arch) },
             None => Standard { profile: &install.profile, version: &install.version, arch: None },
         };
-        let located = if is_private { None } else { catalog.locate(path, standard) };
+        let located = catalog.locate(path, standard);
         let located = located.ok_or_else(|| Refusal::NotFound(format!("there is no {}", asked.join("/"))))?;
+        self.allow(asker, &located, grant.as_ref(), now)?;
         let cargo = match located.role {
             Some(FileRole::Loader) if boot::is_loader(&path.join("/")) => Some(Cargo::Loader),
             Some(FileRole::Of(Role::Kernel)) => Some(Cargo::Kernel),
@@ -152,26 +151,10 @@ impl Appliance {
             Some(FileRole::Of(Role::Image)) => Some(Cargo::Image),
             Some(FileRole::Loader) | None => None,
         };
-        if cargo == Some(Cargo::Image) {
-            let mac = self.pass(asker, "an image", now)?;
-            // What was verified and granted is this version; another one is another decision.
-            if let (Some(grant), Some(version)) = (&grant, located.version)
-                && (&version.profile.name, &version.name) != (&grant.profile, &grant.version)
-            {
-                return Err(Refusal::Forbidden(format!(
-                    "{} may install {} {}, not {} {}",
-                    self.label(mac),
-                    grant.profile,
-                    grant.version,
-                    version.profile.name,
-                    version.name
-                )));
-            }
-            if !head {
-                let sign = Sign::Image { total: Some(located.found.len) };
-                let update = self.nodes.saw(mac, sign, false, now);
-                self.note(update, out);
-            }
+        if let (Access::Spends, Some(mac), false) = (located.access, asker.node, head) {
+            let sign = Sign::Image { total: Some(located.found.len) };
+            let update = self.nodes.saw(mac, sign, false, now);
+            self.note(update, out);
         }
         let tracked = asker.node.filter(|_| !head).zip(cargo);
         if let Some((mac, Cargo::Kernel)) = tracked {
@@ -182,7 +165,7 @@ impl Appliance {
     }
 
     /// The gate for what only an installing node may have.
-    fn pass(&self, asker: Asker, what: &str, now: Time) -> Result<Mac, Refusal> {
+    pub(super) fn pass(&self, asker: Asker, what: &str, now: Time) -> Result<Mac, Refusal> {
         let Asker { peer, node } = asker;
         let forbidden = |why: &str| Err(Refusal::Forbidden(format!("{peer} may not have {what} now: {why}")));
         let Some(mac) = node else { return forbidden("no machine holds a lease of this address") };
@@ -311,9 +294,9 @@ impl Appliance {
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
-struct Asker {
-    peer: Ipv4Addr,
-    node: Option<Mac>,
+pub(super) struct Asker {
+    pub peer: Ipv4Addr,
+    pub node: Option<Mac>,
 }
 
 fn file(found: &Found, transfer: Option<TransferId>) -> Answer {

@@ -5,6 +5,7 @@ mod commands;
 mod core;
 mod event;
 mod fetch;
+mod files;
 mod lookout;
 mod offer;
 mod outcome;

@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod captures;
+mod files;
 mod pi;
 
 const ONE: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
@@ -52,7 +53,11 @@ impl World {
     }
 
     fn of(settings: Arc<config::Settings>) -> World {
-        let appliance = Appliance::new(settings, catalog(), Stored::default(), [7; 32], NOW);
+        World::with(settings, catalog())
+    }
+
+    fn with(settings: Arc<config::Settings>, catalog: Arc<Catalog>) -> World {
+        let appliance = Appliance::new(settings, catalog, Stored::default(), [7; 32], NOW);
         World { appliance, nodes: BTreeMap::new(), leases: BTreeMap::new(), arming: 0, now: NOW }
     }
 
@@ -250,7 +255,7 @@ fn make_catalog() -> Arc<Catalog> {
     files.push(found("cloud-configs/default.yml", Some("#cloud-config\nhostname: {{ node.name }}\n")));
     files.push(found("cloud-configs/secret.txt", Some("for templates only")));
     let loaders = Folder::new("loaders".into(), [found("pxelinux.0", None), found("snponly.efi", None)]);
-    Arc::new(Catalog::new(vec![Folder::new("assets".into(), files)], loaders, None))
+    Arc::new(Catalog::new(vec![Folder::new("assets".into(), files)], loaders, None).all_good())
 }
 
 fn found(name: &str, text: Option<&str>) -> Found {

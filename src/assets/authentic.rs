@@ -117,11 +117,7 @@ impl Job {
     /// The look at a file of `version`.
     pub fn new(version: &Version, file: &File, keys: &Keys) -> Job {
         let mut files = vec![&file.found];
-        match &file.proof {
-            Some(Proof::Signature(signature)) => files.push(signature),
-            Some(Proof::Listed(list, signature)) => files.extend([list].into_iter().chain(signature)),
-            None => {}
-        }
+        files.extend(file.proof.iter().flat_map(Proof::files));
         let subject = Subject {
             files: files.into_iter().map(|found| (found.path.clone(), found.len, found.stamp)).collect(),
             keys: keys.id().to_owned(),

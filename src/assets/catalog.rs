@@ -4,54 +4,15 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use crate::{
     assets::{
-        authentic::{Authenticity, Finding, Findings, Job, authenticity},
-        folder::{Folder, Found, Name, value_of},
+        authentic::{Authenticity, FileVerdict, Finding, Findings, Job, authenticity},
+        folder::{Base, Folder, Found, is_reserved, value_of},
         keys::Keys,
         version::{File, FileSet, NotReady, Version},
     },
-    ids::Mac,
-    profiles::{self, ConfigKind, Profile, Role},
+    config::Verify,
+    ids::{Mac, folded},
+    profiles::{self, ConfigKind, Profile},
 };
-
-/// What is meant where a path does not say it.
-#[derive(Debug, Clone, Copy)]
-pub struct Standard<'a> {
-    /// The profile.
-    pub profile: &'a str,
-    /// The version, or `current`.
-    pub version: &'a str,
-    /// The processor, if it matters.
-    pub arch: Option<&'a str>,
-}
-
-impl Standard<'_> {
-    /// A version's files, those for the processor that matters first.
-    fn sets<'v>(&self, version: &'v Version) -> impl Iterator<Item = &'v FileSet> {
-        let own = self.arch.and_then(|arch| version.set(arch));
-        own.into_iter()
-            .chain(version.sets.iter().filter(move |set| own.is_none_or(|own| own.arch != set.arch)))
-    }
-}
-
-/// A file that was asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct Located<'c> {
-    /// The file.
-    pub found: &'c Found,
-    /// What it is for; none for what belongs to no version, or comes beside one.
-    pub role: Option<FileRole>,
-    /// The version that it is of.
-    pub version: Option<&'c Version>,
-}
-
-/// What a served file is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileRole {
-    /// It lies with the boot loaders.
-    Loader,
-    /// It is a version's.
-    Of(Role),
-}
 
 /// Everything that can be served.
 #[derive(Debug, Clone, Default)]
@@ -88,9 +49,14 @@ impl Catalog {
     fn read_profiles(&mut self) {
         let mut own: BTreeMap<String, Result<Profile, String>> = BTreeMap::new();
         for folder in self.folders.iter().rev() {
-            for found in folder.files.values() {
-                let [top, name, file] = found.name.as_slice() else { continue };
-                if top != "profiles" || file != "profile.toml" {
+            for found in folder.below(&["profiles"]) {
+                let [_, name, file] = found.name.as_slice() else { continue };
+                if folded(file) != "profile.toml" {
+                    continue;
+                }
+                if is_reserved(name) {
+                    let fault = format!("{}: {name} can't be a profile's name", found.path.display());
+                    own.insert(name.clone(), Err(fault));
                     continue;
                 }
                 let read =
@@ -104,7 +70,7 @@ impl Catalog {
         }
         for (name, read) in own {
             match read {
-                Ok(profile) => drop(self.profiles.insert(name, Arc::new(profile))),
+                Ok(profile) => drop(self.profiles.insert(folded(&name), Arc::new(profile))),
                 Err(fault) => self.faults.push(fault),
             }
         }
@@ -114,8 +80,8 @@ impl Catalog {
     fn versions_of(&self, profile: &Arc<Profile>) -> Vec<Version> {
         let mut versions: BTreeMap<String, Version> = BTreeMap::new();
         for folder in &self.folders {
-            for (name, base) in folder.versions_of(profile) {
-                let version = versions.entry(name.clone()).or_insert_with(|| Version {
+            for (key, Base { version: name, base }) in folder.versions_of(profile) {
+                let version = versions.entry(key).or_insert_with(|| Version {
                     profile: profile.clone(),
                     name: name.clone(),
                     sets: Vec::new(),
@@ -142,37 +108,35 @@ impl Catalog {
 
     /// Everything but loaders that a scan found.
     pub fn files(&self) -> impl Iterator<Item = &Found> {
-        self.folders.iter().flat_map(|folder| folder.files.values())
+        self.folders.iter().flat_map(Folder::all)
     }
 
     /// A boot loader's file: somebody's own, in the folder `loaders/` of an asset folder, or the one that is there.
     pub fn loader(&self, name: &[String]) -> Option<&Found> {
-        self.own_loader(name).or_else(|| self.loaders.files.get(name))
+        self.own_loader(name).or_else(|| self.loaders.get(name))
     }
 
     /// Somebody's own boot loader, which takes the place of the one that is there.
     pub fn own_loader(&self, name: &[String]) -> Option<&Found> {
         let name = [&["loaders".to_owned()], name].concat();
-        self.folders.iter().find_map(|folder| folder.files.get(&name))
+        self.folders.iter().find_map(|folder| folder.get(&name))
     }
 
     /// Whether somebody has boot loaders of their own in this folder.
     pub fn has_own_loaders(&self, folder: &[String]) -> bool {
         let name = [&["loaders".to_owned()], folder].concat();
-        self.folders.iter().any(|own| {
-            own.files.range(name.clone()..).next().is_some_and(|(found, _)| found.starts_with(&name))
-        })
+        self.folders.iter().any(|own| own.below(&name).next().is_some())
     }
 
     /// A file by its path below an asset folder.
-    pub fn file(&self, name: &[&str]) -> Option<&Found> {
-        let name: Name = name.iter().map(|segment| (*segment).to_owned()).collect();
-        self.folders.iter().find_map(|folder| folder.files.get(&name))
+    pub fn file(&self, name: &[impl AsRef<str>]) -> Option<&Found> {
+        self.folders.iter().find_map(|folder| folder.get(name))
     }
 
-    /// Profiles and keys that can't be read, a sentence each.
+    /// What is wrong with folders, profiles and keys, a sentence each.
     pub fn faults(&self) -> impl Iterator<Item = &String> {
-        self.faults.iter().chain(self.keys.faults())
+        let folders = self.folders.iter().flat_map(Folder::faults);
+        self.faults.iter().chain(self.keys.faults()).chain(folders)
     }
 
     /// Whether this and another catalog say the same.
@@ -186,6 +150,11 @@ impl Catalog {
         self.profiles.values()
     }
 
+    /// The profile of this name, as names in paths compare.
+    pub(super) fn profile(&self, name: &str) -> Option<&Arc<Profile>> {
+        self.profiles.get(&folded(name))
+    }
+
     /// Every version of every profile.
     pub fn versions(&self) -> &[Version] {
         &self.versions
@@ -193,7 +162,10 @@ impl Catalog {
 
     /// One version, complete or not.
     pub fn version(&self, profile: &str, name: &str) -> Option<&Version> {
-        self.versions.iter().find(|version| version.profile.name == profile && version.name == name)
+        let is_meant = |version: &&Version| {
+            folded(&version.profile.name) == folded(profile) && folded(&version.name) == folded(name)
+        };
+        self.versions.iter().find(is_meant)
     }
 
     /// The version to install, complete on one processor at least, with `current` resolved.
@@ -232,13 +204,13 @@ impl Catalog {
         }
     }
 
-    fn chosen(&self, profile: &str, version: &str) -> Result<&Version, NotReady> {
-        let known = self.profiles.get(profile).ok_or_else(|| NotReady::UnknownProfile {
+    pub(super) fn chosen(&self, profile: &str, version: &str) -> Result<&Version, NotReady> {
+        let known = self.profile(profile).ok_or_else(|| NotReady::UnknownProfile {
             profile: profile.to_owned(),
-            known: self.profiles.keys().cloned().collect::<Vec<_>>().join(", "),
+            known: self.profiles.values().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", "),
         })?;
-        let name = if version == "current" { self.current(known)? } else { version.to_owned() };
-        self.version(profile, &name).ok_or_else(|| NotReady::Absent {
+        let name = if folded(version) == "current" { self.current(known)? } else { version.to_owned() };
+        self.version(&known.name, &name).ok_or_else(|| NotReady::Absent {
             profile: profile.to_owned(),
             version: name,
             dirs: self.dirs(),
@@ -277,54 +249,6 @@ impl Catalog {
         }
     }
 
-    /// The file that a client means by `path`: a boot loader; a file of a version (`PROFILE/VERSION/FILE`,
-    /// `VERSION/FILE`, `PROFILE/current/FILE`, `current/FILE`, `FILE`, where `standard` says what is left out); or
-    /// anything else as it lies in the folders.
-    pub fn locate<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
-        let located = |found, role| Located { found, role, version: None };
-        self.with_loaders(path, standard)
-            .or_else(|| self.loader(path).map(|found| located(found, Some(FileRole::Loader))))
-            .or_else(|| self.of_version(path, standard))
-            .or_else(|| {
-                let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                self.file(&path).map(|found| located(found, None))
-            })
-    }
-
-    /// A file of the standard version that lies with the loaders.
-    fn with_loaders<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
-        let version = self.chosen(standard.profile, standard.version).ok()?;
-        let file = standard.sets(version).flat_map(|set| &set.files);
-        let file = file.filter(|file| file.with_loaders).find(|file| file.found.name == path)?;
-        Some(Located { found: &file.found, role: Some(FileRole::Of(file.role)), version: Some(version) })
-    }
-
-    fn of_version<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
-        let (profile, version, file) = match path {
-            [file] => (standard.profile, standard.version, std::slice::from_ref(file)),
-            [profile, version, file @ ..] if self.profiles.contains_key(profile) && !file.is_empty() => {
-                (profile.as_str(), version.as_str(), file)
-            }
-            [version, file @ ..] => (standard.profile, version.as_str(), file),
-            [] => return None,
-        };
-        let is_standard = profile == standard.profile && version == "current";
-        let version = self.chosen(profile, if is_standard { standard.version } else { version }).ok()?;
-        standard.sets(version).find_map(|set| {
-            let name = [set.base.as_slice(), file].concat();
-            // URLs name an architecture's folder, or leave it out.
-            let own = set.files.iter().find(|own| own.found.name == name || own.found.name == path);
-            let own = own.map(|own| (&own.found, Some(FileRole::Of(own.role))));
-            let beside = || self.folder_of(set)?.files.get(&name).map(|found| (found, None));
-            let (found, role) = own.or_else(beside)?;
-            Some(Located { found, role, version: Some(version) })
-        })
-    }
-
-    fn folder_of(&self, set: &FileSet) -> Option<&Folder> {
-        self.folders.iter().find(|folder| folder.path == set.folder)
-    }
-
     /// A node's own configuration file of one of these kinds: by any spelling of its address, then by its name,
     /// then its profile's, then everybody's.
     pub fn node_config(
@@ -359,10 +283,8 @@ impl Catalog {
     /// The texts below a folder of that name, by their paths there; of several, the first asset folder's counts.
     fn texts_in(&self, name: &str) -> BTreeMap<String, Arc<str>> {
         let mut texts = BTreeMap::new();
-        for found in self.folders.iter().rev().flat_map(|folder| folder.files.values()) {
-            if let ([top, rest @ ..], Some(text)) = (found.name.as_slice(), &found.text)
-                && top == name
-            {
+        for found in self.folders.iter().rev().flat_map(|folder| folder.below(&[name])) {
+            if let ([_, rest @ ..], Some(text)) = (found.name.as_slice(), &found.text) {
                 texts.insert(rest.join("/"), text.clone());
             }
         }
@@ -385,7 +307,7 @@ impl Catalog {
         for version in &self.versions {
             let is_current = self.current(&version.profile).is_ok_and(|current| current == version.name);
             let complete = version.sets.iter().filter(|set| set.missing.is_empty());
-            for file in complete.flat_map(|set| &set.files).filter(|file| !file.with_loaders) {
+            for file in complete.flat_map(FileSet::all_files).filter(|file| !file.with_loaders) {
                 let job = Job::new(version, file, &self.keys);
                 if !self.findings.contains_key(&job.subject) {
                     jobs.push((!is_current, job));
@@ -399,6 +321,22 @@ impl Catalog {
     /// What was found of a file.
     pub fn finding(&self, version: &Version, file: &File) -> Option<&Finding> {
         self.findings.get(&Job::new(version, file, &self.keys).subject)
+    }
+
+    /// Whether a file may be handed out: a trusted key vouches for it, or nobody does and that will do.
+    ///
+    /// # Errors
+    /// Why not, in one clause.
+    pub fn vouched(&self, version: &Version, file: &File, verify: Verify) -> Result<(), String> {
+        let unsigned_ok = verify == Verify::UnsignedOk;
+        match self.finding(version, file).map(|finding| &finding.verdict) {
+            Some(FileVerdict::Good(_)) => Ok(()),
+            Some(FileVerdict::Bad(reason)) => Err(reason.clone()),
+            Some(FileVerdict::Unsigned) if unsigned_ok => Ok(()),
+            Some(FileVerdict::Unsigned) => Err("nobody has signed it".into()),
+            None if unsigned_ok && file.proof.is_none() => Ok(()),
+            None => Err("it is being verified; try again soon".into()),
+        }
     }
 
     /// Whether a set's files are what their maker released.
@@ -428,5 +366,30 @@ impl Catalog {
     fn dirs(&self) -> String {
         let dirs: Vec<String> = self.folders.iter().map(|folder| folder.path.display().to_string()).collect();
         dirs.join(" or ")
+    }
+}
+
+#[cfg(test)]
+impl Catalog {
+    /// The same, as if every file had been read and were signed by the first key that its profile pins.
+    pub fn all_good(self) -> Catalog {
+        let good = |job: &Job| {
+            let key: crate::assets::openpgp::Fingerprint = job.profile.fingerprints.first()?.parse().ok()?;
+            Some(crate::assets::openpgp::Good {
+                primary: key.clone(),
+                key,
+                user_id: "its maker".into(),
+                made: crate::assets::openpgp::Timestamp(1_462_060_800),
+                key_expires: None,
+                key_retired: None,
+                signature_expires: None,
+            })
+        };
+        let findings = self.unexamined().into_iter().filter_map(|job| {
+            let finding = Finding { verdict: FileVerdict::Good(good(&job)?), sha256: None };
+            Some((job.subject, finding))
+        });
+        let findings = Arc::new(findings.collect());
+        self.with_findings(findings)
     }
 }

@@ -83,7 +83,7 @@ pub fn version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Result<Impor
     let missing = files.iter().map(|(name, found)| found.len.saturating_sub(stage.has(name)));
     stage.need_room(missing.sum())?;
     for set in sets {
-        for file in set.files.iter().filter(|file| !file.with_loaders) {
+        for file in set.all_files().filter(|file| !file.with_loaders) {
             let proof = file.proof.as_ref().map(ReadProof::of).transpose();
             let proof = proof.map_err(|error| StageError::Read(file.found.path.clone(), error))?;
             let own_name = file.found.name.last().map_or("", String::as_str);
@@ -165,23 +165,14 @@ fn read_ahead(mut from: File, full: &mpsc::SyncSender<io::Result<Vec<u8>>>) {
 
 /// Every file that belongs to a set, by its name below the version's folder.
 fn files_of<'v>(version: &Version, set: &'v FileSet) -> Vec<(String, &'v Found)> {
-    let own = set.files.iter().filter(|file| !file.with_loaders);
-    let all = own.flat_map(|file| {
-        let proofs = match &file.proof {
-            Some(Proof::Signature(signature)) => vec![signature],
-            Some(Proof::Listed(list, signature)) => [list].into_iter().chain(signature).collect(),
-            None => Vec::new(),
-        };
-        [&file.found].into_iter().chain(proofs)
-    });
+    let own = set.all_files().filter(|file| !file.with_loaders);
+    let all = own.flat_map(|file| [&file.found].into_iter().chain(file.proof.iter().flat_map(Proof::files)));
     all.chain(&set.version_file).map(|found| (relative(version, set, found), found)).collect()
 }
 
 /// A file's name below its version's folder; an architecture's own folder is a part of it.
 fn relative(version: &Version, set: &FileSet, found: &Found) -> String {
-    let arch = version.profile.arch(&set.arch).and_then(|arch| arch.folder.as_ref());
-    let below = set.base.len() - usize::from(arch.is_some());
-    found.name[below..].join("/")
+    found.name[set.version_folder(&version.profile).len()..].join("/")
 }
 
 /// Copies configurations that are not there yet; returns the names of those that are, and differ.

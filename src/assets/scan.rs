@@ -7,9 +7,12 @@ use std::{
     sync::Arc,
 };
 
-use crate::assets::{
-    catalog::Catalog,
-    folder::{Folder, Found, Stamp},
+use crate::{
+    assets::{
+        catalog::Catalog,
+        folder::{Folder, Found, Stamp},
+    },
+    ids::folded,
 };
 
 /// Folders deeper than this below an asset folder hold nothing that is served.
@@ -43,12 +46,13 @@ fn walk(dir: &Path, name: &mut Vec<String>, known: Option<&Folder>, found: &mut 
     for entry in entries.flatten() {
         let Ok(segment) = entry.file_name().into_string() else { continue };
         // Half-copied files of rsync, cp tools and our own import have such names.
-        if segment.starts_with('.') || segment.ends_with(".part") || segment.ends_with('~') {
+        let own = folded(&segment);
+        if segment.starts_with('.') || own.is_empty() || own.ends_with(".part") || own.ends_with('~') {
             continue;
         }
         let path = entry.path();
         name.push(segment);
-        if name.last().is_some_and(|last| last == "current") && path.is_symlink() && path.is_dir() {
+        if own == "current" && path.is_symlink() && path.is_dir() {
             let target = fs::read_link(&path).ok();
             let version = target.as_deref().and_then(Path::file_name).and_then(|version| version.to_str());
             let (len, stamp) = (0, Stamp::default());
@@ -73,7 +77,7 @@ pub fn stamp(meta: &fs::Metadata) -> Stamp {
 fn file(name: &[String], path: PathBuf, meta: &fs::Metadata, known: Option<&Folder>) -> Found {
     let (len, stamp) = (meta.len(), stamp(meta));
     let text = if says_something(name) && len <= TEXT_LIMIT {
-        let unchanged = known.and_then(|known| known.files.get(name));
+        let unchanged = known.and_then(|known| known.get(name)).filter(|known| known.name == name);
         match unchanged.filter(|known| (known.len, known.stamp) == (len, stamp)) {
             Some(known) => known.text.clone(),
             None => fs::read_to_string(&path).ok().map(Arc::from),
@@ -86,7 +90,8 @@ fn file(name: &[String], path: PathBuf, meta: &fs::Metadata, known: Option<&Fold
 
 /// Whether a file's own text counts: it names a version, is a configuration or a key, or belongs to a profile.
 fn says_something(name: &[String]) -> bool {
-    let last = name.last().map_or("", String::as_str);
-    matches!(last, "current" | "version.txt")
-        || name.first().is_some_and(|top| matches!(top.as_str(), "cloud-configs" | "keys" | "profiles"))
+    let last = name.last().map(|last| folded(last)).unwrap_or_default();
+    let top = name.first().map(|top| folded(top)).unwrap_or_default();
+    matches!(last.as_str(), "current" | "version.txt")
+        || matches!(top.as_str(), "cloud-configs" | "keys" | "profiles")
 }

@@ -6,8 +6,10 @@ use crate::{
     assets::{
         authentic::Proof,
         folder::{Folder, Found, Name, value_of},
+        proofs::{proof, vouches},
     },
-    profiles::{Architecture, FileSpec, Profile, Role, SIGNATURES, matches},
+    ids::folded,
+    profiles::{Architecture, FileSpec, Profile, Role, matches},
 };
 
 /// One version of one operating system.
@@ -33,6 +35,10 @@ pub struct FileSet {
     pub base: Name,
     /// Its files.
     pub files: Vec<File>,
+    /// Images for other hardware or clouds that its installer can be told to take in the usual one's place.
+    pub variants: Vec<File>,
+    /// What stands beside them: signatures, lists of digests.
+    pub companions: Vec<Found>,
     /// Needed files that are not there, or empty (the first moment of a copy).
     pub missing: Vec<String>,
     /// The `version.txt` among them.
@@ -174,28 +180,59 @@ impl FileSet {
             folder: folder.path.clone(),
             base: base.clone(),
             files: Vec::new(),
+            variants: Vec::new(),
+            companions: Vec::new(),
             missing: Vec::new(),
-            version_file: folder.files.get(&[base.as_slice(), &["version.txt".to_owned()]].concat()).cloned(),
+            version_file: folder.get(&[base.as_slice(), &["version.txt".to_owned()]].concat()).cloned(),
+        };
+        let file = |spec: &FileSpec, found: &Found| File {
+            role: spec.role,
+            proof: proof(spec, found.own_name(), version, &arch.name, folder, &base),
+            found: found.clone(),
+            with_loaders: spec.with_loaders,
         };
         for spec in &profile.files {
             let names: Vec<String> = spec.names(version, &arch.name).collect();
             let found = if spec.with_loaders {
-                names.iter().find_map(|name| loaders.files.get(&segments(name)))
+                names.iter().find_map(|name| loaders.get(&segments(name)))
             } else {
                 names.iter().find_map(|name| in_folder(folder, &base, name))
             };
             match found.filter(|found| found.len > 0) {
-                Some(found) => set.files.push(File {
-                    role: spec.role,
-                    proof: proof(spec, found.name.last()?, version, &arch.name, folder, &base),
-                    found: found.clone(),
-                    with_loaders: spec.with_loaders,
-                }),
+                Some(found) => set.files.push(file(spec, found)),
                 None if spec.optional => {}
                 None => set.missing.extend(names.into_iter().next()),
             }
+            let variants = spec.variants(version, &arch.name);
+            let variants = variants.flat_map(|pattern| inside(folder, &base, &pattern).collect::<Vec<_>>());
+            set.variants.extend(variants.map(|found| file(spec, found)));
         }
+        let own = |found: &Found| set.files.iter().any(|file| file.found.name == found.name);
+        set.variants.retain(|file| !own(&file.found));
+        set.companions = set.beside_files(folder);
         set.files.iter().any(|file| !file.with_loaders).then_some(set)
+    }
+
+    /// What vouches for its files, and what is called as if it did.
+    fn beside_files(&self, folder: &Folder) -> Vec<Found> {
+        let names: Vec<String> = self.all_files().map(|file| file.found.own_name().to_owned()).collect();
+        let proofs: Vec<&Found> =
+            self.all_files().filter_map(|file| file.proof.as_ref()).flat_map(Proof::files).collect();
+        let vouching = folder.inside(&self.base).filter(|found| {
+            vouches(found.own_name(), &names) || proofs.iter().any(|proof| proof.name == found.name)
+        });
+        vouching.cloned().collect()
+    }
+
+    /// The version's own folder, which may be the one above an architecture's.
+    pub fn version_folder(&self, profile: &Profile) -> &[String] {
+        let arch = profile.arch(&self.arch).and_then(|arch| arch.folder.as_ref());
+        &self.base[..self.base.len() - usize::from(arch.is_some())]
+    }
+
+    /// Its files, images for other hardware included.
+    pub fn all_files(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().chain(&self.variants)
     }
 
     /// The version that their `version.txt` is of.
@@ -218,38 +255,20 @@ impl File {
 
 /// The file called `name`, or the first one that the pattern `name` means.
 fn in_folder<'f>(folder: &'f Folder, base: &[String], name: &str) -> Option<&'f Found> {
-    if !name.contains('*') {
-        return folder.files.get(&[base, &segments(name)].concat());
+    if name.contains('*') {
+        return inside(folder, base, name).next();
     }
-    let inside = folder.files.range(base.to_vec()..).take_while(|(path, _)| path.starts_with(base));
-    inside.map(|(_, found)| found).find(|found| {
-        found.name.len() == base.len() + 1 && found.name.last().is_some_and(|last| matches(name, last))
-    })
+    folder.get(&[base, &segments(name)].concat())
 }
 
-/// What vouches for the file called `name`: its own signature, or a list of digests that is signed.
-fn proof(
-    spec: &FileSpec,
-    name: &str,
-    version: &str,
-    arch: &str,
-    folder: &Folder,
+/// The files in the folder `base` that a pattern means.
+pub(super) fn inside<'f>(
+    folder: &'f Folder,
     base: &[String],
-) -> Option<Proof> {
-    let beside = |name: &str| folder.files.get(&[base, &segments(name)].concat()).cloned();
-    let signed = |name: &str| SIGNATURES.iter().find_map(|extension| beside(&format!("{name}.{extension}")));
-    let own = spec.signatures(name, version, arch).iter().find_map(|signature| beside(signature));
-    if let Some(signature) = own {
-        return Some(Proof::Signature(signature));
-    }
-    // These carry their signature: CoreOS' and Flatcar's, and Fedora's `Fedora-…-CHECKSUM`.
-    let whole = beside(&format!("{name}.DIGESTS.asc"));
-    if let Some(list) = whole.or_else(|| in_folder(folder, base, "*-CHECKSUM").cloned()) {
-        return Some(Proof::Listed(list, None));
-    }
-    [format!("{name}.DIGESTS"), "SHA256SUMS".into(), "SHA512SUMS".into()]
-        .iter()
-        .find_map(|list| Some(Proof::Listed(beside(list)?, Some(signed(list)?))))
+    pattern: &str,
+) -> impl Iterator<Item = &'f Found> {
+    let pattern = folded(pattern);
+    folder.inside(base).filter(move |found| matches(&pattern, &folded(found.own_name())))
 }
 
 fn segments(name: &str) -> Name {

@@ -3,6 +3,7 @@
 mod arch;
 mod loader;
 mod mac;
+mod name;
 mod offer_style;
 mod source;
 mod stage;
@@ -11,6 +12,7 @@ mod time;
 pub use arch::Arch;
 pub use loader::Loader;
 pub use mac::{Mac, MacError};
+pub use name::folded;
 pub use offer_style::OfferStyle;
 pub use source::Source;
 pub use stage::Stage;

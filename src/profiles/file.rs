@@ -76,6 +76,8 @@ struct RawFile {
     #[serde(default)]
     signature: OneOrMore,
     #[serde(default)]
+    variant: OneOrMore,
+    #[serde(default)]
     optional: bool,
     #[serde(default)]
     with_loaders: bool,
@@ -188,6 +190,7 @@ impl From<RawFile> for FileSpec {
             role: raw.role,
             names: raw.name.into(),
             signatures: raw.signature.into(),
+            variants: raw.variant.into(),
             optional: raw.optional,
             with_loaders: raw.with_loaders,
         }

@@ -65,6 +65,8 @@ pub struct FileSpec {
     pub names: Vec<String>,
     /// The names that its signature may have.
     pub signatures: Vec<String>,
+    /// Names of files that its installer can be told to take in its place.
+    pub variants: Vec<String>,
     /// Whether a version can do without it.
     pub optional: bool,
     /// Whether it comes with the boot loaders.
@@ -206,6 +208,11 @@ impl FileSpec {
     /// The names it may have in this version for this processor.
     pub fn names(&self, version: &str, arch: &str) -> impl Iterator<Item = String> {
         self.names.iter().map(move |name| fill(name, version, arch))
+    }
+
+    /// The names of what may take its place.
+    pub fn variants(&self, version: &str, arch: &str) -> impl Iterator<Item = String> {
+        self.variants.iter().map(move |name| fill(name, version, arch))
     }
 
     /// The names that the signature of its file called `name` may have.

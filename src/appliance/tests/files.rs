@@ -1,0 +1,167 @@
+//! What is served to whom: the table of docs/operating.md, asked by a stranger, by a machine with a lease and no grant,
+//! and by one that may install.
+
+use super::*;
+
+/// What each of the three gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gets {
+    /// It is there, for everybody.
+    Open,
+    /// Only who may install has it; the others hear why not.
+    Granted,
+    /// Nobody has it, not even who may install: forbidden.
+    Nobody,
+    /// There is nothing of that name.
+    Nothing,
+}
+use Gets::{Granted, Nobody, Nothing, Open};
+
+/// A disk of 2016 with more on it than it needs, for two architectures, and everything that a disk gathers.
+const TREE: &[(&str, &str)] = &[
+    ("1010.5.0/coreos_production_pxe.vmlinuz", ""),
+    ("1010.5.0/coreos_production_pxe_image.cpio.gz", ""),
+    ("1010.5.0/coreos_production_image.bin.bz2", ""),
+    ("1010.5.0/coreos_production_image.bin.bz2.sig", ""),
+    ("1010.5.0/coreos_production_packet_image.bin.bz2", ""),
+    ("1010.5.0/coreos_production_packet_image.bin.bz2.sig", ""),
+    ("1010.5.0/version.txt", "COREOS_VERSION=1010.5.0\n"),
+    ("1010.5.0/notes.txt", ""),
+    ("1010.5.0/arm64-usr/coreos_production_pxe.vmlinuz", ""),
+    ("1010.5.0/arm64-usr/coreos_production_pxe_image.cpio.gz", ""),
+    ("1010.5.0/arm64-usr/coreos_production_image.bin.bz2", ""),
+    ("1010.5.0/arm64-usr/coreos_production_image.bin.bz2.sig", ""),
+    ("1068.6.0/coreos_production_pxe.vmlinuz", ""),
+    ("1068.6.0/coreos_production_pxe_image.cpio.gz", ""),
+    ("1068.6.0/coreos_production_image.bin.bz2", ""),
+    ("1068.6.0/coreos_production_image.bin.bz2.sig", ""),
+    ("coreos/current", "1010.5.0\n"),
+    ("Cloud-Configs/default.yml", "#cloud-config\nhostname: a\n"),
+    ("cloudconfigs/node1.yml", "#cloud-config\n"),
+    ("keys/README.txt", ""),
+    ("profiles/mine/preseed.cfg", "d-i passwd/root-password password secret\n"),
+    ("files/docker.raw", ""),
+    ("loaders/undionly.kpxe", ""),
+    ("rackberry.toml", ""),
+    ("photos/cat.jpg", ""),
+];
+
+fn world() -> World {
+    let files = TREE.iter().map(|(name, text)| found(name, (!text.is_empty()).then_some(*text)));
+    let loaders = Folder::new("loaders".into(), ["pxelinux.0", "ldlinux.c32"].map(|name| found(name, None)));
+    let folder = Folder::new("usb".into(), files);
+    World::with(settings(), Arc::new(Catalog::new(vec![folder], loaders, Some(&catalog())).all_good()))
+}
+
+fn gets(answers: [&Answer; 3]) -> Option<Gets> {
+    let is_forbidden = |answer: &Answer| matches!(answer, Answer::Refused(Refusal::Forbidden(_)));
+    let is_nothing = |answer: &Answer| matches!(answer, Answer::Refused(Refusal::NotFound(_)));
+    let [stranger, leased, granted] = answers;
+    match () {
+        () if answers.into_iter().all(is_given) => Some(Open),
+        () if is_forbidden(stranger) && is_forbidden(leased) && is_given(granted) => Some(Granted),
+        () if answers.into_iter().all(is_forbidden) => Some(Nobody),
+        () if answers.into_iter().all(is_nothing) => Some(Nothing),
+        () => None,
+    }
+}
+
+#[test]
+fn a_stranger_a_machine_with_a_lease_and_one_that_may_install_get_what_the_table_says() {
+    for (path, wanted) in [
+        ("/pxelinux.0", Open),
+        ("/undionly.kpxe", Open),
+        ("/1010.5.0/coreos_production_pxe.vmlinuz", Open),
+        ("/coreos/1010.5.0/coreos_production_pxe_image.cpio.gz", Open),
+        ("/1068.6.0/coreos_production_pxe.vmlinuz", Open),
+        ("/1010.5.0/coreos_production_image.bin.bz2.sig", Open),
+        ("/1010.5.0/coreos_production_packet_image.bin.bz2.sig", Open),
+        ("/1010.5.0/version.txt", Open),
+        ("/files/docker.raw", Open),
+        ("/FILES./Docker.RAW", Open),
+        ("/1010.5.0/coreos_production_image.bin.bz2", Granted),
+        ("/CoreOS/1010.5.0/CoreOS_production_image.bin.BZ2", Granted),
+        ("/static/current/coreos_production_image.bin.bz2", Granted),
+        ("/1010.5.0/coreos_production_packet_image.bin.bz2", Granted),
+        ("/cloud-configs/install.sh", Granted),
+        // Another processor's, and another version's, than was granted.
+        ("/1010.5.0/arm64-usr/coreos_production_image.bin.bz2", Nobody),
+        ("/1068.6.0/coreos_production_image.bin.bz2", Nobody),
+        ("/1010.5.0/notes.txt", Nothing),
+        ("/cloudconfigs/node1.yml", Nothing),
+        ("/keys/README.txt", Nothing),
+        ("/KEYS/README.txt", Nothing),
+        ("/profiles/mine/preseed.cfg", Nothing),
+        ("/loaders/undionly.kpxe", Nothing),
+        ("/rackberry.toml", Nothing),
+        ("/photos/cat.jpg", Nothing),
+        ("/coreos/current", Nothing),
+    ] {
+        // Each path by itself: who takes an image has begun to install.
+        let mut world = world();
+        world.start(TWO, false);
+        let answers = [world.get_from(Ipv4Addr::new(10, 10, 10, 77), path), world.get(TWO, path)];
+        world.arm(false, &["one"]);
+        world.start(ONE, true);
+        let granted = world.get(ONE, path);
+        assert_eq!(
+            gets([&answers[0], &answers[1], &granted]),
+            Some(wanted),
+            "{path}: {answers:?} {granted:?}"
+        );
+        let is_image = wanted == Granted && path.to_lowercase().contains("bz2");
+        assert_eq!(world.node(ONE).writes, u32::from(is_image), "{path}");
+        assert_eq!(world.node(TWO).writes, 0, "{path}");
+        // Over TFTP it is the same tree.
+        let target = route::tree(&path[1..]);
+        let by_tftp = target.map(|target| {
+            let from = at(Ipv4Addr::new(10, 10, 10, 77));
+            world.ask(Ask::Fetch { from, via: Via::Tftp, head: false, target })
+        });
+        assert_eq!(by_tftp.is_ok_and(|answer| is_given(&answer)), wanted == Open, "{path}");
+    }
+}
+
+/// An image for other hardware spends the grant as the usual one does.
+#[test]
+fn every_image_of_the_granted_version_spends_the_grant() {
+    let mut world = world();
+    world.arm(false, &["one"]);
+    world.start(ONE, true);
+    let path = "/1010.5.0/coreos_production_packet_image.bin.bz2";
+    let target = route::parse(path, None).unwrap();
+    let head = world.ask(Ask::Fetch { from: at(address(ONE)), via: Via::Http, head: true, target });
+    assert!(is_given(&head));
+    assert_eq!(world.node(ONE).writes, 0, "headers alone begin nothing");
+    assert!(is_given(&world.get(ONE, path)));
+    assert_eq!((world.node(ONE).writes, world.node(ONE).stage), (1, Stage::Installing));
+    world.start(ONE, true);
+    assert!(!world.menu_installs(ONE), "its grant is spent");
+    assert!(!is_given(&world.get(ONE, path)));
+}
+
+/// What nobody has looked at, or what is wrong, is not handed out, whatever its name is.
+#[test]
+fn an_image_that_is_not_verified_is_not_handed_out() {
+    let files = TREE.iter().map(|(name, text)| found(name, (!text.is_empty()).then_some(*text)));
+    let folder = Folder::new("usb".into(), files);
+    let whole = Catalog::new(vec![folder], Folder::default(), Some(&catalog())).all_good();
+    // The image for other hardware came later, and has not been read.
+    let folder = Folder::new(
+        "usb".into(),
+        TREE.iter().map(|(name, text)| {
+            let found = found(name, (!text.is_empty()).then_some(*text));
+            let len = if name.ends_with("packet_image.bin.bz2") { 2000 } else { found.len };
+            Found { len, ..found }
+        }),
+    );
+    let later = Catalog::new(vec![folder], Folder::default(), Some(&whole));
+    let mut world = World::with(settings(), Arc::new(later));
+    world.arm(false, &["one"]);
+    world.start(ONE, true);
+    let answer = world.get(ONE, "/1010.5.0/coreos_production_packet_image.bin.bz2");
+    let Answer::Refused(Refusal::Conflict(why)) = answer else { panic!("{answer:?}") };
+    assert!(why.contains("being verified"), "{why}");
+    assert_eq!(world.node(ONE).writes, 0);
+    assert!(is_given(&world.get(ONE, "/1010.5.0/coreos_production_image.bin.bz2")));
+}
