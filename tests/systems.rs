@@ -16,7 +16,7 @@ use support::{
     Net,
     machine::{INSTALL, Node},
     root,
-    service::{Service, small_system},
+    service::{Service, own_profile, small_system, unchecked},
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -24,6 +24,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// A complete set of every profile, of a few bytes each, and a configuration for each kind.
 fn small_systems(net: &Net) {
     small_system(net);
+    own_profile(net.dir.path(), "flatcar", unchecked);
     for file in ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2"] {
         net.write(&format!("assets/flatcar/4230.2.0/flatcar_production_{file}"), file);
     }
@@ -86,7 +87,7 @@ fn each_profile_makes_what_its_installer_takes() {
     }
     for (view, command) in [
         (coreos, r#"coreos-install -d "$disk" -V "$version" -c "$config" -b "$server""#),
-        (flatcar, r#"flatcar-install -d "$disk" -V "$version" -i "$config" -b "$server""#),
+        (flatcar, r#"flatcar-install -d "$disk" -V "$version" -i "$config" -b "$server" -k "$keys""#),
         (
             fedora,
             r#"coreos-installer install "$disk" --image-url http://10.10.10.1/fedora-coreos/44.1/fedora-coreos-44.1-metal.x86_64.raw.xz"#,

@@ -12,7 +12,7 @@ use crate::{
         version::{FileSet, NotReady, Version},
     },
     boot,
-    config::{NodeSettings, Settings, UnknownNodes, Verify},
+    config::{NodeSettings, Settings, UnknownNodes},
     dhcp::{self, Standing},
     ids::{Mac, Stage, Time},
     nodes::{Grant, Node, Registry, Sign, Step, Tokens, Trails, Update, no_loader},
@@ -253,17 +253,15 @@ impl Appliance {
         self.files_of(profile, version, self.machine(mac))
     }
 
-    /// A version's files for a processor: all there and, unless the configuration lets everything pass, authentic.
+    /// A version's files for a processor: all there, authentic unless the configuration lets that pass, and such as its
+    /// own installer will accept.
     pub(super) fn files_of(
         &self,
         profile: &str,
         version: &str,
         arch: &str,
     ) -> Result<(&Version, &FileSet), NotReady> {
-        match self.settings.assets.verify {
-            Verify::Required => self.catalog.verified_for(profile, version, arch),
-            Verify::UnsignedOk => self.catalog.ready_for(profile, version, arch),
-        }
+        self.catalog.usable_for(profile, version, arch, self.settings.assets.verify)
     }
 
     /// What is installed by default, on one kind of processor at least.

@@ -50,7 +50,7 @@ impl Appliance {
         }
         let ready = self.files_of(profile, &version.name, &set.arch);
         ready.map_err(|reason| Refusal::Conflict(reason.to_string()))?;
-        let vouched = self.catalog.vouched(version, file, self.settings.assets.verify);
+        let vouched = self.catalog.may_hand_out(version, file, self.settings.assets.verify);
         vouched.map_err(|reason| Refusal::Conflict(format!("{}: {reason}", located.found.own_name())))
     }
 }

@@ -63,8 +63,7 @@ impl Appliance {
             self.settings.nodes.iter().filter_map(|node| self.wanted_files(*node.macs.first()?).err());
         let versions = self.catalog.versions().iter().flat_map(|version| {
             version.sets.iter().filter_map(|set| match set.missing.is_empty() {
-                true if self.settings.assets.verify == Verify::UnsignedOk => None,
-                true => self.catalog.authenticity(version, set).into_result(version).err(),
+                true => self.catalog.usable(version, set, self.settings.assets.verify).err(),
                 false => Some(NotReady::incomplete(version, set)),
             })
         });

@@ -10,6 +10,7 @@ use crate::{
         version::{FileSet, Version},
     },
     boot::{Kernel, Plan},
+    config::Verify,
     ids::{Arch, Mac, Time},
     nodes::{Grant, Node, Verdict},
     profiles::{ConfigKind, Profile, Role},
@@ -25,6 +26,9 @@ pub(super) struct Order<'a> {
     /// Of the grant; empty for a look at what would be.
     pub token: &'a str,
 }
+
+/// The text that installers are handed keys by.
+const KEYS: &str = "keys.asc";
 
 /// A node's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +134,10 @@ impl Appliance {
         now: Time,
     ) -> Option<Result<String, String>> {
         let profile = &order.version.profile;
+        if name == KEYS && profile.hands_keys() {
+            let keys = self.catalog.signers(order.version, order.set);
+            return Some(keys.ok_or_else(|| format!("no known key has signed {}", order.version.name)));
+        }
         let text = profile.templates.get(name)?;
         let config = self.node_config(order, None, now);
         Some(config.and_then(|config| {
@@ -181,6 +189,7 @@ impl Appliance {
             let file = order.set.file(role).map(|file| FileFacts {
                 name: file.found.name.last().cloned().unwrap_or_default(),
                 url: format!("{base_url}/{}", escaped(&file.url_path())),
+                signed: file.proof.signature.is_some(),
                 sha256: self
                     .catalog
                     .finding(order.version, file)
@@ -206,7 +215,9 @@ impl Appliance {
             disk: own.and_then(|own| own.disk.as_ref()).unwrap_or(&install.disk).clone(),
             console: install.console.clone(),
             files: BTreeMap::from(files),
-            verified: self.catalog.authenticity(order.version, order.set) == Authenticity::Good,
+            verified: self.catalog.authenticity(order.version, order.set, Verify::Required)
+                == Authenticity::Good,
+            hands_keys: profile.hands_keys(),
             config_kind: None,
             config: String::new(),
             command: String::new(),

@@ -1,17 +1,23 @@
 //! What the asset folders hold, as the last scan found it.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 use crate::{
     assets::{
         authentic::{Authenticity, FileVerdict, Finding, Findings, Job, authenticity},
         folder::{Base, Folder, Found, is_reserved, value_of},
+        installer,
         keys::Keys,
+        openpgp::Fingerprint,
         version::{File, FileSet, NotReady, Version},
     },
     config::Verify,
     ids::{Mac, folded},
-    profiles::{self, ConfigKind, Profile},
+    profiles::{self, ConfigKind, Profile, Role},
 };
 
 /// Everything that can be served.
@@ -220,7 +226,9 @@ impl Catalog {
     /// What `current` means: as the text file or the link of that name says, or the only version that is there.
     fn current(&self, profile: &Profile) -> Result<String, NotReady> {
         let text = |name: &[&str]| self.file(name).and_then(|found| found.text.as_deref());
-        if let Some(name) = text(&[&profile.name, "current"]).map(str::trim).filter(|name| !name.is_empty()) {
+        let flat = || text(&["current"]).filter(|_| profile.flat);
+        let named = text(&[&profile.name, "current"]).or_else(flat).map(str::trim);
+        if let Some(name) = named.filter(|name| !name.is_empty()) {
             return Ok(name.to_owned());
         }
         if let Some(key) = &profile.version_key {
@@ -323,39 +331,82 @@ impl Catalog {
         self.findings.get(&Job::new(version, file, &self.keys).subject)
     }
 
-    /// Whether a file may be handed out: a trusted key vouches for it, or nobody does and that will do.
+    /// Whether an image may be handed out: a trusted key vouches for it, or nobody does and that will do, and the
+    /// installer will accept it.
     ///
     /// # Errors
     /// Why not, in one clause.
-    pub fn vouched(&self, version: &Version, file: &File, verify: Verify) -> Result<(), String> {
-        let unsigned_ok = verify == Verify::UnsignedOk;
-        match self.finding(version, file).map(|finding| &finding.verdict) {
-            Some(FileVerdict::Good(_)) => Ok(()),
-            Some(FileVerdict::Bad(reason)) => Err(reason.clone()),
-            Some(FileVerdict::Unsigned) if unsigned_ok => Ok(()),
-            Some(FileVerdict::Unsigned) => Err("nobody has signed it".into()),
-            None if unsigned_ok && file.proof.is_none() => Ok(()),
-            None => Err("it is being verified; try again soon".into()),
+    pub fn may_hand_out(&self, version: &Version, image: &File, verify: Verify) -> Result<(), String> {
+        match self.finding(version, image) {
+            Some(finding) => finding.verdict.will_do(verify)?,
+            None if verify == Verify::UnsignedOk && image.proof.is_empty() => {}
+            None => return Err("it is being verified; try again soon".into()),
         }
+        if !self.runs_installer(&version.profile) {
+            return Ok(());
+        }
+        self.installable(version, image, verify).map_err(|reason| reason.to_string())
     }
 
     /// Whether a set's files are what their maker released.
-    pub fn authenticity(&self, version: &Version, set: &FileSet) -> Authenticity {
-        authenticity(version, set, &self.keys, &self.findings)
+    pub fn authenticity(&self, version: &Version, set: &FileSet, verify: Verify) -> Authenticity {
+        authenticity(version, set, &self.keys, &self.findings, verify)
     }
 
-    /// As [`Catalog::ready_for`], and authentic.
+    /// Whether a complete set can be installed: it is authentic enough, and its own installer will accept it.
+    ///
+    /// # Errors
+    /// [`NotReady`] says what is wrong.
+    pub fn usable(&self, version: &Version, set: &FileSet, verify: Verify) -> Result<(), NotReady> {
+        self.authenticity(version, set, verify).into_result(version, verify)?;
+        let image = set.file(Role::Image).filter(|_| self.runs_installer(&version.profile));
+        image.map_or(Ok(()), |image| self.installable(version, image, verify))
+    }
+
+    /// Whether a version's own installer will accept an image of it.
+    ///
+    /// # Errors
+    /// [`NotReady::Installer`] says why not.
+    pub fn installable(&self, version: &Version, image: &File, verify: Verify) -> Result<(), NotReady> {
+        let accepted = installer::accepts(&version.profile, image, self.finding(version, image), verify);
+        accepted.map_err(|reason| NotReady::Installer {
+            profile: version.profile.name.clone(),
+            version: version.name.clone(),
+            reason,
+        })
+    }
+
+    /// Whether nodes run the profile's installer: somebody's own install script may run something else, which only its
+    /// writer knows.
+    fn runs_installer(&self, profile: &Profile) -> bool {
+        let own = self.file(&["cloud-configs", "install.sh"]).and_then(|found| found.text.as_deref());
+        own.is_none_or(|own| own.contains(profile.installer()))
+    }
+
+    /// As [`Catalog::ready_for`], and it can be installed.
     ///
     /// # Errors
     /// [`NotReady`] says what is missing or wrong.
-    pub fn verified_for(
+    pub fn usable_for(
         &self,
         profile: &str,
         version: &str,
         arch: &str,
+        verify: Verify,
     ) -> Result<(&Version, &FileSet), NotReady> {
         let (version, set) = self.ready_for(profile, version, arch)?;
-        self.authenticity(version, set).into_result(version).map(|()| (version, set))
+        self.usable(version, set, verify).map(|()| (version, set))
+    }
+
+    /// The keys that signed a set's files, armored, for installers that are handed them; none where nobody did.
+    pub fn signers(&self, version: &Version, set: &FileSet) -> Option<String> {
+        let findings = set.all_files().filter_map(|file| self.finding(version, file));
+        let keys = findings.filter_map(|finding| match &finding.verdict {
+            FileVerdict::Good(good) => Some(good.primary.clone()),
+            _ => None,
+        });
+        let keys: BTreeSet<Fingerprint> = keys.collect();
+        (!keys.is_empty()).then(|| self.keys.keyring().export(&keys))
     }
 
     /// The user's own pxelinux menu for a node: its own, then the default.
@@ -389,7 +440,8 @@ impl Catalog {
             let finding = Finding { verdict: FileVerdict::Good(good(&job)?), sha256: None };
             Some((job.subject, finding))
         });
-        let findings = Arc::new(findings.collect());
+        let known = self.findings.iter().map(|(subject, finding)| (subject.clone(), finding.clone()));
+        let findings = Arc::new(known.chain(findings).collect());
         self.with_findings(findings)
     }
 }

@@ -9,11 +9,12 @@ use tokio::{io::AsyncReadExt as _, process::Command, sync::Semaphore, task::Join
 
 use crate::{
     assets::{
-        authentic::{Examiner, FileVerdict, ProofBytes},
+        examine::{Examiner, ProofBytes},
         folder::value_of,
         keys::Keys,
         stage::{Incoming, Stage, StageError},
     },
+    config::Verify,
     profiles::{Architecture, FileSpec, FindCurrent, Mirror, Profile},
     progress::{Bars, Progress},
 };
@@ -92,7 +93,7 @@ pub struct Order {
     /// The keys that count.
     pub keys: Arc<Keys>,
     /// Whether files that nobody vouches for will do.
-    pub unsigned_ok: bool,
+    pub verify: Verify,
 }
 
 /// Fetches a version; returns its name and its folder. What came in stays when it fails, for the next run.
@@ -218,15 +219,16 @@ async fn one(stage: &Stage, file: &Remote, order: &Order, bars: &Bars) -> Result
     if let Some((name, bytes)) = &file.signature {
         stage.put(name, bytes)?;
     }
-    let proof = file.signature.as_ref().map(|(_, bytes)| ProofBytes::Signature(bytes));
+    let signature = file.signature.as_ref().map(|(_, bytes)| bytes.as_slice());
+    let proof = ProofBytes { signature, lists: Vec::new() };
     let trust = order.keys.trust(&order.profile);
-    let examiner = || Examiner::new(&file.name, proof, &order.keys, &trust);
+    let examiner = || Examiner::new(&file.name, &proof, &order.keys, &trust);
     // Before a long download.
     let hopeless = match &file.signature {
-        Some(_) => examiner().refused(),
-        None => Some("the mirror has no signature of it".into()),
+        None if order.verify == Verify::Required => Some("the mirror has no signature of it".into()),
+        _ => examiner().hopeless(order.verify),
     };
-    if let Some(reason) = hopeless.filter(|_| !order.unsigned_ok) {
+    if let Some(reason) = hopeless {
         return Err(refused(reason));
     }
     let bar = bars.of_bytes("fetching", std::path::Path::new(&file.name), file.len);
@@ -253,19 +255,14 @@ async fn one(stage: &Stage, file: &Remote, order: &Order, bars: &Bars) -> Result
             }
         }
     }
-    let len = incoming.at;
-    match incoming.finish()?.verdict {
-        FileVerdict::Good(_) => Ok(()),
-        _ if order.unsigned_ok && len == file.len => Ok(()),
-        verdict => {
-            // What came in is wrong, who knows where: the next run begins anew.
-            stage.remove(&file.local)?;
-            Err(refused(match verdict {
-                FileVerdict::Bad(reason) => reason,
-                FileVerdict::Good(_) | FileVerdict::Unsigned => "nobody has signed it".into(),
-            }))
-        }
-    }
+    let whole = incoming.at == file.len;
+    let verdict = incoming.finish()?.verdict.will_do(order.verify);
+    let verdict = if whole { verdict } else { Err("it is longer or shorter than the mirror said".into()) };
+    verdict.or_else(|reason| {
+        // What came in is wrong, who knows where: the next run begins anew.
+        stage.remove(&file.local)?;
+        Err(refused(reason))
+    })
 }
 
 enum Streamed {

@@ -11,14 +11,15 @@ use std::{
 
 use crate::{
     assets::{
-        authentic::{Examiner, FileVerdict, Proof},
         catalog::Catalog,
+        examine::Examiner,
         folder::Found,
         keys::Keys,
         stage::{Stage, StageError},
         verify::ReadProof,
         version::{FileSet, Version},
     },
+    config::Verify,
     progress::Bars,
 };
 
@@ -60,7 +61,7 @@ pub struct Rules<'a> {
     /// The keys that count.
     pub keys: &'a Keys,
     /// Whether files that nobody vouches for will do.
-    pub unsigned_ok: bool,
+    pub verify: Verify,
 }
 
 /// Copies what a version has for one or several processors. Files that are there are not copied again, and a
@@ -84,12 +85,10 @@ pub fn version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Result<Impor
     stage.need_room(missing.sum())?;
     for set in sets {
         for file in set.all_files().filter(|file| !file.with_loaders) {
-            let proof = file.proof.as_ref().map(ReadProof::of).transpose();
-            let proof = proof.map_err(|error| StageError::Read(file.found.path.clone(), error))?;
-            let own_name = file.found.name.last().map_or("", String::as_str);
+            let proof = ReadProof::of(&file.proof)
+                .map_err(|error| StageError::Read(file.found.path.clone(), error))?;
             let trust = rules.keys.trust(&version.profile);
-            let proof = proof.as_ref().map(ReadProof::bytes);
-            let examiner = Examiner::new(own_name, proof, rules.keys, &trust);
+            let examiner = Examiner::new(file.found.own_name(), &proof.bytes(), rules.keys, &trust);
             copy(&stage, &relative(version, set, &file.found), &file.found, examiner, rules, bars)?;
         }
     }
@@ -114,7 +113,7 @@ fn copy(
     let unread = |error| StageError::Read(found.path.clone(), error);
     let refused = |reason: String| ImportError::NotAuthentic { file: found.path.clone(), reason };
     // Before a long copy.
-    if let Some(reason) = examiner.refused().filter(|_| !rules.unsigned_ok) {
+    if let Some(reason) = examiner.hopeless(rules.verify) {
         return Err(refused(reason));
     }
     let bar = bars.of_bytes("copying", &found.path, found.len);
@@ -133,19 +132,13 @@ fn copy(
         Ok::<(), ImportError>(())
     })?;
     let whole = incoming.at == found.len;
-    match incoming.finish()?.verdict {
-        FileVerdict::Good(_) if whole => Ok(()),
-        FileVerdict::Unsigned | FileVerdict::Bad(_) if rules.unsigned_ok && whole => Ok(()),
-        verdict => {
-            // Whatever is there may be what is wrong: the next run begins anew.
-            stage.remove(name)?;
-            Err(refused(match verdict {
-                FileVerdict::Bad(reason) => reason,
-                FileVerdict::Unsigned => "nobody has signed it".into(),
-                FileVerdict::Good(_) => "it changed while it was copied".into(),
-            }))
-        }
-    }
+    let verdict = incoming.finish()?.verdict.will_do(rules.verify);
+    let verdict = if whole { verdict } else { Err("it changed while it was copied".into()) };
+    verdict.or_else(|reason| {
+        // Whatever is there may be what is wrong: the next run begins anew.
+        stage.remove(name)?;
+        Err(refused(reason))
+    })
 }
 
 /// Reads to the end, or until nobody takes pieces any more. One disk is read while the other is written to.
@@ -166,7 +159,7 @@ fn read_ahead(mut from: File, full: &mpsc::SyncSender<io::Result<Vec<u8>>>) {
 /// Every file that belongs to a set, by its name below the version's folder.
 fn files_of<'v>(version: &Version, set: &'v FileSet) -> Vec<(String, &'v Found)> {
     let own = set.all_files().filter(|file| !file.with_loaders);
-    let all = own.flat_map(|file| [&file.found].into_iter().chain(file.proof.iter().flat_map(Proof::files)));
+    let all = own.flat_map(|file| [&file.found].into_iter().chain(file.proof.files()));
     all.chain(&set.version_file).map(|found| (relative(version, set, found), found)).collect()
 }
 

@@ -3,7 +3,6 @@
 
 use crate::{
     assets::{
-        authentic::Proof,
         catalog::Catalog,
         folder::{Found, is_reserved, key},
         version::{File, FileSet, Version},
@@ -111,12 +110,17 @@ impl Catalog {
         })
     }
 
-    fn of_version<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
+    /// The version that a path names, and the rest of it.
+    fn version_in<'c, 'p>(
+        &'c self,
+        path: &'p [String],
+        standard: Standard<'_>,
+    ) -> Option<(&'c Version, &'p [String])> {
         if path.len() > 1 && is_reserved(&path[0]) {
             return None;
         }
         let (profile, version, file) = match path {
-            [file] => (standard.profile, standard.version, std::slice::from_ref(file)),
+            [_] => (standard.profile, standard.version, path),
             [first, version, file @ ..] if !file.is_empty() => match self.profile(first) {
                 Some(profile) => (profile.name.as_str(), version.as_str(), file),
                 None => (standard.profile, first.as_str(), &path[1..]),
@@ -126,6 +130,20 @@ impl Catalog {
         };
         let is_standard = folded(profile) == folded(standard.profile) && folded(version) == "current";
         let version = self.chosen(profile, if is_standard { standard.version } else { version }).ok()?;
+        Some((version, file))
+    }
+
+    /// What `version.txt` says of a version that has none: installers ask `current/version.txt` for a version's name.
+    pub fn version_text(&self, path: &[String], standard: Standard<'_>) -> Option<String> {
+        key(path)?;
+        let (version, file) = self.version_in(path, standard).filter(|_| path.len() > 1)?;
+        let is_meant = matches!(file, [file] if folded(file) == "version.txt");
+        let key = version.profile.version_key.as_ref().filter(|_| is_meant)?;
+        Some(format!("{key}={}\n", version.name))
+    }
+
+    fn of_version<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
+        let (version, file) = self.version_in(path, standard)?;
         standard.sets(version).find_map(|set| {
             // URLs name an architecture's folder, or leave it out.
             let names = [set.base.as_slice(), set.version_folder(&version.profile)];
@@ -155,10 +173,7 @@ fn signature_of<'c>(set: &'c FileSet, name: &[String]) -> Option<&'c Found> {
     let (last, folders) = name.split_last()?;
     let signed = folded(last).strip_suffix(".sig").map(str::to_owned)?;
     let signed = [folders, &[signed]].concat();
-    match &set.all_files().find(|file| file.found.is_called(&signed))?.proof {
-        Some(Proof::Signature(signature)) => Some(signature),
-        _ => None,
-    }
+    set.all_files().find(|file| file.found.is_called(&signed))?.proof.signature.as_ref()
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@
 pub mod authentic;
 pub mod catalog;
 pub mod digest;
+pub mod examine;
 pub mod fetch;
 pub mod folder;
 pub mod import;
+mod installer;
 pub mod keys;
 pub mod locate;
 pub mod manifest;

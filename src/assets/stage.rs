@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::assets::authentic::{Examiner, Finding};
+use crate::assets::{authentic::Finding, examine::Examiner};
 
 /// What is read at once.
 const PIECE: usize = 1 << 20;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::digest::{Algorithm, Digest, Digester};
+use super::digest::{Algorithm, Digest};
 
 /// A list of digests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,6 +90,14 @@ impl Sums {
         if sums.files.is_empty() { Err(SumsFault::Empty) } else { Ok(sums) }
     }
 
+    /// As [`Sums::parse`]; a text that is nothing but one digest lists the file called `name`.
+    pub fn parse_for(name: &str, text: &str) -> Result<Sums, SumsFault> {
+        match text.split_whitespace().collect::<Vec<_>>().as_slice() {
+            [hex] if is_hex(hex) => Sums::parse(&format!("{hex}  {name}\n")),
+            _ => Sums::parse(text),
+        }
+    }
+
     fn add(&mut self, line: Line, number: usize) -> Result<(), SumsFault> {
         let Line { kind, hex, name } = line;
         let listed = self.files.entry(name.clone()).or_default();
@@ -117,7 +125,17 @@ impl Sums {
 
     /// The digests of a file that prove something.
     pub fn of(&self, name: &str) -> &[Digest] {
-        self.files.get(plain(name)).map_or(&[], |listed| &listed.digests)
+        self.listed(name).map_or(&[], |listed| &listed.digests)
+    }
+
+    /// What is listed of a file: under its name, or under a path that leads to the only one of that name.
+    fn listed(&self, name: &str) -> Option<&Listed> {
+        let name = plain(name);
+        let is_meant = |path: &str| path.rsplit('/').next() == Some(name);
+        self.files.get(name).or_else(|| {
+            let mut meant = self.files.iter().filter(|(path, _)| is_meant(path));
+            meant.next().filter(|_| meant.next().is_none()).map(|(_, listed)| listed)
+        })
     }
 
     /// What to compute for [`compare`](Sums::compare): the longest digest that is listed.
@@ -129,7 +147,7 @@ impl Sums {
     /// the same, and at least one is.
     pub fn compare(&self, name: &str, found: &[Digest]) -> SumVerdict {
         let name = plain(name);
-        let Some(listed) = self.files.get(name) else {
+        let Some(listed) = self.listed(name) else {
             return SumVerdict::NotListed { name: name.to_owned() };
         };
         let mut verdict = SumVerdict::TooWeak { name: name.to_owned(), listed: listed.kinds() };
@@ -150,37 +168,6 @@ impl Listed {
     fn kinds(&self) -> Vec<String> {
         let strong = self.digests.iter().map(|digest| digest.algorithm().to_string());
         strong.chain(self.others.iter().cloned()).collect()
-    }
-}
-
-/// Compares a file with its entry in a list while its bytes pass by.
-#[derive(Debug, Clone)]
-pub struct Checker {
-    sums: Sums,
-    name: String,
-    digester: Digester,
-}
-
-impl Checker {
-    /// For the file of this name; nothing is computed if the list can't say anything of it.
-    pub fn new(sums: &Sums, name: &str) -> Checker {
-        let files =
-            sums.files.get_key_value(plain(name)).map(|(name, listed)| (name.clone(), listed.clone()));
-        Checker {
-            sums: Sums { files: files.into_iter().collect() },
-            name: name.to_owned(),
-            digester: Digester::new(sums.algorithm(name)),
-        }
-    }
-
-    /// The file's next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.digester.update(bytes);
-    }
-
-    /// The file is at its end.
-    pub fn finish(self) -> SumVerdict {
-        self.sums.compare(&self.name, &self.digester.finish())
     }
 }
 
@@ -286,6 +273,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::assets::digest::Digester;
 
     fn digest(algorithm: Algorithm, content: &str) -> Digest {
         let mut digester = Digester::new([algorithm]);
@@ -298,9 +286,9 @@ mod tests {
     }
 
     fn check(sums: &Sums, name: &str, content: &str) -> SumVerdict {
-        let mut checker = Checker::new(sums, name);
-        content.as_bytes().chunks(3).for_each(|piece| checker.update(piece));
-        checker.finish()
+        let mut digester = Digester::new(sums.algorithm(name));
+        content.as_bytes().chunks(3).for_each(|piece| digester.update(piece));
+        sums.compare(name, &digester.finish())
     }
 
     #[test]
@@ -324,7 +312,18 @@ mod tests {
                 found: digest(Algorithm::Sha256, "One")
             }
         );
-        assert_eq!(check(&sums, "linux", "one"), SumVerdict::NotListed { name: "linux".into() });
+        assert_eq!(check(&sums, "vmlinuz", "one"), SumVerdict::NotListed { name: "vmlinuz".into() });
+    }
+
+    #[test]
+    fn a_digest_alone_is_of_the_file_beside_it_and_a_path_means_its_only_file() {
+        let one = hex(Algorithm::Sha512, "one");
+        let sums = Sums::parse_for("disk.img", &format!(" {one}\n")).unwrap();
+        assert!(check(&sums, "disk.img", "one").is_good());
+        let text = format!("{one}  ./netboot/amd64/linux\n{one}  amd64/initrd.gz\n{one}  arm64/initrd.gz\n");
+        let sums = Sums::parse_for("linux", &text).unwrap();
+        assert!(check(&sums, "linux", "one").is_good());
+        assert!(matches!(check(&sums, "initrd.gz", "one"), SumVerdict::NotListed { .. }), "which?");
     }
 
     /// As Fedora's CHECKSUM.

@@ -53,7 +53,7 @@ pub struct File {
     /// The file.
     pub found: Found,
     /// What vouches for it, where something does.
-    pub proof: Option<Proof>,
+    pub proof: Proof,
     /// It comes with the boot loaders.
     pub with_loaders: bool,
 }
@@ -118,6 +118,16 @@ pub enum NotReady {
     /// It is not what its maker released, or nobody knows.
     #[error("{profile} {version} is not authentic: {reason}")]
     NotAuthentic {
+        /// The profile.
+        profile: String,
+        /// The version.
+        version: String,
+        /// Why.
+        reason: String,
+    },
+    /// Its own installer would not take it.
+    #[error("{profile} {version} can't be installed: {reason}")]
+    Installer {
         /// The profile.
         profile: String,
         /// The version.
@@ -216,8 +226,7 @@ impl FileSet {
     /// What vouches for its files, and what is called as if it did.
     fn beside_files(&self, folder: &Folder) -> Vec<Found> {
         let names: Vec<String> = self.all_files().map(|file| file.found.own_name().to_owned()).collect();
-        let proofs: Vec<&Found> =
-            self.all_files().filter_map(|file| file.proof.as_ref()).flat_map(Proof::files).collect();
+        let proofs: Vec<&Found> = self.all_files().flat_map(|file| file.proof.files()).collect();
         let vouching = folder.inside(&self.base).filter(|found| {
             vouches(found.own_name(), &names) || proofs.iter().any(|proof| proof.name == found.name)
         });

@@ -51,7 +51,7 @@ pub async fn run(socket: &Path, command: AssetsCommand) -> anyhow::Result<()> {
                 base_url,
                 to: place.destination(&to)?,
                 keys: place.catalog.keys().clone(),
-                unsigned_ok: place.unsigned_ok,
+                verify: place.verify,
             };
             fetched(order, &to).await
         }
@@ -83,22 +83,22 @@ struct Place {
     catalog: Catalog,
     dirs: Vec<PathBuf>,
     loaders: PathBuf,
-    unsigned_ok: bool,
+    verify: Verify,
 }
 
 /// As configuration files say, or the service that runs, or else by default.
 async fn place(socket: &Path, files: &[PathBuf]) -> anyhow::Result<Place> {
-    let (dirs, loaders, unsigned_ok) = match control::assets(socket).await {
+    let (dirs, loaders, verify) = match control::assets(socket).await {
         Ok(AssetsView { dirs, loaders, must_be_authentic, .. }) if files.is_empty() => {
-            (dirs, loaders, !must_be_authentic)
+            (dirs, loaders, if must_be_authentic { Verify::Required } else { Verify::UnsignedOk })
         }
         _ => {
             let Settings { assets, .. } = config::load(files)?;
-            (assets.dirs, assets.loaders, assets.verify == Verify::UnsignedOk)
+            (assets.dirs, assets.loaders, assets.verify)
         }
     };
     let catalog = scan::scan(&dirs, &loaders, None);
-    Ok(Place { catalog, dirs, loaders, unsigned_ok })
+    Ok(Place { catalog, dirs, loaders, verify })
 }
 
 impl Place {
@@ -146,6 +146,7 @@ fn verify(place: &Place) -> anyhow::Result<()> {
                 faults += 1;
                 match bad {
                     Ok(FileVerdict::Bad(reason)) => format!("NOT AUTHENTIC: {reason}"),
+                    Ok(FileVerdict::Unproven(reason)) => format!("nobody known vouches for it: {reason}"),
                     Ok(_) => "nobody has signed it".into(),
                     Err(error) => format!("can't be read: {error}"),
                 }
@@ -163,7 +164,7 @@ fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
     let target = place.destination(to)?;
     // A disk has its set in rackberry/, or at its top as in 2016.
     let from = scan::scan(&[path.join("rackberry"), path.to_owned()], &place.loaders, None);
-    let rules = Rules { to: &target, keys: place.catalog.keys(), unsigned_ok: place.unsigned_ok };
+    let rules = Rules { to: &target, keys: place.catalog.keys(), verify: place.verify };
     let (bars, mut brought, mut failed) = (Bars::default(), 0, 0);
     for version in from.versions() {
         let name = format!("{} {}", version.profile.name, version.name);

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
-use super::{Architecture, ConfigKind, FileSpec, FindCurrent, Mirror, Profile, Role, SHARED_SCRIPT};
+use super::{
+    Architecture, ConfigKind, FileSpec, FindCurrent, InstallerCheck, InstallerKeys, Mirror, Profile, Role,
+    SHARED_SCRIPT,
+};
 
 /// The longest silence while a disk is written, where a profile does not say.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
@@ -103,6 +106,15 @@ struct RawInstall {
     script: Option<String>,
     command: Option<String>,
     silence: Option<String>,
+    check: Option<RawCheck>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+struct RawCheck {
+    keys: InstallerKeys,
+    #[serde(default)]
+    forgives_missing: bool,
 }
 
 /// Reads the profile called `name`; `files` are the other files of its folder.
@@ -164,6 +176,10 @@ pub fn parse(name: &str, text: &str, files: &BTreeMap<String, Arc<str>>) -> Resu
         start_live: raw.start.live,
         script: script.transpose()?,
         command: raw.install.command.unwrap_or_default(),
+        check: raw
+            .install
+            .check
+            .map(|RawCheck { keys, forgives_missing }| InstallerCheck { keys, forgives_missing }),
         silence: raw.install.silence.map_or(Ok(SILENCE), |text| minutes(&text))?,
         templates,
     })
@@ -228,7 +244,7 @@ mod tests {
         let profile = read(LEAST).unwrap();
         assert_eq!((profile.name.as_str(), profile.silence), ("own", Duration::from_secs(600)));
         let kernel = &profile.files[0];
-        assert_eq!(kernel.signatures("k", "1", "x86_64"), ["k.sig", "k.asc", "k.gpg"]);
+        assert_eq!(kernel.signatures("k", "1", "x86_64"), ["k.sig", "k.asc", "k.gpg", "k.sign"]);
     }
 
     #[test]
@@ -242,6 +258,8 @@ mod tests {
                 "\"12AB\" is no key's fingerprint",
             ),
             (format!("{LEAST}[install]\nsilence = 'long'"), "\"long\" is no number of minutes"),
+            (format!("{LEAST}[install]\ncheck = {{}}"), "missing field `keys`"),
+            (format!("{LEAST}[install]\ncheck = {{ keys = 'mine' }}"), "unknown variant `mine`"),
             (format!("{LEAST}[install]\nscript = 'own.sh'"), "its script own.sh is not there"),
             (format!("{LEAST}[templates]\n'a' = 'b'"), "its template b is not there"),
         ];

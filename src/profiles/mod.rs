@@ -38,10 +38,32 @@ pub struct Profile {
     pub script: Option<String>,
     /// Template of the command in that script that writes the disk.
     pub command: String,
+    /// What its installer itself checks of the image; none where it checks nothing.
+    pub check: Option<InstallerCheck>,
     /// The longest silence that is normal while its installer writes the disk.
     pub silence: Duration,
     /// Its other templates, by the name that URLs know them by.
     pub templates: BTreeMap<String, Arc<str>>,
+}
+
+/// What an installer checks of the image that it writes, by itself, whatever the appliance has found. Most of them
+/// find out only when the disk is overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InstallerCheck {
+    /// Which keys its signature may be by.
+    pub keys: InstallerKeys,
+    /// Whether it can be told to go on where there is no signature. A signature that is there must be good even then.
+    pub forgives_missing: bool,
+}
+
+/// Which keys an installer knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstallerKeys {
+    /// Those that are built into it, which the profile pins.
+    BuiltIn,
+    /// Those that it is handed: the file `$keys` of the install script.
+    Handed,
 }
 
 /// What it runs on.
@@ -167,7 +189,7 @@ pub fn built_in() -> Vec<Profile> {
 }
 
 /// What names of signatures end in.
-pub const SIGNATURES: [&str; 3] = ["sig", "asc", "gpg"];
+pub const SIGNATURES: [&str; 4] = ["sig", "asc", "gpg", "sign"];
 
 /// The install script that profiles share.
 pub const SHARED_SCRIPT: (&str, &str) = ("install.sh", include_str!("../../profiles/install.sh"));
@@ -198,6 +220,16 @@ const BUILT_IN: &[Source] = &[
 ];
 
 impl Profile {
+    /// The program that writes the disk: its command's first word.
+    pub fn installer(&self) -> &str {
+        self.command.split_whitespace().next().unwrap_or("its installer")
+    }
+
+    /// Whether its installer is handed keys.
+    pub fn hands_keys(&self) -> bool {
+        self.check.is_some_and(|check| check.keys == InstallerKeys::Handed)
+    }
+
     /// What it needs on this processor, if it runs there.
     pub fn arch(&self, name: &str) -> Option<&Architecture> {
         self.arches.iter().find(|arch| arch.name == name)

@@ -22,6 +22,7 @@ fn context() -> Context {
         console: None,
         files: BTreeMap::from([("kernel", None)]),
         verified: true,
+        hands_keys: false,
         config_kind: None,
         config: String::new(),
         command: "it's".into(),

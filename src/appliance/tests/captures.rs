@@ -142,7 +142,7 @@ pub(super) fn stocked(network: &str, nodes: &[(&str, Mac)], own: &[&str]) -> Wor
 }
 
 fn stock(own: &[&str]) -> Arc<Catalog> {
-    let files = ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2"];
+    let files = ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2", "image.bin.bz2.sig"];
     let mut assets: Vec<Found> = own.iter().map(|name| found(name, None)).collect();
     for folder in ["", "arm64-usr/"] {
         let path = |name: &str| format!("coreos/1010.5.0/{folder}coreos_production_{name}");
@@ -155,7 +155,7 @@ fn stock(own: &[&str]) -> Arc<Catalog> {
     let loaders = crate::boot::files();
     let loaders = Folder::new("loaders".into(), loaders.map(|name| found(name, None)).chain(pis));
     // The signing keys are read once.
-    Arc::new(Catalog::new(vec![Folder::new("assets".into(), assets)], loaders, Some(&catalog())))
+    Arc::new(Catalog::new(vec![Folder::new("assets".into(), assets)], loaders, Some(&catalog())).all_good())
 }
 
 fn world(mode: &str) -> World {

@@ -123,6 +123,31 @@ fn a_signature_is_found_by_the_name_that_installers_ask_for() {
     assert!(catalog.locate(&["own", "1", "linux.sig"].map(str::to_owned), STANDARD).is_none());
 }
 
+/// `-V current` asks for it, and the trees of 2016 had none for what they called current.
+#[test]
+fn what_is_current_is_said_as_installers_ask_for_it() {
+    let text = |names: &[&str], path: &str| {
+        let folder = Folder::new("a".into(), names.iter().map(|name| found(name)));
+        let catalog = Catalog::new(vec![folder], Folder::default(), Some(&EMPTY));
+        let path: Vec<String> = path.split('/').map(str::to_owned).collect();
+        assert!(catalog.locate(&path, STANDARD).is_none());
+        catalog.version_text(&path, STANDARD)
+    };
+    let said = Some("COREOS_VERSION=1010.5.0\n".to_owned());
+    let [one, other] =
+        ["1010.5.0", "1068.6.0"].map(|version| format!("{version}/coreos_production_pxe.vmlinuz"));
+    for path in
+        ["current/version.txt", "coreos/current/version.txt", "1010.5.0/version.txt", "Current/VERSION.TXT"]
+    {
+        assert_eq!(text(&[&one], path), said, "the only one: {path}");
+        assert_eq!(text(&[&one, &other, "current"], path), said, "a flat tree's own word: {path}");
+    }
+    assert_eq!(text(&[&one, &other], "current/version.txt"), None, "nobody says which");
+    assert_eq!(text(&[&one], "version.txt"), None);
+    assert_eq!(text(&[&one], "current/other.txt"), None);
+    assert_eq!(text(&["raw/1/disk.img"], "raw/current/version.txt"), None, "nobody asks so for it");
+}
+
 /// A profile whose folder is one with a meaning of its own would open that.
 #[test]
 fn no_profile_and_no_version_is_called_as_a_folder_with_a_meaning() {

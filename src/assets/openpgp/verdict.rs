@@ -163,6 +163,18 @@ pub enum Bad {
 }
 
 impl Bad {
+    /// Whether it only says that nobody is known to vouch for the file, and not that anything is wrong with it.
+    pub fn proves_nothing(&self) -> bool {
+        matches!(
+            self,
+            Bad::UnknownKey { .. }
+                | Bad::Untrusted { .. }
+                | Bad::Unsupported(_)
+                | Bad::WeakDigest(_)
+                | Bad::WeakKey { .. }
+        )
+    }
+
     /// Of several signatures none of which is good, the one with the greatest weight is spoken of.
     pub(super) fn weight(&self) -> u8 {
         match self {
