@@ -1,23 +1,16 @@
 //! What the asset folders hold, as the last scan found it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use crate::{
     assets::{
-        authentic::{Authenticity, FileVerdict, Finding, Findings, Job, authenticity},
-        folder::{Base, Folder, Found, is_reserved, value_of},
-        installer,
+        authentic::Findings,
+        folder::{Base, Folder, Found, Name, is_reserved, key, value_of},
         keys::Keys,
-        openpgp::Fingerprint,
-        version::{File, FileSet, NotReady, Version},
+        version::{FileSet, NotReady, Version},
     },
-    config::Verify,
     ids::{Mac, folded},
-    profiles::{self, ConfigKind, Profile, Role},
+    profiles::{self, ConfigKind, Profile},
 };
 
 /// Everything that can be served.
@@ -26,10 +19,10 @@ pub struct Catalog {
     folders: Vec<Folder>,
     loaders: Folder,
     profiles: BTreeMap<String, Arc<Profile>>,
-    versions: Vec<Version>,
+    pub(super) versions: Vec<Version>,
     configs: Arc<BTreeMap<String, Arc<str>>>,
-    keys: Arc<Keys>,
-    findings: Arc<Findings>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) findings: Arc<Findings>,
     faults: Vec<String>,
 }
 
@@ -139,6 +132,15 @@ impl Catalog {
         self.folders.iter().find_map(|folder| folder.get(name))
     }
 
+    /// The files in a folder of every asset folder; of several of one name, the first asset folder's.
+    pub fn below(&self, base: &[&str]) -> Vec<&Found> {
+        let mut files: BTreeMap<Name, &Found> = BTreeMap::new();
+        for found in self.folders.iter().rev().flat_map(|folder| folder.below(base)) {
+            files.insert(key(&found.name).unwrap_or_default(), found);
+        }
+        files.into_values().collect()
+    }
+
     /// What is wrong with folders, profiles and keys, a sentence each.
     pub fn faults(&self) -> impl Iterator<Item = &String> {
         let folders = self.folders.iter().flat_map(Folder::faults);
@@ -224,7 +226,7 @@ impl Catalog {
     }
 
     /// What `current` means: as the text file or the link of that name says, or the only version that is there.
-    fn current(&self, profile: &Profile) -> Result<String, NotReady> {
+    pub(super) fn current(&self, profile: &Profile) -> Result<String, NotReady> {
         let text = |name: &[&str]| self.file(name).and_then(|found| found.text.as_deref());
         let flat = || text(&["current"]).filter(|_| profile.flat);
         let named = text(&[&profile.name, "current"]).or_else(flat).map(str::trim);
@@ -309,106 +311,6 @@ impl Catalog {
         Catalog { findings, ..self.clone() }
     }
 
-    /// Files of complete sets that nobody has looked at yet, those of current versions first.
-    pub fn unexamined(&self) -> Vec<Job> {
-        let mut jobs: Vec<(bool, Job)> = Vec::new();
-        for version in &self.versions {
-            let is_current = self.current(&version.profile).is_ok_and(|current| current == version.name);
-            let complete = version.sets.iter().filter(|set| set.missing.is_empty());
-            for file in complete.flat_map(FileSet::all_files).filter(|file| !file.with_loaders) {
-                let job = Job::new(version, file, &self.keys);
-                if !self.findings.contains_key(&job.subject) {
-                    jobs.push((!is_current, job));
-                }
-            }
-        }
-        jobs.sort_by_key(|(later, _)| *later);
-        jobs.into_iter().map(|(_, job)| job).collect()
-    }
-
-    /// What was found of a file.
-    pub fn finding(&self, version: &Version, file: &File) -> Option<&Finding> {
-        self.findings.get(&Job::new(version, file, &self.keys).subject)
-    }
-
-    /// Whether an image may be handed out: a trusted key vouches for it, or nobody does and that will do, and the
-    /// installer will accept it.
-    ///
-    /// # Errors
-    /// Why not, in one clause.
-    pub fn may_hand_out(&self, version: &Version, image: &File, verify: Verify) -> Result<(), String> {
-        match self.finding(version, image) {
-            Some(finding) => finding.verdict.will_do(verify)?,
-            None if verify == Verify::UnsignedOk && image.proof.is_empty() => {}
-            None => return Err("it is being verified; try again soon".into()),
-        }
-        if !self.runs_installer(&version.profile) {
-            return Ok(());
-        }
-        self.installable(version, image, verify).map_err(|reason| reason.to_string())
-    }
-
-    /// Whether a set's files are what their maker released.
-    pub fn authenticity(&self, version: &Version, set: &FileSet, verify: Verify) -> Authenticity {
-        authenticity(version, set, &self.keys, &self.findings, verify)
-    }
-
-    /// Whether a complete set can be installed: it is authentic enough, and its own installer will accept it.
-    ///
-    /// # Errors
-    /// [`NotReady`] says what is wrong.
-    pub fn usable(&self, version: &Version, set: &FileSet, verify: Verify) -> Result<(), NotReady> {
-        self.authenticity(version, set, verify).into_result(version, verify)?;
-        let image = set.file(Role::Image).filter(|_| self.runs_installer(&version.profile));
-        image.map_or(Ok(()), |image| self.installable(version, image, verify))
-    }
-
-    /// Whether a version's own installer will accept an image of it.
-    ///
-    /// # Errors
-    /// [`NotReady::Installer`] says why not.
-    pub fn installable(&self, version: &Version, image: &File, verify: Verify) -> Result<(), NotReady> {
-        let accepted = installer::accepts(&version.profile, image, self.finding(version, image), verify);
-        accepted.map_err(|reason| NotReady::Installer {
-            profile: version.profile.name.clone(),
-            version: version.name.clone(),
-            reason,
-        })
-    }
-
-    /// Whether nodes run the profile's installer: somebody's own install script may run something else, which only its
-    /// writer knows.
-    fn runs_installer(&self, profile: &Profile) -> bool {
-        let own = self.file(&["cloud-configs", "install.sh"]).and_then(|found| found.text.as_deref());
-        own.is_none_or(|own| own.contains(profile.installer()))
-    }
-
-    /// As [`Catalog::ready_for`], and it can be installed.
-    ///
-    /// # Errors
-    /// [`NotReady`] says what is missing or wrong.
-    pub fn usable_for(
-        &self,
-        profile: &str,
-        version: &str,
-        arch: &str,
-        verify: Verify,
-    ) -> Result<(&Version, &FileSet), NotReady> {
-        let (version, set) = self.ready_for(profile, version, arch)?;
-        self.usable(version, set, verify).map(|()| (version, set))
-    }
-
-    /// The keys that signed a set's files, armored, for installers that are handed them; none where nobody did.
-    pub fn signers(&self, version: &Version, set: &FileSet) -> Option<String> {
-        let findings = set.all_files().filter_map(|file| self.finding(version, file));
-        let keys = findings.filter_map(|finding| match &finding.verdict {
-            FileVerdict::Good(good) => Some(good.primary.clone()),
-            _ => None,
-        });
-        let keys: BTreeSet<Fingerprint> = keys.collect();
-        (!keys.is_empty()).then(|| self.keys.keyring().export(&keys))
-    }
-
     /// The user's own pxelinux menu for a node: its own, then the default.
     pub fn pxelinux_menu(&self, mac: Mac) -> Option<&Found> {
         [mac.bootif().as_str(), "default"].iter().find_map(|name| self.file(&["pxelinux.cfg", name]))
@@ -417,31 +319,5 @@ impl Catalog {
     fn dirs(&self) -> String {
         let dirs: Vec<String> = self.folders.iter().map(|folder| folder.path.display().to_string()).collect();
         dirs.join(" or ")
-    }
-}
-
-#[cfg(test)]
-impl Catalog {
-    /// The same, as if every file had been read and were signed by the first key that its profile pins.
-    pub fn all_good(self) -> Catalog {
-        let good = |job: &Job| {
-            let key: crate::assets::openpgp::Fingerprint = job.profile.fingerprints.first()?.parse().ok()?;
-            Some(crate::assets::openpgp::Good {
-                primary: key.clone(),
-                key,
-                user_id: "its maker".into(),
-                made: crate::assets::openpgp::Timestamp(1_462_060_800),
-                key_expires: None,
-                key_retired: None,
-                signature_expires: None,
-            })
-        };
-        let findings = self.unexamined().into_iter().filter_map(|job| {
-            let finding = Finding { verdict: FileVerdict::Good(good(&job)?), sha256: None };
-            Some((job.subject, finding))
-        });
-        let known = self.findings.iter().map(|(subject, finding)| (subject.clone(), finding.clone()));
-        let findings = Arc::new(known.chain(findings).collect());
-        self.with_findings(findings)
     }
 }

@@ -171,6 +171,8 @@ struct Remote {
     local: String,
     name: String,
     len: u64,
+    /// What tells it from another file.
+    origin: String,
     /// The signature's name and content; none where the mirror has none.
     signature: Option<(String, Vec<u8>)>,
 }
@@ -189,8 +191,8 @@ async fn look(
     let mut missing = None;
     for name in spec.names(version, &arch.name) {
         let url = format!("{folder}/{name}");
-        let len = match length(&url).await {
-            Ok(len) => len,
+        let (len, origin) = match state(&url).await {
+            Ok(state) => state,
             Err(error @ FetchError::NotThere(_)) => {
                 missing = missing.or(Some(error));
                 continue;
@@ -208,7 +210,7 @@ async fn look(
                 Err(error) => return Err(error),
             }
         }
-        return Ok(Remote { url, local: local(&name), name, len, signature });
+        return Ok(Remote { url, local: local(&name), name, len, origin, signature });
     }
     Err(missing.unwrap_or_else(|| FetchError::NotThere(folder.to_owned())))
 }
@@ -232,6 +234,9 @@ async fn one(stage: &Stage, file: &Remote, order: &Order, bars: &Bars) -> Result
         return Err(refused(reason));
     }
     let bar = bars.of_bytes("fetching", std::path::Path::new(&file.name), file.len);
+    if file.signature.is_none() {
+        stage.continue_from(&file.local, &file.origin)?;
+    }
     let mut incoming = stage.incoming(&file.local, examiner())?;
     let mut pauses = PAUSES.iter();
     while incoming.at < file.len {
@@ -314,15 +319,23 @@ async fn get(url: &str) -> Result<Vec<u8>, FetchError> {
     run(&["--max-filesize", "16M"], url).await
 }
 
-/// A file's length, by HEAD.
-async fn length(url: &str) -> Result<u64, FetchError> {
-    let head = String::from_utf8_lossy(&run(&["--head"], url).await?).to_lowercase();
-    let mut lengths = head.lines().filter_map(|line| line.strip_prefix("content-length:"));
-    // Of several responses (redirects), the last one is the file's.
-    lengths.next_back().and_then(|text| text.trim().parse().ok()).ok_or_else(|| FetchError::Failed {
-        url: url.to_owned(),
-        reason: "the mirror does not say how long it is".into(),
-    })
+/// A file's length, and what tells it from another one under its URL, by HEAD.
+async fn state(url: &str) -> Result<(u64, String), FetchError> {
+    let head = run(&["--head"], url).await?;
+    let head = String::from_utf8_lossy(&head);
+    let field = |name: &str| {
+        let fields = head.lines().filter_map(|line| line.split_once(':'));
+        // Of several responses (redirects), the last one is the file's.
+        fields
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .next_back()
+    };
+    let len = field("content-length").and_then(|text| text.parse().ok()).ok_or_else(|| {
+        FetchError::Failed { url: url.to_owned(), reason: "the mirror does not say how long it is".into() }
+    })?;
+    let origin = [field("etag"), field("last-modified")].map(Option::unwrap_or_default).join(" ");
+    Ok((len, format!("{url} {len} {origin}")))
 }
 
 async fn run(arguments: &[&str], url: &str) -> Result<Vec<u8>, FetchError> {

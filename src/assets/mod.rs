@@ -14,6 +14,7 @@ pub mod locate;
 pub mod manifest;
 pub mod openpgp;
 mod proofs;
+mod ready;
 pub mod scan;
 pub mod stage;
 pub mod sums;

@@ -19,8 +19,9 @@ use crate::{
         authentic::FileVerdict,
         catalog::Catalog,
         fetch,
-        import::{self, Imported, Rules},
+        import::{self, Imported, Other, Rules},
         scan, verify,
+        version::Version,
     },
     config::{self, Settings, Verify},
     progress::{Bars, Progress},
@@ -159,30 +160,29 @@ fn verify(place: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What comes along with versions; keys come before them.
+const OTHERS: [&str; 5] = ["cloud-configs", "profiles", "pxelinux.cfg", "loaders", "files"];
+
 fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
     ensure!(path.is_dir(), "{} is no folder", path.display());
     let target = place.destination(to)?;
     // A disk has its set in rackberry/, or at its top as in 2016.
     let from = scan::scan(&[path.join("rackberry"), path.to_owned()], &place.loaders, None);
-    let rules = Rules { to: &target, keys: place.catalog.keys(), verify: place.verify };
-    let (bars, mut brought, mut failed) = (Bars::default(), 0, 0);
+    let bars = Bars::default();
+    import_others(&from, &target, &["keys"], &bars)?;
+    // Those that came with the disk count for what is on it, as they do where it is served.
+    let keys = scan::scan(&place.dirs, &place.loaders, Some(&place.catalog)).keys().clone();
+    let rules = Rules { to: &target, keys: &keys, verify: place.verify };
+    let (mut brought, mut failed) = (0, 0);
     for version in from.versions() {
-        let name = format!("{} {}", version.profile.name, version.name);
-        if version.sets.iter().all(|set| !set.missing.is_empty()) {
-            let missing: Vec<String> = version.sets.iter().flat_map(|set| set.missing.clone()).collect();
-            println!("{name}: incomplete, left out: {} not there", missing.join(", "));
-            continue;
-        }
-        match import::version(version, rules, &bars) {
-            Ok(Imported::Copied(folder)) => println!("{name}: is in {} now", folder.display()),
-            Ok(Imported::There(folder)) => println!("{name}: was in {} already", folder.display()),
-            Err(error) => {
+        match import_version(version, rules, &bars) {
+            Some(true) => brought += 1,
+            Some(false) => {
                 failed += 1;
-                println!("{name}: {:#}", anyhow::Error::from(error));
                 continue;
             }
+            None => continue,
         }
-        brought += 1;
         // Of several versions the disk says which one.
         let profile = &version.profile.name;
         let current = from.ready(profile, "current").unwrap_or(version);
@@ -190,12 +190,48 @@ fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
             say_current(&target, profile, &version.name, to.current)?;
         }
     }
-    for name in import::configs(&from, &target)? {
-        println!("cloud-configs/{name}: is there and differs; it was left as it is");
-    }
+    import_others(&from, &target, &OTHERS, &bars)?;
     ensure!(failed == 0, "{failed} versions were not imported");
     if brought == 0 {
         bail!("there is no complete version in {}", path.display());
+    }
+    Ok(())
+}
+
+/// Whether a version is here now; nothing where it is not complete.
+fn import_version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Option<bool> {
+    let name = format!("{} {}", version.profile.name, version.name);
+    if version.sets.iter().all(|set| !set.missing.is_empty()) {
+        let missing: Vec<String> = version.sets.iter().flat_map(|set| set.missing.clone()).collect();
+        println!("{name}: incomplete, left out: {} not there", missing.join(", "));
+        return None;
+    }
+    match import::version(version, rules, bars) {
+        Ok(Imported { folder, was_there, left_out }) => {
+            let folder = folder.display();
+            match was_there {
+                true => println!("{name}: was in {folder} already, byte for byte"),
+                false => println!("{name}: is in {folder} now"),
+            }
+            left_out.iter().for_each(|words| println!("{words}"));
+            Some(true)
+        }
+        Err(error) => {
+            println!("{name}: {:#}", anyhow::Error::from(error));
+            Some(false)
+        }
+    }
+}
+
+fn import_others(from: &Catalog, target: &Path, tops: &[&str], bars: &Bars) -> anyhow::Result<()> {
+    let there = scan::scan(&[target.to_owned()], Path::new(""), None);
+    for top in tops {
+        for other in import::others(from, &there, top, bars)? {
+            match other {
+                Other::Copied(name) => println!("{name}: is in {} now", target.display()),
+                Other::Kept(name) => println!("{name}: is there and differs; it was left as it is"),
+            }
+        }
     }
     Ok(())
 }
