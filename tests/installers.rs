@@ -30,6 +30,10 @@ const DISK: &str = "/dev/shm/vdtest";
 /// Of the disk image that is installed.
 const IMAGE: usize = 8 << 20;
 
+fn version_of(family: &str) -> &'static str {
+    if family == "coreos" { "1010.5.0" } else { "4230.2.0" }
+}
+
 /// A network with a machine in its own namespace, and a signed system for it.
 struct Rack {
     net: Net,
@@ -42,6 +46,7 @@ impl Rack {
     /// What is signed is signed by `maker`, whose key is in `keys/` and, for CoreOS, in the installer.
     fn new(family: &'static str) -> Rack {
         let net = Net::new();
+        let version = version_of(family);
         // Nothing in it repeats, so that a piece in the wrong place is noticed.
         let image: Vec<u8> =
             (0..IMAGE / 4).flat_map(|at| (at as u32).wrapping_mul(0x9E37_79B9).to_le_bytes()).collect();
@@ -49,14 +54,14 @@ impl Rack {
         maker.publish(&net.path("assets/keys/maker.asc"));
         let disk = net.write("image.bin", &image);
         for file in ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2"] {
-            let to = net.write(&format!("assets/{family}/1010.5.0/{family}_production_{file}"), file);
+            let to = net.write(&format!("assets/{family}/{version}/{family}_production_{file}"), file);
             if file.starts_with("image") {
                 net.run(&format!("bzip2 -c {} >{}", disk.display(), to.display()));
             }
             maker.sign("20160501", &to);
         }
-        net.write(&format!("assets/{family}/current"), "1010.5.0\n");
-        net.write("assets/cloud-configs/default.yml", "#cloud-config\nhostname: {{ node.name }}\n");
+        net.write(&format!("assets/{family}/current"), version);
+        net.write("assets/cloud-configs/default.yml.j2", "#cloud-config\nhostname: {{ node.name }}\n");
         net.write("assets/cloud-configs/default.ign", "{\"ignition\": {\"version\": \"3.4.0\"}}\n");
         net.client("node", MAC);
         let rack = Rack { net, family, maker, image };
@@ -90,7 +95,8 @@ impl Rack {
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.net.path(&format!("assets/{0}/1010.5.0/{0}_production_{name}", self.family))
+        let (family, version) = (self.family, version_of(self.family));
+        self.net.path(&format!("assets/{family}/{version}/{family}_production_{name}"))
     }
 
     fn service(&self) -> Service<'_> {
@@ -174,7 +180,7 @@ fn flatcars_installer_is_handed_the_key_that_signed() {
     let rack = Rack::new("flatcar");
     let service = rack.service();
     let said = rack.run(&rack.script(), &["vdtest"]);
-    assert!(said.contains("Success! Flatcar Container Linux stable 1010.5.0"), "{said}");
+    assert!(said.contains("Success! Flatcar Container Linux stable 4230.2.0"), "{said}");
     assert!(rack.is_written(), "the disk has other bytes than the image");
     let known = service.node("a");
     assert_eq!((&known["stage"], &known["writes"]), (&"written".into(), &1.into()), "{known}");
@@ -236,11 +242,13 @@ fn why_an_installer_refuses_is_what_the_node_reports() {
         fails("altered on its way", &["vdtest"], &["gpg: BAD signature from \"maker\"", &ended]);
         fs::remove_file(rack.net.path("bin/wget")).unwrap();
         let signature = PathBuf::from(format!("{}.sig", rack.file("image.bin.bz2").display()));
+        let log = service.log().len();
         fs::remove_file(&signature).unwrap();
         // What else vouches for it is nothing to the installer.
         let sums = rack.file("image.bin.bz2").with_file_name("SHA256SUMS");
         rack.net.run(&format!("cd {} && sha256sum *.bz2 >SHA256SUMS", sums.parent().unwrap().display()));
         rack.maker.sign("20160501", &sums);
+        service.process.wait_for("image.bin.bz2", log, SOON);
         support::wait_until("it is verified anew", SOON, || service.try_cli(&["arm"]).status.success());
         fails(
             "no signature",
@@ -266,7 +274,7 @@ fn the_real_coreos_installer_writes_a_disk_that_starts() {
         );
     }
     net.write(
-        "assets/cloud-configs/default.ign",
+        "assets/cloud-configs/default.j2.ign",
         "{\"ignition\": {\"version\": \"3.4.0\"}, \"storage\": {\"files\": [{\"path\": \"/etc/hostname\", \"contents\": {\"source\": \"data:,{{ node.name }}\"}}]}}\n",
     );
     let service = Service::start(

@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use rackberry::demo::machine::Firmware;
 use serde_json::Value;
@@ -37,12 +37,15 @@ fn small_systems(net: &Net) {
         net.write(&format!("assets/debian/12/{file}"), file);
     }
     net.write("assets/raw/1/it's a disk.img.xz", "image");
-    net.write("assets/cloud-configs/default.yml", "#cloud-config\nhostname: {{ node.name }}\n");
+    net.write("assets/cloud-configs/default.yml.j2", "#cloud-config\nhostname: {{ node.name }}\n");
     net.write(
-        "assets/cloud-configs/default.ign",
+        "assets/cloud-configs/default.ign.j2",
         "{\"ignition\": {\"version\": \"3.4.0\"}, \"passwd\": {\"users\": [{\"name\": \"core\", \"sshAuthorizedKeys\": {{ ssh_keys | tojson }}}]}}\n",
     );
-    net.write("assets/cloud-configs/default.preseed", "d-i mirror/http/hostname string {{ vars.mirror }}\n");
+    net.write(
+        "assets/cloud-configs/default.preseed.j2",
+        "d-i mirror/http/hostname string {{ vars.mirror }}\n",
+    );
 }
 
 const NODES: &str = "[install]\nvars = { mirror = 'deb.rack.lan' }\nssh_keys = ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA me']\n\
@@ -130,17 +133,18 @@ fn a_faulty_configuration_is_named_with_its_line_and_nobody_is_armed() {
     let net = Net::new();
     small_systems(&net);
     net.write(
-        "assets/cloud-configs/b.ign",
+        "assets/cloud-configs/b.ign.j2",
         "{\n  \"ignition\": { \"version\": \"3.4.0\" },\n  \"x\": {{ node.vars.role }}\n}\n",
     );
     let service = Service::start(&net, NODES);
     let refused = service.try_cli(&["arm"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("b: cloud-configs/b.ign:3: \"node.vars.role\" is not defined"), "{said}");
-    assert!(service.status()["warnings"].to_string().contains("cloud-configs/b.ign:3"));
+    assert!(said.contains("b: cloud-configs/b.ign.j2:3: \"node.vars.role\" is not defined"), "{said}");
+    assert!(service.status()["warnings"].to_string().contains("cloud-configs/b.ign.j2:3"));
     service.cli(&["arm", "a"]);
     service.cli(&["disarm"]);
     // What people know from the cloud: the header is missing, or it is Butane.
+    fs::remove_file(net.path("assets/cloud-configs/b.ign.j2")).unwrap();
     net.write("assets/cloud-configs/b.ign", "variant: flatcar\nversion: 1.0.0\n");
     net.write("assets/cloud-configs/a.yml", "hostname: a\n");
     support::wait_until("the folder is looked at again", SOON, || {
@@ -188,7 +192,7 @@ fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
     }
     // There is no mirror in this network: what the installer's later steps would run is run at the first one.
     net.write(
-        "assets/cloud-configs/default.preseed",
+        "assets/cloud-configs/default.preseed.j2",
         "d-i debian-installer/locale string C\nd-i keyboard-configuration/xkb-keymap select us\n\
          d-i netcfg/get_hostname string {{ node.name }}\n\
          d-i preseed/early_command string \

@@ -92,9 +92,19 @@ impl Appliance {
             Route::ProfileText(name) => {
                 let mac = self.pass(asker, &format!("profile/{name}"), now)?;
                 let text = self.granted(mac, |a, order| a.profile_text(order, &name, now))?;
-                let text = text.ok_or_else(|| Refusal::NotFound(format!("there is no profile/{name}")))?;
+                // Texts of the profile's name files beside themselves.
+                let answer = match text {
+                    Some(text) => plain(text.map_err(Refusal::Conflict)?),
+                    None => self.config_file(mac, &[name], now)?,
+                };
                 self.saw_config(mac, head, now, out);
-                Ok(plain(text.map_err(Refusal::Conflict)?))
+                Ok(answer)
+            }
+            Route::ConfigFile(path) => {
+                let mac = self.pass(asker, &format!("cloud-configs/{}", path.join("/")), now)?;
+                let answer = self.config_file(mac, &path, now)?;
+                self.saw_config(mac, head, now, out);
+                Ok(answer)
             }
             Route::NodeConfig(mac, kind) => {
                 self.only_own(asker, mac)?;
@@ -107,7 +117,7 @@ impl Appliance {
                     )
                 })?;
                 self.saw_config(mac, head, now, out);
-                Ok(plain(config.text))
+                Ok(config.text.answer())
             }
             Route::Api(_) | Route::Health | Route::Metrics | Route::Page => {
                 Err(Refusal::NotFound(format!("there is no such file over {via:?}")))
@@ -180,7 +190,11 @@ impl Appliance {
     }
 
     /// What `make` makes of the node's grant.
-    fn granted<T>(&self, mac: Mac, make: impl FnOnce(&Self, &Order<'_>) -> T) -> Result<T, Refusal> {
+    pub(super) fn granted<T>(
+        &self,
+        mac: Mac,
+        make: impl FnOnce(&Self, &Order<'_>) -> T,
+    ) -> Result<T, Refusal> {
         let grant = self.nodes.get(mac).and_then(|node| node.grant.as_ref());
         let grant = grant.ok_or_else(|| Refusal::Forbidden(format!("{} has no grant", self.label(mac))))?;
         let order = self.order(mac, grant).map_err(Refusal::Conflict)?;
@@ -197,8 +211,8 @@ impl Appliance {
     }
 
     fn script(&self, mac: Mac, now: Time) -> Result<Answer, Refusal> {
-        if let Some(own) = self.catalog.file(&["cloud-configs", "install.sh"]) {
-            return Ok(file(own, None));
+        if let Some(own) = self.own_script(mac, now)? {
+            return Ok(own);
         }
         let body = self.granted(mac, |a, order| a.install_script(order, now))?.map_err(Refusal::Conflict)?;
         Ok(Answer::Text { body, media: "text/x-shellscript; charset=utf-8", transfer: None })
@@ -302,11 +316,11 @@ pub(super) struct Asker {
     pub node: Option<Mac>,
 }
 
-fn file(found: &Found, transfer: Option<TransferId>) -> Answer {
+pub(super) fn file(found: &Found, transfer: Option<TransferId>) -> Answer {
     Answer::File { path: found.path.clone(), state: Some((found.len, found.stamp)), transfer }
 }
 
-fn plain(body: String) -> Answer {
+pub(super) fn plain(body: String) -> Answer {
     Answer::Text { body, media: "text/plain; charset=utf-8", transfer: None }
 }
 

@@ -2,8 +2,10 @@
 
 mod assets;
 mod commands;
+mod configs;
 mod core;
 mod event;
+mod fates;
 mod fetch;
 mod files;
 mod lookout;
@@ -21,5 +23,6 @@ mod tests;
 
 pub use self::core::{Appliance, Stored};
 pub use event::*;
+pub use fates::Fates;
 pub use outcome::*;
 pub use view::*;

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use crate::{
     assets::{
         authentic::Findings,
-        folder::{Base, Folder, Found, Name, is_reserved, key, value_of},
+        configs::{self, ConfigFile, Configs, Whose},
+        folder::{Base, Content, Folder, Found, Name, is_reserved, key, value_of},
         keys::Keys,
         version::{FileSet, NotReady, Version},
     },
@@ -16,11 +17,11 @@ use crate::{
 /// Everything that can be served.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    folders: Vec<Folder>,
-    loaders: Folder,
+    folders: Arc<[Folder]>,
+    loaders: Arc<Folder>,
     profiles: BTreeMap<String, Arc<Profile>>,
-    pub(super) versions: Vec<Version>,
-    configs: Arc<BTreeMap<String, Arc<str>>>,
+    pub(super) versions: Arc<[Version]>,
+    configs: Arc<Configs>,
     pub(super) keys: Arc<Keys>,
     pub(super) findings: Arc<Findings>,
     faults: Vec<String>,
@@ -32,10 +33,13 @@ impl Catalog {
     pub fn new(folders: Vec<Folder>, loaders: Folder, last: Option<&Catalog>) -> Catalog {
         let built_in = profiles::built_in().into_iter();
         let profiles = built_in.map(|profile| (profile.name.clone(), Arc::new(profile))).collect();
+        let (folders, loaders) = (folders.into(), Arc::new(loaders));
         let mut catalog = Catalog { folders, loaders, profiles, ..Catalog::default() };
         catalog.read_profiles();
-        catalog.configs = Arc::new(catalog.texts_in("cloud-configs"));
-        let own = catalog.texts_in("keys");
+        catalog.configs = Arc::new(Configs::new(
+            catalog.folders.iter().map(|folder| folder.below(&[configs::FOLDER]).collect()),
+        ));
+        let own = catalog.key_files();
         let known = last.filter(|last| last.keys.id() == Keys::id_of(&own));
         catalog.keys = known.map_or_else(|| Arc::new(Keys::read(&own)), |last| last.keys.clone());
         catalog.findings = last.map(|last| last.findings.clone()).unwrap_or_default();
@@ -58,8 +62,7 @@ impl Catalog {
                     own.insert(name.clone(), Err(fault));
                     continue;
                 }
-                let read =
-                    found.text.as_deref().ok_or_else(|| "it is no text of a reasonable length".to_owned());
+                let read = found.text().ok_or_else(|| found.no_text().unwrap_or_default());
                 let read = read.and_then(|text| {
                     profiles::parse(name, text, &folder.beside(&found.name))
                         .map_err(|error| error.to_string())
@@ -78,7 +81,7 @@ impl Catalog {
     /// Every version of a profile of which at least one file is there.
     fn versions_of(&self, profile: &Arc<Profile>) -> Vec<Version> {
         let mut versions: BTreeMap<String, Version> = BTreeMap::new();
-        for folder in &self.folders {
+        for folder in self.folders.iter() {
             for (key, Base { version: name, base }) in folder.versions_of(profile) {
                 let version = versions.entry(key).or_insert_with(|| Version {
                     profile: profile.clone(),
@@ -97,7 +100,7 @@ impl Catalog {
 
     /// What was found in a folder, be it one of assets or that of the loaders.
     pub fn folder(&self, path: &Path) -> Option<&Folder> {
-        self.folders.iter().chain([&self.loaders]).find(|folder| folder.path == path)
+        self.folders.iter().chain([&*self.loaders]).find(|folder| folder.path == path)
     }
 
     /// The folders that were looked at.
@@ -227,7 +230,7 @@ impl Catalog {
 
     /// What `current` means: as the text file or the link of that name says, or the only version that is there.
     pub(super) fn current(&self, profile: &Profile) -> Result<String, NotReady> {
-        let text = |name: &[&str]| self.file(name).and_then(|found| found.text.as_deref());
+        let text = |name: &[&str]| Some(&**self.file(name)?.text()?);
         let flat = || text(&["current"]).filter(|_| profile.flat);
         let named = text(&[&profile.name, "current"]).or_else(flat).map(str::trim);
         if let Some(name) = named.filter(|name| !name.is_empty()) {
@@ -259,46 +262,37 @@ impl Catalog {
         }
     }
 
-    /// A node's own configuration file of one of these kinds: by any spelling of its address, then by its name,
-    /// then its profile's, then everybody's.
+    /// A node's own configuration file of one of these kinds: by any spelling of its addresses, then by its name, then
+    /// its profile's, then everybody's.
     pub fn node_config(
         &self,
-        mac: Mac,
+        macs: &[Mac],
         name: Option<&str>,
         profile: &str,
         kinds: &[ConfigKind],
-    ) -> Option<(&Found, ConfigKind)> {
-        let stems = [
-            Some(mac.to_string()),
-            Some(mac.dashed()),
-            name.map(str::to_owned),
-            Some(profile.to_owned()),
-            Some("default".into()),
-        ];
-        stems.into_iter().flatten().find_map(|stem| {
-            kinds.iter().find_map(|kind| {
-                let mut extensions = kind.extensions().iter();
-                let found = extensions
-                    .find_map(|extension| self.file(&["cloud-configs", &format!("{stem}.{extension}")]));
-                found.map(|found| (found, *kind))
-            })
+    ) -> Option<(&ConfigFile, ConfigKind)> {
+        let named =
+            [name, Some(profile), Some("default")].into_iter().flatten().map(folded).map(Whose::Named);
+        let mut whose = macs.iter().copied().map(Whose::Machine).chain(named);
+        whose.find_map(|whose| {
+            let mut files = kinds.iter().filter_map(|kind| Some((self.configs.of(&whose, *kind)?, *kind)));
+            files.next()
         })
     }
 
-    /// The texts in cloud-configs/, by their names there: templates of configurations, and what those include.
-    pub fn configs(&self) -> &Arc<BTreeMap<String, Arc<str>>> {
+    /// The files in cloud-configs/.
+    pub fn configs(&self) -> &Arc<Configs> {
         &self.configs
     }
 
-    /// The texts below a folder of that name, by their paths there; of several, the first asset folder's counts.
-    fn texts_in(&self, name: &str) -> BTreeMap<String, Arc<str>> {
-        let mut texts = BTreeMap::new();
-        for found in self.folders.iter().rev().flat_map(|folder| folder.below(&[name])) {
-            if let ([_, rest @ ..], Some(text)) = (found.name.as_slice(), &found.text) {
-                texts.insert(rest.join("/"), text.clone());
-            }
-        }
-        texts
+    /// The files in keys/, by their paths there; of several, the first asset folder's counts.
+    fn key_files(&self) -> BTreeMap<String, Arc<[u8]>> {
+        let files = self.below(&["keys"]).into_iter().filter_map(|found| match &found.content {
+            Content::Bytes(bytes) => Some((found.name[1..].join("/"), bytes.clone())),
+            Content::Text(text) => Some((found.name[1..].join("/"), Arc::from(text.as_bytes()))),
+            _ => None,
+        });
+        files.collect()
     }
 
     /// The signing keys.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    assets::text::NotText,
     ids::folded,
     profiles::{FileSpec, Profile},
 };
@@ -15,7 +16,7 @@ use crate::{
 pub type Name = Vec<String>;
 
 /// A file that a scan found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// Its name, as it stands on the disk.
     pub name: Name,
@@ -25,8 +26,25 @@ pub struct Found {
     pub len: u64,
     /// Changes whenever its content does.
     pub stamp: Stamp,
-    /// Its text, of the small files that say something: versions, configurations, profiles.
-    pub text: Option<Arc<str>>,
+    /// What is in it, of the files that say something: versions, configurations, profiles, keys.
+    pub content: Content,
+}
+
+/// What is in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Content {
+    /// Nobody has looked: it says nothing by its text, or there was no room for more.
+    #[default]
+    Unread,
+    /// Its text, as it is.
+    Text(Arc<str>),
+    /// Its bytes, of a key.
+    Bytes(Arc<[u8]>),
+    /// A configuration that was read, and is too long to be kept: the version of its format, where it has one, or why
+    /// its installer would not take it.
+    Large(Result<Option<String>, String>),
+    /// It should be a text, and is none.
+    NotText(NotText),
 }
 
 /// When a file's content and its entry last changed, in nanoseconds since 1970. No inode: FAT has none, and numbers
@@ -79,6 +97,24 @@ pub(super) fn key(name: &[impl AsRef<str>]) -> Option<Name> {
 }
 
 impl Found {
+    /// Its text, where it was read and is one.
+    pub fn text(&self) -> Option<&Arc<str>> {
+        match &self.content {
+            Content::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Why its text can't be used, where it can't.
+    pub fn no_text(&self) -> Option<String> {
+        match &self.content {
+            Content::Text(_) => None,
+            Content::NotText(what) => Some(what.to_string()),
+            Content::Large(_) => Some(format!("it is too long for what it is: it has {} bytes", self.len)),
+            Content::Unread | Content::Bytes(_) => Some("it was not read".into()),
+        }
+    }
+
     /// Its own name, without the folders.
     pub fn own_name(&self) -> &str {
         self.name.last().map_or("", String::as_str)
@@ -92,6 +128,12 @@ impl Found {
 }
 
 impl Folder {
+    /// The same, with these faults beside its own.
+    pub fn with_faults(mut self, faults: Vec<String>) -> Folder {
+        self.faults.extend(faults);
+        self
+    }
+
     /// A folder of these files. Of two whose names compare as the same, the one counts that has the small letter
     /// where they first differ.
     pub fn new(path: PathBuf, found: impl IntoIterator<Item = Found>) -> Folder {
@@ -146,7 +188,7 @@ impl Folder {
     /// The texts of the files in the same folder as `name`, by their own names.
     pub(super) fn beside(&self, name: &[String]) -> BTreeMap<String, Arc<str>> {
         let beside = self.inside(&name[..name.len() - 1]);
-        beside.filter_map(|found| Some((found.own_name().to_owned(), found.text.clone()?))).collect()
+        beside.filter_map(|found| Some((found.own_name().to_owned(), found.text()?.clone()))).collect()
     }
 
     /// A profile's versions here, by their names as those compare: PROFILE/VERSION/, or VERSION/ where the profile
@@ -188,13 +230,11 @@ mod tests {
     use super::*;
 
     fn found(name: &str) -> Found {
-        let stamp = Stamp::default();
         Found {
             name: name.split('/').map(str::to_owned).collect(),
             path: name.into(),
             len: 1,
-            stamp,
-            text: None,
+            ..Found::default()
         }
     }
 

@@ -91,7 +91,7 @@ mod tests {
     use crate::{
         assets::{
             authentic::{Listed, Proof},
-            folder::{Found, Stamp},
+            folder::Found,
             openpgp::{Good, Timestamp},
         },
         profiles::{self, Role},
@@ -100,7 +100,7 @@ mod tests {
     const OTHER: &str = "36F612DCF27F7D1A48A835E4DBFCF71C6D9F90A7";
 
     fn found(name: &str) -> Found {
-        Found { name: vec![name.into()], path: name.into(), len: 1, stamp: Stamp::default(), text: None }
+        Found { name: vec![name.into()], path: name.into(), len: 1, ..Found::default() }
     }
 
     fn good(key: &str) -> FileVerdict {

@@ -3,6 +3,7 @@
 
 pub mod authentic;
 pub mod catalog;
+pub mod configs;
 pub mod digest;
 pub mod examine;
 pub mod fetch;
@@ -18,5 +19,6 @@ mod ready;
 pub mod scan;
 pub mod stage;
 pub mod sums;
+pub mod text;
 pub mod verify;
 pub mod version;

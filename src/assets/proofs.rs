@@ -91,15 +91,14 @@ fn segments(name: &str) -> Name {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{assets::folder::Stamp, profiles};
+    use crate::profiles;
 
     fn proof_of(files: &[&str]) -> (Option<String>, Vec<(String, Option<String>)>) {
         let found = |name: &&str| Found {
             name: ["raw", "1", name].map(str::to_owned).to_vec(),
             path: (*name).into(),
             len: 1,
-            stamp: Stamp::default(),
-            text: None,
+            ..Found::default()
         };
         let folder = Folder::new("a".into(), files.iter().map(found));
         let coreos = profiles::built_in().remove(0);

@@ -18,7 +18,7 @@ impl Catalog {
     /// Files of complete sets that nobody has looked at yet, those of current versions first.
     pub fn unexamined(&self) -> Vec<Job> {
         let mut jobs: Vec<(bool, Job)> = Vec::new();
-        for version in &self.versions {
+        for version in self.versions.iter() {
             let is_current = self.current(&version.profile).is_ok_and(|current| current == version.name);
             let complete = version.sets.iter().filter(|set| set.missing.is_empty());
             for file in complete.flat_map(FileSet::all_files).filter(|file| !file.with_loaders) {
@@ -85,7 +85,7 @@ impl Catalog {
     /// Whether nodes run the profile's installer: somebody's own install script may run something else, which only its
     /// writer knows.
     fn runs_installer(&self, profile: &Profile) -> bool {
-        let own = self.file(&["cloud-configs", "install.sh"]).and_then(|found| found.text.as_deref());
+        let own = self.configs().at(&["install.sh"]).and_then(|own| own.found.text());
         own.is_none_or(|own| own.contains(profile.installer()))
     }
 

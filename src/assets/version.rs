@@ -246,7 +246,7 @@ impl FileSet {
 
     /// The version that their `version.txt` is of.
     pub fn named(&self, profile: &Profile) -> Option<String> {
-        value_of(self.version_file.as_ref()?.text.as_deref()?, profile.version_key.as_deref()?)
+        value_of(self.version_file.as_ref()?.text()?, profile.version_key.as_deref()?)
     }
 
     /// The file of a role.

@@ -83,4 +83,8 @@ fn assets(settings: &Settings, Findings { faults, notes }: &mut Findings) {
     let appliance =
         Appliance::new(Arc::new(settings.clone()), Arc::new(catalog), Stored::default(), secret, now);
     faults.extend(appliance.faults());
+    let fates = appliance.config_fates();
+    faults.extend(fates.faults);
+    notes.extend(fates.warnings.into_iter().map(|warning| format!("warning: {warning}")));
+    notes.extend(fates.notes);
 }

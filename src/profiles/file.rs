@@ -40,6 +40,7 @@ struct Raw {
     install: RawInstall,
     #[serde(default)]
     templates: BTreeMap<String, String>,
+    formats: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +177,7 @@ pub fn parse(name: &str, text: &str, files: &BTreeMap<String, Arc<str>>) -> Resu
         start_live: raw.start.live,
         script: script.transpose()?,
         command: raw.install.command.unwrap_or_default(),
+        formats: raw.formats,
         check: raw
             .install
             .check

@@ -148,7 +148,7 @@ fn stock(own: &[&str]) -> Arc<Catalog> {
         let path = |name: &str| format!("coreos/1010.5.0/{folder}coreos_production_{name}");
         assets.extend(files.iter().map(|name| found(&path(name), None)));
     }
-    assets.push(found("cloud-configs/default.yml", Some("#cloud-config\nhostname: {{ node.name }}\n")));
+    assets.push(found("cloud-configs/default.yml.j2", Some("#cloud-config\nhostname: {{ node.name }}\n")));
     let pis = ["bootcode.bin", "config.txt", "start.elf", "fixup.dat", "start4.elf", "fixup4.dat"];
     let pis = pis.iter().chain(&["bcm2710-rpi-3-b.dtb", "bcm2711-rpi-4-b.dtb"]);
     let pis = pis.map(|name| found(&format!("raspberry-pi/{name}"), None));

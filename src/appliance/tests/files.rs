@@ -165,3 +165,124 @@ fn an_image_that_is_not_verified_is_not_handed_out() {
     assert_eq!(world.node(ONE).writes, 0);
     assert!(is_given(&world.get(ONE, "/1010.5.0/coreos_production_image.bin.bz2")));
 }
+
+/// What people of 2016 had in that folder beside configurations: `pxe.yml`, scripts, certificates.
+#[test]
+fn the_other_files_of_cloud_configs_are_for_nodes_that_may_install_and_never_another_ones_own() {
+    let files = [
+        ("pxe.yml", "#cloud-config\nhostname: {{ node.name }}\n"),
+        ("post.sh", "#!/bin/bash\necho ${#A[@]} %}\n"),
+        ("certs/ca.pem", ""),
+        ("one.yml", "#cloud-config\nhostname: mine\n"),
+        ("TWO.yml", "#cloud-config\nhostname: theirs\n"),
+        ("two.key", ""),
+        ("two/secret.pem", ""),
+        ("525400000002.pem", ""),
+        ("01-52-54-00-00-00-02.txt", ""),
+        ("525400000001.pem", ""),
+        ("motd.j2.txt", "{{ node.name }} of {{ nodes | length }}\n"),
+        ("marked.sh", "{# template #}\n#!/bin/sh\necho {{ node.name }}\n"),
+        ("broken.sh.j2", "{{ nobody }}\n"),
+    ];
+    let configs =
+        files.map(|(name, text)| found(&format!("cloud-configs/{name}"), (!text.is_empty()).then_some(text)));
+    let system = TREE[..6].iter().map(|(name, _)| found(name, None));
+    let folder = Folder::new("usb".into(), configs.into_iter().chain(system));
+    let catalog = Arc::new(Catalog::new(vec![folder], Folder::default(), Some(&catalog())).all_good());
+    let mut world = World::with(settings(), catalog);
+    world.start(TWO, false);
+    let stranger = Ipv4Addr::new(10, 10, 10, 77);
+    let forbidden = |answer: &Answer| matches!(answer, Answer::Refused(Refusal::Forbidden(_)));
+    for (name, _) in files {
+        let path = format!("/cloud-configs/{}", name.replace(".j2", ""));
+        assert!(forbidden(&world.get_from(stranger, &path)) && forbidden(&world.get(TWO, &path)), "{path}");
+    }
+    world.arm(false, &["one"]);
+    world.start(ONE, true);
+    for (path, wanted) in [
+        ("pxe.yml", Some("")),
+        ("PXE.YML", Some("")),
+        ("post.sh", Some("")),
+        ("certs/ca.pem", Some("")),
+        ("one.yml", Some("")),
+        ("525400000001.pem", Some("")),
+        ("motd.txt", Some("one of 2\n")),
+        ("marked.sh", Some("#!/bin/sh\necho one\n")),
+        ("two.yml", None),
+        ("two.key", None),
+        ("two/secret.pem", None),
+        ("525400000002.pem", None),
+        ("01-52-54-00-00-00-02.txt", None),
+    ] {
+        let answer = world.get(ONE, &format!("/cloud-configs/{path}"));
+        match (wanted, &answer) {
+            // As it is: the file itself.
+            (Some(""), Answer::File { .. }) => {}
+            (Some(text), Answer::Text { body, .. }) => assert_eq!(body, text, "{path}"),
+            (None, answer) if forbidden(answer) => {}
+            _ => panic!("{path}: {answer:?}"),
+        }
+    }
+    for path in ["motd.j2.txt", "broken.sh.j2", "nothing.yml"] {
+        let answer = world.get(ONE, &format!("/cloud-configs/{path}"));
+        assert!(matches!(answer, Answer::Refused(Refusal::NotFound(_))), "{path}: {answer:?}");
+    }
+    let Answer::Refused(Refusal::Conflict(why)) = world.get(ONE, "/cloud-configs/broken.sh") else {
+        panic!()
+    };
+    assert_eq!(why, "cloud-configs/broken.sh.j2:1: \"nobody\" is not defined");
+    assert_eq!(world.node(ONE).writes, 0);
+}
+
+/// Every file in cloud-configs/ has a fate, and `check` says which.
+#[test]
+fn each_file_in_cloud_configs_is_told_of() {
+    let text = |name: &str, text: &str| found(&format!("cloud-configs/{name}"), Some(text));
+    let plain = "#cloud-config\nhostname: a\n";
+    let files = [
+        text("one.yml", plain),
+        text("52-54-00-00-00-02.YML", plain),
+        text("525400000002.yml", plain),
+        text("default.yml", plain),
+        text("coreos.yml.j2", "{{ node.name }}"),
+        text("52-54-00-00-00-03.yml", plain),
+        text("pxe.yml", plain),
+        text("two.ign", "{\"ignition\":{\"version\":\"2.0.0\"}}"),
+        text("two.cfg", "d-i a/b string c\n"),
+        text("one.yml.txt", plain),
+        text("52_54_00_00_00_01.yml", plain),
+        text("old.yml", "#cloud-config\nhostname: {{ node.name }}\n"),
+        text("install.sh", "#!/bin/sh\n"),
+        text("post.sh", "#!/bin/sh\n"),
+    ];
+    let folder = Folder::new("usb".into(), files);
+    let catalog = Arc::new(Catalog::new(vec![folder], Folder::default(), Some(&catalog())));
+    let fates = World::with(settings(), catalog).appliance.config_fates();
+    let said = |list: &[String], path: &str, words: &str| {
+        let line = list.iter().find(|line| line.starts_with(&format!("cloud-configs/{path}: ")));
+        assert!(line.is_some_and(|line| line.contains(words)), "{path}: {words}: {list:#?}");
+    };
+    for (path, words) in [
+        ("one.yml", "the configuration of one, as it is"),
+        ("52-54-00-00-00-02.YML", "the configuration of two, as it is"),
+        ("default.yml", "for machines without a configuration of their own, as it is"),
+        ("coreos.yml.j2", "for machines without a configuration of their own, a template"),
+        ("52-54-00-00-00-03.yml", "which no [[node]] names"),
+        ("pxe.yml", "belongs to nobody: no node and no profile is called pxe"),
+        ("two.ign", "is not used: two has another configuration that comes first"),
+        ("two.cfg", "is not used: two installs coreos, which takes no preseed"),
+        ("install.sh", "the install script"),
+        ("post.sh", "given to nodes that may install and ask for it, as it is"),
+    ] {
+        said(&fates.notes, path, words);
+    }
+    for (path, words) in [
+        ("525400000002.yml", "is passed over, because 52-54-00-00-00-02.YML has the same meaning"),
+        ("one.yml.txt", "was it meant to be one.yml?"),
+        ("52_54_00_00_00_01.yml", "was it meant to be 52-54-00-00-00-01.yml?"),
+    ] {
+        said(&fates.faults, path, words);
+    }
+    said(&fates.warnings, "old.yml", "line 2 looks like a template's");
+    assert_eq!(fates.notes.len() + fates.faults.len(), 14, "{fates:#?}");
+}

@@ -3,12 +3,12 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::assets::folder::{Folder, Stamp};
+use crate::assets::folder::{Content, Folder, Stamp};
 
 const STANDARD: Standard<'_> = Standard { profile: "coreos", version: "current", arch: Some("x86_64") };
 
 fn found(name: &str) -> Found {
-    let text = match name.rsplit('/').next() {
+    let text: Option<std::sync::Arc<str>> = match name.rsplit('/').next() {
         Some("current") => Some("1010.5.0\n".into()),
         _ if name.ends_with("profile.toml") => Some(
             include_str!("../../../profiles/flatcar/profile.toml").replace("live.ign\" =", "x\" =").into(),
@@ -16,7 +16,8 @@ fn found(name: &str) -> Found {
         _ => None,
     };
     let name: Vec<String> = name.split('/').map(str::to_owned).collect();
-    Found { path: name.join("/").into(), name, len: 1000, stamp: Stamp::default(), text }
+    let content = text.map_or(Content::Unread, Content::Text);
+    Found { path: name.join("/").into(), name, len: 1000, stamp: Stamp::default(), content }
 }
 
 /// A USB disk with the tree of 2016 at its top, two more operating systems, and what else lies about on such disks.
@@ -115,7 +116,7 @@ fn a_signature_is_found_by_the_name_that_installers_ask_for() {
     let profile = "title='T'\nconfigs=[]\n[trust]\nfingerprints=[]\n[[arch]]\nname='x86_64'\n[[file]]\nrole='kernel'\n\
         name='linux'\n[[file]]\nrole='image'\nname='image.bin.bz2'\n[start]\ninstall=''\nlive=''\n";
     let mut files: Vec<Found> = names.iter().map(|name| found(&format!("own/1/{name}"))).collect();
-    files.push(Found { text: Some(profile.into()), ..found("profiles/own/profile.toml") });
+    files.push(Found { content: Content::Text(profile.into()), ..found("profiles/own/profile.toml") });
     let catalog = Catalog::new(vec![Folder::new("a".into(), files)], Folder::default(), Some(&EMPTY));
     let path = ["own", "1", "image.bin.bz2.sig"].map(str::to_owned);
     let located = catalog.locate(&path, STANDARD).unwrap();
