@@ -229,19 +229,25 @@ fn keys_profiles_menus_loaders_and_files_come_along() {
         ("pxelinux.cfg/default", "pxelinux.cfg/default"),
         ("pxelinux.cfg/rack.cfg", "pxelinux.cfg/rack.cfg"),
         ("loaders/undionly.kpxe", "loaders/undionly.kpxe"),
+        ("tools/memtest", "tools/memtest"),
+        ("menu.c32", "menu.c32"),
         ("files/sysext/docker.raw", "files/sysext/docker.raw"),
     ];
     for (from, _) in others {
         // Configurations need not be text that this program reads.
         desk.write(&format!("usb/rackberry/{from}"), b"\xff\xfe its own bytes");
     }
+    desk.write(
+        "usb/rackberry/pxelinux.cfg/default",
+        "UI menu.c32\nKERNEL tools/memtest\nINITRD coreos/1010.5.0/x\n",
+    );
     desk.write("assets/files/sysext/docker.raw", "another");
     desk.write("usb/photos/cat.jpg", "nobody's business");
     let output = desk.import("usb");
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("keys/maker.asc: is in"), "{}", said(&output));
     assert!(said(&output).contains("files/sysext/docker.raw: is there and differs; it was left as it is"));
-    for (_, to) in &others[..6] {
+    for (_, to) in others[..8].iter().filter(|(from, _)| !from.ends_with("default")) {
         assert_eq!(fs::read(desk.path("assets").join(to)).unwrap(), b"\xff\xfe its own bytes", "{to}");
     }
     assert_eq!(fs::read(desk.path("assets/files/sysext/docker.raw")).unwrap(), b"another");

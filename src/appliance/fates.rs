@@ -28,10 +28,10 @@ pub struct Fates {
 const MOST_NAMES: usize = 5;
 
 impl Appliance {
-    /// What becomes of each file in cloud-configs/.
+    /// What becomes of each file in cloud-configs/, and what menus name in vain.
     pub fn config_fates(&self) -> Fates {
         let users = self.config_users();
-        let mut fates = Fates::default();
+        let mut fates = Fates { faults: self.menu_faults(), ..Fates::default() };
         for file in self.catalog.configs().all() {
             let say = |words: String| format!("cloud-configs/{}: {words}", file.path());
             match self.misnamed(file) {
@@ -54,7 +54,7 @@ impl Appliance {
             let words = self.misnamed(file).or_else(|| template_warning(file))?;
             Some(format!("cloud-configs/{}: {words}", file.path()))
         });
-        warnings.collect()
+        warnings.chain(self.menu_faults()).collect()
     }
 
     /// Which listed nodes have which file as their configuration.

@@ -243,7 +243,8 @@ impl Appliance {
         if matches!(plan, Plan::Disk { .. }) && is_uboot {
             return Err(Refusal::NotFound("a menu: this machine boots its disk".into()));
         }
-        let own = node.and_then(|mac| self.catalog.pxelinux_menu(mac));
+        let address = node.and_then(|mac| self.dhcp.address_of(mac, now));
+        let own = node.and_then(|mac| self.catalog.pxelinux_menu_at(mac, address));
         let told = node.and_then(|mac| self.trails.of(mac).told());
         let transport = if told == Some(Loader::Lpxelinux) { Transport::Http } else { Transport::Tftp };
         match (plan, own) {

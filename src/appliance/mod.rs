@@ -9,6 +9,7 @@ mod fates;
 mod fetch;
 mod files;
 mod lookout;
+mod menus;
 mod offer;
 mod outcome;
 mod pi;

@@ -1,6 +1,6 @@
 //! What the asset folders hold, as the last scan found it.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, net::Ipv4Addr, path::Path, sync::Arc};
 
 use crate::{
     assets::{
@@ -8,6 +8,7 @@ use crate::{
         configs::{self, ConfigFile, Configs, Whose},
         folder::{Base, Content, Folder, Found, Name, is_reserved, key, value_of},
         keys::Keys,
+        menus::{self, Menus},
         version::{FileSet, NotReady, Version},
     },
     ids::{Mac, folded},
@@ -22,6 +23,7 @@ pub struct Catalog {
     profiles: BTreeMap<String, Arc<Profile>>,
     pub(super) versions: Arc<[Version]>,
     configs: Arc<Configs>,
+    menus: Arc<Menus>,
     pub(super) keys: Arc<Keys>,
     pub(super) findings: Arc<Findings>,
     faults: Vec<String>,
@@ -39,6 +41,7 @@ impl Catalog {
         catalog.configs = Arc::new(Configs::new(
             catalog.folders.iter().map(|folder| folder.below(&[configs::FOLDER]).collect()),
         ));
+        catalog.menus = Arc::new(catalog.read_menus());
         let own = catalog.key_files();
         let known = last.filter(|last| last.keys.id() == Keys::id_of(&own));
         catalog.keys = known.map_or_else(|| Arc::new(Keys::read(&own)), |last| last.keys.clone());
@@ -46,6 +49,12 @@ impl Catalog {
         catalog.versions =
             catalog.profiles.values().flat_map(|profile| catalog.versions_of(profile)).collect();
         catalog
+    }
+
+    fn read_menus(&self) -> Menus {
+        let modules: Vec<&Found> =
+            self.files().filter(|found| folded(found.own_name()).ends_with(".c32")).collect();
+        Menus::new(&self.below(&[menus::FOLDER]), &modules, |path| self.file(path))
     }
 
     /// Profiles of the user's own, which take a built-in one's place.
@@ -307,7 +316,32 @@ impl Catalog {
 
     /// The user's own pxelinux menu for a node: its own, then the default.
     pub fn pxelinux_menu(&self, mac: Mac) -> Option<&Found> {
-        [mac.bootif().as_str(), "default"].iter().find_map(|name| self.file(&["pxelinux.cfg", name]))
+        self.pxelinux_menu_at(mac, None)
+    }
+
+    /// The same, for a node with this address: in pxelinux's order.
+    pub fn pxelinux_menu_at(&self, mac: Mac, address: Option<Ipv4Addr>) -> Option<&Found> {
+        let hex = address.map(|address| format!("{:08X}", u32::from(address))).unwrap_or_default();
+        let prefixes = (1..=hex.len()).rev().map(|len| hex[..len].to_owned());
+        let mut names = [mac.bootif()].into_iter().chain(prefixes).chain(["default".to_owned()]);
+        names.find_map(|name| self.file(&[menus::FOLDER, &name]))
+    }
+
+    /// The files of those menus outside of their folder, less those of versions.
+    pub fn menu_files(&self) -> Vec<&Found> {
+        let of_versions: Vec<&[String]> =
+            self.versions.iter().flat_map(|version| &version.sets).map(|set| set.base.as_slice()).collect();
+        let is_own = |found: &&Found| {
+            self.menus.has(&found.name)
+                && found.name.first().is_some_and(|top| !is_reserved(top))
+                && !of_versions.iter().any(|base| found.name.starts_with(base))
+        };
+        self.files().filter(is_own).collect()
+    }
+
+    /// The user's own pxelinux menus, and what they name.
+    pub fn menus(&self) -> &Menus {
+        &self.menus
     }
 
     fn dirs(&self) -> String {

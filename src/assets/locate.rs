@@ -91,7 +91,7 @@ impl<'c> Located<'c> {
 impl Catalog {
     /// The file that a client means by `path`, if there is one that is served: one of a version (`PROFILE/VERSION/FILE`,
     /// `VERSION/FILE`, `PROFILE/current/FILE`, `current/FILE`, `FILE`, where `standard` says what is left out); a boot
-    /// loader; or one below `files/`.
+    /// loader; one below `files/`; or one that belongs to somebody's own pxelinux menus.
     pub fn locate<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
         // A hidden file is nobody's, and a name that Windows can't have is none.
         key(path)?;
@@ -99,6 +99,13 @@ impl Catalog {
             .or_else(|| self.of_version(path, standard))
             .or_else(|| self.loader(path).map(|found| Located::open(found, Some(FileRole::Loader))))
             .or_else(|| self.shared(path).map(|found| Located::open(found, None)))
+            .or_else(|| self.of_menu(path))
+    }
+
+    /// A file of somebody's own menus.
+    fn of_menu(&self, path: &[String]) -> Option<Located<'_>> {
+        let found = self.menus().has(path).then(|| self.file(path)).flatten()?;
+        Some(Located { access: Access::Granted, ..Located::open(found, None) })
     }
 
     /// A file of the standard version that lies with the loaders.

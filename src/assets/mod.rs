@@ -13,6 +13,7 @@ mod installer;
 pub mod keys;
 pub mod locate;
 pub mod manifest;
+pub mod menus;
 pub mod openpgp;
 mod proofs;
 mod ready;

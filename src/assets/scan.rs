@@ -283,6 +283,8 @@ impl Wanted {
             ("profiles", _) => Wanted::Text(TEXT_LIMIT),
             ("pxelinux.cfg", _) => Wanted::Text(PIECE_LIMIT),
             (_, "current" | "current.txt" | "version.txt") => Wanted::Word,
+            // A menu may include it.
+            (_, name) if [".cfg", ".conf", ".menu"].iter().any(|end| name.ends_with(end)) => Wanted::Piece,
             _ => Wanted::Nothing,
         }
     }

@@ -19,6 +19,7 @@ use crate::{
         authentic::FileVerdict,
         catalog::Catalog,
         fetch,
+        folder::Found,
         import::{self, Imported, Other, Rules},
         scan, verify,
         version::Version,
@@ -169,7 +170,7 @@ fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
     // A disk has its set in rackberry/, or at its top as in 2016.
     let from = scan::scan(&[path.join("rackberry"), path.to_owned()], &place.loaders, None);
     let bars = Bars::default();
-    import_others(&from, &target, &["keys"], &bars)?;
+    import_others(&from.below(&["keys"]), &target, &bars)?;
     // Those that came with the disk count for what is on it, as they do where it is served.
     let keys = scan::scan(&place.dirs, &place.loaders, Some(&place.catalog)).keys().clone();
     let rules = Rules { to: &target, keys: &keys, verify: place.verify };
@@ -190,7 +191,10 @@ fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
             say_current(&target, profile, &version.name, to.current)?;
         }
     }
-    import_others(&from, &target, &OTHERS, &bars)?;
+    for top in OTHERS {
+        import_others(&from.below(&[top]), &target, &bars)?;
+    }
+    import_others(&from.menu_files(), &target, &bars)?;
     ensure!(failed == 0, "{failed} versions were not imported");
     if brought == 0 {
         bail!("there is no complete version in {}", path.display());
@@ -223,14 +227,12 @@ fn import_version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Option<bo
     }
 }
 
-fn import_others(from: &Catalog, target: &Path, tops: &[&str], bars: &Bars) -> anyhow::Result<()> {
+fn import_others(files: &[&Found], target: &Path, bars: &Bars) -> anyhow::Result<()> {
     let there = scan::scan(&[target.to_owned()], Path::new(""), None);
-    for top in tops {
-        for other in import::others(from, &there, top, bars)? {
-            match other {
-                Other::Copied(name) => println!("{name}: is in {} now", target.display()),
-                Other::Kept(name) => println!("{name}: is there and differs; it was left as it is"),
-            }
+    for other in import::others(files, &there, bars)? {
+        match other {
+            Other::Copied(name) => println!("{name}: is in {} now", target.display()),
+            Other::Kept(name) => println!("{name}: is there and differs; it was left as it is"),
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The trees that clients ask for, the same over HTTP and TFTP.
 
 mod path;
+mod pxelinux;
 
 use crate::{
     ids::{Mac, folded},
@@ -30,7 +31,8 @@ pub enum Route {
     /// NUL, no control character, no slash or backslash inside a segment.
     File(Vec<String>),
     /// `/VERSION/version.txt`, `/static/current/version.txt` and so on are files too; this is the rendered
-    /// pxelinux menu: `pxelinux.cfg/NAME`, in any folder, because pxelinux looks beside itself.
+    /// pxelinux menu: `pxelinux.cfg/NAME`, in any folder, because pxelinux looks beside itself. Other names than those
+    /// that it asks for by itself are files of somebody's own menus.
     PxelinuxMenu(String),
     /// `grub/grub.cfg` or `grub/grub.cfg-NAME`, rendered, in any folder (signed GRUBs have one built in);
     /// holds the file's name, `grub.cfg` or `grub.cfg-NAME`.
@@ -200,7 +202,11 @@ fn meaning(mut segments: Vec<String>, folder: bool, query: Option<&str>) -> Resu
             Ok(node_config(name).unwrap_or_else(|| Route::ConfigFile(segments.split_off(1))))
         }
         ["cloud-config" | "cloud-configs", _, ..] => Ok(Route::ConfigFile(segments.split_off(1))),
-        [.., "pxelinux.cfg", name] => Ok(Route::PxelinuxMenu((*name).to_owned())),
+        [.., "pxelinux.cfg", name] if pxelinux::asks_for(name) => Ok(Route::PxelinuxMenu((*name).to_owned())),
+        [folders @ .., name] if folders.contains(&"pxelinux.cfg") && !name.is_empty() => {
+            let start = folders.iter().position(|folder| *folder == "pxelinux.cfg").unwrap_or_default();
+            Ok(Route::File(segments.split_off(start)))
+        }
         [.., "grub", name] if *name == "grub.cfg" || name.starts_with("grub.cfg-") => {
             Ok(Route::GrubMenu((*name).to_owned()))
         }

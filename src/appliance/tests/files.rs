@@ -286,3 +286,88 @@ fn each_file_in_cloud_configs_is_told_of() {
     said(&fates.warnings, "old.yml", "line 2 looks like a template's");
     assert_eq!(fates.notes.len() + fates.faults.len(), 14, "{fates:#?}");
 }
+
+/// The requests of PXELINUX 6.04 for a menu of somebody's own that includes others: first by the names that it makes up,
+/// then by those that the menu names.
+#[test]
+fn a_menu_of_ones_own_comes_with_its_modules_and_includes() {
+    let menu = "UI menu.c32\nINCLUDE pxelinux.cfg/rack.cfg\nMENU BACKGROUND splash.png\nINCLUDE gone.cfg\nLABEL x\n\
+        KERNEL coreos_production_pxe.vmlinuz\nAPPEND initrd=tools/extra.gz cloud-config-url=http://10.10.10.1:8080/cloud-configs/pxe.yml\n";
+    let more = [
+        found("pxelinux.cfg/default", Some(menu)),
+        found("pxelinux.cfg/0A0A0A0C", Some("LABEL two\nKERNEL tools/memtest\n")),
+        found("pxelinux.cfg/rack.cfg", Some("LABEL y\nKERNEL tools/memtest\n")),
+        found("menu.c32", None),
+        found("libutil.c32", None),
+        found("splash.png", None),
+        found("tools/memtest", None),
+        found("tools/extra.gz", None),
+        found("tools/private", None),
+        found("cloud-configs/default.yml", Some("#cloud-config\nhostname: a\n")),
+    ];
+    let system = TREE[..6].iter().map(|(name, _)| found(name, None));
+    let folder = Folder::new("usb".into(), more.into_iter().chain(system));
+    let loaders = Folder::new("loaders".into(), ["pxelinux.0", "ldlinux.c32"].map(|name| found(name, None)));
+    let catalog = Arc::new(Catalog::new(vec![folder], loaders, Some(&catalog())).all_good());
+    let mut world = World::with(settings(), catalog);
+    let own =
+        |answer: &Answer, name: &str| matches!(answer, Answer::File { path, .. } if path.ends_with(name));
+    let menus = [
+        "564d1b5e-9a4f-6c0a-1f6e-2b1b8a1f0d3c",
+        "01-52-54-00-00-00-01",
+        "0A0A0A0B",
+        "0A0A0A",
+        "0",
+        "default",
+    ];
+    let theirs = [
+        "ldlinux.c32",
+        "menu.c32",
+        "libutil.c32",
+        "pxelinux.cfg/rack.cfg",
+        "splash.png",
+        "tools/memtest",
+        "tools/extra.gz",
+    ];
+    // Disarmed: a menu that leads to the disk, and none of its files.
+    world.start(ONE, true);
+    for name in menus {
+        let answer = world.get(ONE, &format!("/pxelinux.cfg/{name}"));
+        assert!(
+            matches!(&answer, Answer::Text { body, .. } if body.contains("LOCALBOOT")),
+            "{name}: {answer:?}"
+        );
+    }
+    for name in &theirs[1..] {
+        assert!(
+            matches!(world.get(ONE, &format!("/{name}")), Answer::Refused(Refusal::Forbidden(_))),
+            "{name}"
+        );
+    }
+    world.arm(false, &[]);
+    world.start(ONE, true);
+    for name in menus {
+        assert!(own(&world.get(ONE, &format!("/pxelinux.cfg/{name}")), "pxelinux.cfg/default"), "{name}");
+    }
+    for name in theirs {
+        assert!(own(&world.get(ONE, &format!("/{name}")), name), "{name}");
+    }
+    for name in ["pxelinux.cfg/gone.cfg", "pxelinux.cfg/other/rack.cfg", "gone.cfg", "tools/private"] {
+        assert!(
+            matches!(world.get(ONE, &format!("/{name}")), Answer::Refused(Refusal::NotFound(_))),
+            "{name}"
+        );
+    }
+    // The other machine has a menu by its network address.
+    world.start(TWO, true);
+    assert!(own(&world.get(TWO, "/pxelinux.cfg/default"), "pxelinux.cfg/0A0A0A0C"));
+    let said = world.appliance.config_fates().faults;
+    assert_eq!(
+        said,
+        [
+            "pxelinux.cfg/default:4: INCLUDE gone.cfg: there is no such file in the asset folders",
+            "pxelinux.cfg/default:7: APPEND cloud-config-url= http://10.10.10.1:8080/cloud-configs/pxe.yml: there is no such \
+             file in the asset folders",
+        ]
+    );
+}

@@ -8,7 +8,11 @@ use std::{
 
 use super::is_same;
 use crate::{
-    assets::{catalog::Catalog, folder::Found, stage::StageError},
+    assets::{
+        catalog::Catalog,
+        folder::{Found, is_reserved},
+        stage::StageError,
+    },
     ids::folded,
     progress::Bars,
 };
@@ -22,15 +26,18 @@ pub enum Other {
     Kept(String),
 }
 
-/// Copies the files of a folder of that name which are not there yet, the first asset folder's before others'.
+/// Copies those of these files which are not there yet.
 ///
 /// # Errors
 /// When one can't be read or written.
-pub fn others(from: &Catalog, to: &Catalog, top: &str, bars: &Bars) -> Result<Vec<Other>, StageError> {
+pub fn others(files: &[&Found], to: &Catalog, bars: &Bars) -> Result<Vec<Other>, StageError> {
     let Some(target) = to.folders().next() else { return Ok(Vec::new()) };
     let mut said = Vec::new();
-    for found in from.below(&[top]) {
-        let name = [&[folded(top)], &found.name[1..]].concat();
+    for found in files {
+        let mut name = found.name.clone();
+        if let Some(top) = name.first_mut().filter(|top| is_reserved(top)) {
+            *top = folded(top);
+        }
         // A folder that Windows calls by other letters is the same one.
         let there = to.file(&name);
         let shown = name.join("/");

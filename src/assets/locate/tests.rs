@@ -10,6 +10,7 @@ const STANDARD: Standard<'_> = Standard { profile: "coreos", version: "current",
 fn found(name: &str) -> Found {
     let text: Option<std::sync::Arc<str>> = match name.rsplit('/').next() {
         Some("current") => Some("1010.5.0\n".into()),
+        Some("default") => Some("UI menu.c32\nMENU BACKGROUND splash.png\nKERNEL keys/maker.asc\n".into()),
         _ if name.ends_with("profile.toml") => Some(
             include_str!("../../../profiles/flatcar/profile.toml").replace("live.ign\" =", "x\" =").into(),
         ),
@@ -53,7 +54,12 @@ const DISK: &[(&str, Option<Access>)] = &[
     ("keys/maker.asc", None),
     ("profiles/mine/profile.toml", None),
     ("profiles/mine/preseed.cfg", None),
-    ("pxelinux.cfg/default", None),
+    ("pxelinux.cfg/default", Some(Access::Granted)),
+    ("PXELinux.cfg/rack.cfg", Some(Access::Granted)),
+    ("menu.c32", Some(Access::Granted)),
+    ("splash.png", Some(Access::Granted)),
+    ("other.png", None),
+    ("images/menu.c32", None),
     ("files/docker.raw", Some(Access::Open)),
     ("Files/Scripts/setup.sh", Some(Access::Open)),
     ("files/.hidden", None),
@@ -124,6 +130,17 @@ fn a_signature_is_found_by_the_name_that_installers_ask_for() {
     assert!(catalog.locate(&["own", "1", "linux.sig"].map(str::to_owned), STANDARD).is_none());
 }
 
+/// The same names mean nothing where nobody has a menu of their own.
+#[test]
+fn modules_and_pictures_are_served_for_menus_only() {
+    let files = DISK.iter().filter(|(name, _)| !name.to_lowercase().starts_with("pxelinux.cfg"));
+    let folder = Folder::new("usb".into(), files.map(|(name, _)| found(name)));
+    let catalog = Catalog::new(vec![folder], Folder::default(), Some(&EMPTY));
+    for path in ["menu.c32", "splash.png", "pxelinux.cfg/rack.cfg"] {
+        assert_eq!(access(&catalog, path), None, "{path}");
+    }
+}
+
 /// `-V current` asks for it, and the trees of 2016 had none for what they called current.
 #[test]
 fn what_is_current_is_said_as_installers_ask_for_it() {
@@ -170,7 +187,7 @@ proptest! {
     fn what_is_not_on_the_list_is_not_there(
         folder in prop::sample::select(vec![
             "", "1010.5.0/", "coreos/1010.5.0/", "coreos/", "keys/", "Keys /", "cloud-configs/", "CLOUD-CONFIGS/",
-            "profiles/own/", "pxelinux.cfg/", "photos/", "Flatcar/4230.2.0/", "raw/1/", "a/b/c/", ".git/",
+            "profiles/own/", "photos/", "Flatcar/4230.2.0/", "raw/1/", "a/b/c/", ".git/",
         ]),
         name in "[a-zA-Z0-9 ._~-]{1,16}",
     ) {

@@ -117,6 +117,11 @@ fn files_lose_static_and_superfluous_slashes() {
     assert_eq!(url("/static/current/version.txt"), file("current/version.txt"));
     assert_eq!(url("/coreos/current/a%20b%25"), file("coreos/current/a b%"));
     assert_eq!(url("/static"), file("static"));
+    // Own menus' files, wherever the loader believes to be.
+    assert_eq!(url("/pxelinux.cfg/rack.cfg"), file("pxelinux.cfg/rack.cfg"));
+    assert_eq!(url("/bios/PXELINUX.CFG/menus/rack.cfg"), file("PXELINUX.CFG/menus/rack.cfg"));
+    assert_eq!(url("/pxelinux.cfg/C0A8025B"), Ok(Route::PxelinuxMenu("c0a8025b".into())));
+    assert_eq!(url("/pxelinux.cfg/default.cfg"), file("pxelinux.cfg/default.cfg"));
     assert_eq!(url("/grub/x86_64-efi/command.lst"), file("grub/x86_64-efi/command.lst"));
 }
 
