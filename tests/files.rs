@@ -15,9 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rackberry::assets::{authentic::FileVerdict, scan, verify};
 use support::{
     Net,
     service::{BINARY, Service, own_profile, small_system, unchecked},
+    signer::Signer,
     wait_until,
 };
 
@@ -139,6 +141,97 @@ fn each_system_takes_the_ignition_of_its_time() {
             None => assert_eq!(words, "", "{system} {version} {format}: {said}"),
         }
     }
+}
+
+/// What is present and written by another editor, or for another file system, is not absent.
+#[test]
+fn current_is_read_in_every_form() {
+    for (name, content) in [
+        ("coreos/current", b"1068.6.0".to_vec()),
+        ("coreos/current", utf16("1068.6.0\r\n")),
+        ("coreos/current", b"\xef\xbb\xbf1068.6.0\r\n".to_vec()),
+        ("coreos/current.txt", b"1068.6.0\r\n".to_vec()),
+        ("CoreOS/CURRENT", b"1068.6.0\n".to_vec()),
+        ("CoreOS./Current.TXT", utf16("1068.6.0")),
+        ("current", b"1068.6.0\n".to_vec()),
+        ("coreos/current/version.txt", b"COREOS_BUILD=1068\nCOREOS_VERSION=1068.6.0\n".to_vec()),
+    ] {
+        let desk = Desk::new();
+        for version in ["1010.5.0", "1068.6.0"] {
+            for file in ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2"] {
+                // At the top, as in 2016.
+                desk.write(&format!("{version}/coreos_production_{file}"), file);
+            }
+        }
+        desk.write(name, content);
+        let catalog = scan::scan(&[desk.path("")], Path::new("/nowhere"), None);
+        let current = catalog.ready("coreos", "current").map(|version| version.name.clone());
+        assert_eq!(current.as_deref(), Ok("1068.6.0"), "{name}");
+    }
+}
+
+#[test]
+fn keys_are_read_in_every_form_and_an_old_copy_is_named() {
+    let desk = Desk::new();
+    let maker = Signer::new("maker", "20160401", "1y");
+    desk.write("raw/1/disk.img", "an image");
+    let image = desk.path("raw/1/disk.img");
+    maker.sign("20160501", &image);
+    let verdict = || {
+        let loaders = desk.0.path().join("loaders");
+        let catalog = scan::scan(&[desk.path("")], &loaders, None);
+        let job = catalog.unexamined().pop().unwrap();
+        verify::examine(&job, catalog.keys(), |_| ()).unwrap().verdict
+    };
+    for file in ["vmlinuz", "initrd.xz"] {
+        let path = desk.0.path().join("loaders/installer").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, file).unwrap();
+    }
+    let text = String::from_utf8(maker.gpg("20160501", &["--armor", "--export"])).unwrap();
+    for (name, content) in [
+        ("keys/maker.asc", text.clone().into_bytes()),
+        ("KEYS/Maker.ASC", text.replace('\n', "\r\n").into_bytes()),
+        ("keys/maker.gpg", maker.gpg("20160501", &["--export"])),
+        ("keys/maker", maker.gpg("20160501", &["--export"])),
+        ("keys/maker.txt", utf16(&text)),
+    ] {
+        assert!(matches!(verdict(), FileVerdict::Unproven(_)));
+        desk.write(name, content);
+        assert!(matches!(verdict(), FileVerdict::Good(_)), "{name}: {:?}", verdict());
+        fs::remove_file(desk.path(name)).unwrap();
+    }
+    // Its time was lengthened later, and a subkey came: the copy here is older than both.
+    desk.write("keys/maker.asc", &text);
+    let fingerprint = maker.fingerprint();
+    maker.gpg("20160601", &["--passphrase", "", "--quick-set-expire", &fingerprint, "never"]);
+    maker.sign("20180501", &image);
+    let FileVerdict::Bad(why) = verdict() else { panic!("{:?}", verdict()) };
+    assert!(
+        why.contains("had expired on 2017-04-01") && why.contains("get a newer copy of the key"),
+        "{why}"
+    );
+    maker.gpg("20180601", &["--passphrase", "", "--quick-add-key", &fingerprint, "rsa3072", "sign", "never"]);
+    maker.sign("20180701", &image);
+    let FileVerdict::Unproven(why) = verdict() else { panic!("{:?}", verdict()) };
+    assert!(why.contains("which no key file has") && why.contains("get a newer one"), "{why}");
+    maker.publish(&desk.path("keys/maker.asc"));
+    assert!(matches!(verdict(), FileVerdict::Good(_)), "{:?}", verdict());
+}
+
+#[test]
+fn of_several_images_none_is_taken_for_the_one() {
+    let desk = Desk::new();
+    desk.write("raw/1/a.img", "one");
+    desk.write("raw/1/B.RAW.XZ", "another");
+    desk.write("raw/2/disk.qcow2", "another kind");
+    let loaders = support::root().join("target/loaders");
+    let said = desk
+        .check(&format!("loaders = '{}'\n[install]\nprofile = 'raw'\nversion = '1'\n", loaders.display()));
+    says(&said, "raw 1 has several images (B.RAW.XZ, a.img)", "a version's folder of its own");
+    says(&said, "raw/2/disk.qcow2", "qemu-img convert -O raw disk.qcow2 disk.img");
+    fs::remove_file(desk.path("raw/1/a.img")).unwrap();
+    assert!(!desk.check("").contains("several images"));
 }
 
 /// A script of 2016 has braces of its own; only what says that it is a template is one.

@@ -17,6 +17,7 @@ use support::{
     machine::{INSTALL, Node},
     root,
     service::{Service, own_profile, small_system, unchecked},
+    wait_until,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -157,6 +158,47 @@ fn a_faulty_configuration_is_named_with_its_line_and_nobody_is_armed() {
     assert_eq!(status, "403");
 }
 
+/// What is given to Debian's installer beside a configuration's own answers.
+fn added(net: &Net, service: &Service, answers: &str) -> (String, String) {
+    net.write("assets/cloud-configs/d.preseed", answers);
+    wait_until("the answers are read", SOON, || render(service, "d")["config"][1] == answers);
+    let view = render(service, "d");
+    let texts = view["texts"].as_array().unwrap();
+    let preseed = texts.iter().find(|text| text[0] == "preseed.cfg").unwrap()[1].as_str().unwrap();
+    let own = preseed.strip_prefix(answers).unwrap().lines();
+    let own: Vec<&str> = own.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    (own.join("\n"), view["arguments"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn ones_own_answers_to_debians_installer_count() {
+    let net = Net::new();
+    small_systems(&net);
+    fs::remove_file(net.path("assets/cloud-configs/default.preseed.j2")).unwrap();
+    let service = Service::start(&net, NODES);
+    let ours = "d-i preseed/run string http://10.10.10.1/profile/run.sh";
+    let (own, arguments) = added(&net, &service, "d-i a/b string c\n");
+    assert_eq!(own, format!("{ours}\nd-i partman-auto/disk string /dev/vda"));
+    assert!(arguments.contains(" interface=auto ") && arguments.contains(" hostname=d"), "{arguments}");
+    let (own, arguments) = added(
+        &net,
+        &service,
+        "d-i partman-auto/disk string /dev/sda /dev/sdb\nd-i preseed/run string own.sh http://e/x\n\
+         d-i netcfg/get_hostname string db1\nd-i netcfg/choose_interface select eno2\n",
+    );
+    assert_eq!(own, format!("{ours} own.sh http://e/x"));
+    assert!(arguments.contains(" interface=eno2 ") && arguments.contains(" hostname=db1"), "{arguments}");
+    net.write(
+        "assets/cloud-configs/d.preseed",
+        "d-i preseed/run string x\nd-i preseed/run/checksum string y\n",
+    );
+    wait_until("that can't be", SOON, || {
+        let said = service.try_cli(&["arm", "d"]);
+        String::from_utf8_lossy(&said.stderr)
+            .contains("preseed/run/checksum would be taken for rackberry's own script")
+    });
+}
+
 /// The demo's disk image, which says on the console that it is up from its disk.
 fn demo_image() -> std::path::PathBuf {
     root().join("target/demo/assets/coreos/1010.5.0/coreos_production_image.bin.bz2")
@@ -190,13 +232,21 @@ fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
     for file in ["linux", "initrd.gz"] {
         support::copy(&images.join(file), &net.path("assets/debian/12").join(file));
     }
-    // There is no mirror in this network: what the installer's later steps would run is run at the first one.
+    // There is no mirror in this network: what the installer's later steps would run is run at the first one. The answers
+    // name others beside themselves, a script of their own among them, and keep what they say of the disks.
     net.write(
         "assets/cloud-configs/default.preseed.j2",
         "d-i debian-installer/locale string C\nd-i keyboard-configuration/xkb-keymap select us\n\
-         d-i netcfg/get_hostname string {{ node.name }}\n\
+         d-i netcfg/get_hostname string {{ node.name }}\nd-i preseed/include string parts/more.cfg\n\
+         d-i preseed/run string parts/own.sh\nd-i partman-auto/disk string /dev/vda /dev/vdb\n\
          d-i preseed/early_command string \
            /lib/partman/init.d/01rackberry && /usr/lib/finish-install.d/94rackberry\n",
+    );
+    net.write("assets/cloud-configs/parts/more.cfg", "d-i mirror/country string manual\n");
+    net.write(
+        "assets/cloud-configs/parts/own.sh",
+        "#!/bin/sh\n. /usr/share/debconf/confmodule\ndb_get partman-auto/disk\ndb_get mirror/country && disks=$RET\n\
+         db_get partman-auto/disk && echo \"own script: $disks, $RET\" >/dev/console\n",
     );
     let service = Service::start(
         &net,
@@ -211,6 +261,7 @@ fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
     node.switch_on();
     service.wait_for("node=\"bios\" stage=installing", INSTALL);
     service.wait_for("node=\"bios\" stage=written", SOON);
+    node.wait_console("own script: manual, /dev/vda /dev/vdb", 1, SOON);
     let known = service.node("bios");
     assert_eq!((&known["writes"], &known["granted"]), (&1.into(), &false.into()), "{known}");
     assert!(node.is_disk_untouched(), "the installer has not come that far");

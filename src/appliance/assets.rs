@@ -30,7 +30,7 @@ impl Appliance {
     fn version_view(&self, version: &Version, set: &FileSet) -> VersionView {
         let profile = &version.profile.name;
         let current = self.catalog.ready(profile, "current");
-        let (state, note) = if set.missing.is_empty() {
+        let (state, note) = if set.is_complete() {
             let verify = self.settings.assets.verify;
             let installer = || match self.catalog.usable(version, set, verify) {
                 Err(NotReady::Installer { reason, .. }) => Some((VersionState::NotInstallable, reason)),
@@ -45,7 +45,11 @@ impl Appliance {
                 Authenticity::Refused(reason) => (VersionState::NotAuthentic, reason),
             }
         } else {
-            (VersionState::Incomplete, format!("{} not there", set.missing.join(", ")))
+            let words = match set.missing.is_empty() {
+                true => format!("several images: {}", set.surplus.join(", ")),
+                false => format!("{} not there", set.missing.join(", ")),
+            };
+            (VersionState::Incomplete, words)
         };
         VersionView {
             profile: profile.clone(),

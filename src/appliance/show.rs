@@ -62,7 +62,7 @@ impl Appliance {
         let listed =
             self.settings.nodes.iter().filter_map(|node| self.wanted_files(*node.macs.first()?).err());
         let versions = self.catalog.versions().iter().flat_map(|version| {
-            version.sets.iter().filter_map(|set| match set.missing.is_empty() {
+            version.sets.iter().filter_map(|set| match set.is_complete() {
                 true => self.catalog.usable(version, set, self.settings.assets.verify).err(),
                 false => Some(NotReady::incomplete(version, set)),
             })

@@ -75,7 +75,13 @@ impl Appliance {
 
     fn kernel(&self, order: &Order<'_>, live: bool, now: Time) -> Result<Kernel, String> {
         let profile = &order.version.profile;
-        let context = self.context(order, now);
+        let mut context = self.context(order, now);
+        // What an installer asks before it fetches its answers.
+        if profile.configs.contains(&ConfigKind::Preseed)
+            && let Ok(Some(config)) = self.node_config(order, Some(ConfigKind::Preseed), now)
+        {
+            context.answers = config.text.text().map(|text| templates::answers(&text)).unwrap_or_default();
+        }
         let (name, line) = if live {
             ("start.live", &profile.start_live)
         } else {
@@ -139,6 +145,7 @@ impl Appliance {
             if let Some(config) = config.filter(|config| config.kind == ConfigKind::Preseed) {
                 // Other texts have the installer fetch it.
                 context.config = config.text.text()?;
+                context.answers = templates::answers(&context.config);
             }
             templates::render_line(name, text, &context)
                 .map_err(|error| format!("profile {}: {error}", profile.name))
@@ -185,6 +192,7 @@ impl Appliance {
             hands_keys: profile.hands_keys(),
             config_kind: None,
             config: String::new(),
+            answers: BTreeMap::new(),
             command: String::new(),
         }
     }

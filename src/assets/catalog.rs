@@ -9,6 +9,7 @@ use crate::{
         folder::{Base, Content, Folder, Found, Name, is_reserved, key, value_of},
         keys::Keys,
         menus::{self, Menus},
+        misplaced,
         version::{FileSet, NotReady, Version},
     },
     ids::{Mac, folded},
@@ -48,6 +49,10 @@ impl Catalog {
         catalog.findings = last.map(|last| last.findings.clone()).unwrap_or_default();
         catalog.versions =
             catalog.profiles.values().flat_map(|profile| catalog.versions_of(profile)).collect();
+        for folder in catalog.folders.iter() {
+            let profiles = catalog.profiles.values().map(|profile| &**profile);
+            catalog.faults.extend(misplaced::faults(folder, profiles, &catalog.versions));
+        }
         catalog
     }
 
@@ -194,8 +199,8 @@ impl Catalog {
     /// [`NotReady`] says what is missing.
     pub fn ready(&self, profile: &str, version: &str) -> Result<&Version, NotReady> {
         let version = self.chosen(profile, version)?;
-        match version.sets.iter().find(|set| !set.missing.is_empty()) {
-            Some(set) if version.sets.iter().all(|set| !set.missing.is_empty()) => {
+        match version.sets.iter().find(|set| !set.is_complete()) {
+            Some(set) if version.sets.iter().all(|set| !set.is_complete()) => {
                 Err(NotReady::incomplete(version, set))
             }
             _ => Ok(version),
@@ -214,7 +219,7 @@ impl Catalog {
     ) -> Result<(&Version, &FileSet), NotReady> {
         let version = self.chosen(profile, version)?;
         match version.set(arch) {
-            Some(set) if set.missing.is_empty() => Ok((version, set)),
+            Some(set) if set.is_complete() => Ok((version, set)),
             Some(set) => Err(NotReady::incomplete(version, set)),
             None => Err(NotReady::Arch {
                 profile: profile.to_owned(),
@@ -240,8 +245,12 @@ impl Catalog {
     /// What `current` means: as the text file or the link of that name says, or the only version that is there.
     pub(super) fn current(&self, profile: &Profile) -> Result<String, NotReady> {
         let text = |name: &[&str]| Some(&**self.file(name)?.text()?);
-        let flat = || text(&["current"]).filter(|_| profile.flat);
-        let named = text(&[&profile.name, "current"]).or_else(flat).map(str::trim);
+        // Windows hides the extension that its editor appends.
+        let word = |above: &[&str]| {
+            ["current", "current.txt"].into_iter().find_map(|name| text(&[above, &[name]].concat()))
+        };
+        let flat = || word(&[]).filter(|_| profile.flat);
+        let named = word(&[&profile.name]).or_else(flat).map(str::trim);
         if let Some(name) = named.filter(|name| !name.is_empty()) {
             return Ok(name.to_owned());
         }

@@ -79,7 +79,7 @@ pub struct Rules<'a> {
 pub fn version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Result<Imported, ImportError> {
     let (profile, name) = (&version.profile.name, &version.name);
     let target = rules.to.join(profile).join(name);
-    let sets: Vec<&FileSet> = version.sets.iter().filter(|set| set.missing.is_empty()).collect();
+    let sets: Vec<&FileSet> = version.sets.iter().filter(|set| set.is_complete()).collect();
     let files: BTreeMap<String, &Found> = sets.iter().flat_map(|set| files_of(version, set)).collect();
     let mut imported = Imported { folder: target.clone(), was_there: true, left_out: Vec::new() };
     if is_there(&target, &files, bars)? {

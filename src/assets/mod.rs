@@ -14,6 +14,7 @@ pub mod keys;
 pub mod locate;
 pub mod manifest;
 pub mod menus;
+mod misplaced;
 pub mod openpgp;
 mod proofs;
 mod ready;

@@ -20,7 +20,7 @@ impl Catalog {
         let mut jobs: Vec<(bool, Job)> = Vec::new();
         for version in self.versions.iter() {
             let is_current = self.current(&version.profile).is_ok_and(|current| current == version.name);
-            let complete = version.sets.iter().filter(|set| set.missing.is_empty());
+            let complete = version.sets.iter().filter(|set| set.is_complete());
             for file in complete.flat_map(FileSet::all_files).filter(|file| !file.with_loaders) {
                 let job = Job::new(version, file, &self.keys);
                 if !self.findings.contains_key(&job.subject) {

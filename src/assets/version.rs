@@ -1,6 +1,6 @@
 //! Versions: the files of one release of one operating system, and whether all are there.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use crate::{
     assets::{
@@ -41,6 +41,8 @@ pub struct FileSet {
     pub companions: Vec<Found>,
     /// Needed files that are not there, or empty (the first moment of a copy).
     pub missing: Vec<String>,
+    /// Files of which it can have one only, where several are there.
+    pub surplus: Vec<String>,
     /// The `version.txt` among them.
     pub version_file: Option<Found>,
 }
@@ -135,6 +137,19 @@ pub enum NotReady {
         /// Why.
         reason: String,
     },
+    /// Several files are there of which one is meant.
+    #[error(
+        "{profile} {version} has several images ({files}), and nobody can tell which is meant; put each into a version's \
+         folder of its own"
+    )]
+    Surplus {
+        /// The profile.
+        profile: String,
+        /// The version.
+        version: String,
+        /// The files.
+        files: String,
+    },
     /// A file is missing.
     #[error("{profile} {version} is incomplete: {missing} not there")]
     Incomplete {
@@ -148,8 +163,12 @@ pub enum NotReady {
 }
 
 impl NotReady {
-    /// What this set lacks.
+    /// What this set lacks, or has too much of.
     pub fn incomplete(version: &Version, set: &FileSet) -> NotReady {
+        if set.missing.is_empty() {
+            let (profile, version) = (version.profile.name.clone(), version.name.clone());
+            return NotReady::Surplus { profile, version, files: set.surplus.join(", ") };
+        }
         NotReady::Incomplete {
             profile: version.profile.name.clone(),
             version: version.name.clone(),
@@ -168,7 +187,7 @@ impl Version {
     pub(super) fn offer(&mut self, set: FileSet) {
         match self.sets.iter_mut().find(|known| known.arch == set.arch) {
             None => self.sets.push(set),
-            Some(known) if !known.missing.is_empty() && set.missing.is_empty() => *known = set,
+            Some(known) if !known.is_complete() && set.is_complete() => *known = set,
             Some(_) => {}
         }
     }
@@ -193,6 +212,7 @@ impl FileSet {
             variants: Vec::new(),
             companions: Vec::new(),
             missing: Vec::new(),
+            surplus: Vec::new(),
             version_file: folder.get(&[base.as_slice(), &["version.txt".to_owned()]].concat()).cloned(),
         };
         let file = |spec: &FileSpec, found: &Found| File {
@@ -206,6 +226,7 @@ impl FileSet {
             let found = if spec.with_loaders {
                 names.iter().find_map(|name| loaders.get(&segments(name)))
             } else {
+                set.surplus.extend(several(folder, &base, &names));
                 names.iter().find_map(|name| in_folder(folder, &base, name))
             };
             match found.filter(|found| found.len > 0) {
@@ -221,6 +242,11 @@ impl FileSet {
         set.variants.retain(|file| !own(&file.found));
         set.companions = set.beside_files(folder);
         set.files.iter().any(|file| !file.with_loaders).then_some(set)
+    }
+
+    /// Whether all that is needed is there, once.
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.surplus.is_empty()
     }
 
     /// What vouches for its files, and what is called as if it did.
@@ -268,6 +294,14 @@ fn in_folder<'f>(folder: &'f Folder, base: &[String], name: &str) -> Option<&'f 
         return inside(folder, base, name).next();
     }
     folder.get(&[base, &segments(name)].concat())
+}
+
+/// The names of the files that patterns mean, if there are several of them.
+fn several(folder: &Folder, base: &[String], patterns: &[String]) -> Vec<String> {
+    let patterns = patterns.iter().filter(|pattern| pattern.contains('*'));
+    let found = patterns.flat_map(|pattern| inside(folder, base, pattern).collect::<Vec<_>>());
+    let names: BTreeSet<&str> = found.filter(|found| found.len > 0).map(Found::own_name).collect();
+    if names.len() < 2 { Vec::new() } else { names.into_iter().map(str::to_owned).collect() }
 }
 
 /// The files in the folder `base` that a pattern means.

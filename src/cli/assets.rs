@@ -22,7 +22,7 @@ use crate::{
         folder::Found,
         import::{self, Imported, Other, Rules},
         scan, verify,
-        version::Version,
+        version::{NotReady, Version},
     },
     config::{self, Settings, Verify},
     progress::{Bars, Progress},
@@ -169,6 +169,9 @@ fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
     let target = place.destination(to)?;
     // A disk has its set in rackberry/, or at its top as in 2016.
     let from = scan::scan(&[path.join("rackberry"), path.to_owned()], &place.loaders, None);
+    for fault in from.faults() {
+        println!("{fault}");
+    }
     let bars = Bars::default();
     import_others(&from.below(&["keys"]), &target, &bars)?;
     // Those that came with the disk count for what is on it, as they do where it is served.
@@ -205,9 +208,12 @@ fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
 /// Whether a version is here now; nothing where it is not complete.
 fn import_version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Option<bool> {
     let name = format!("{} {}", version.profile.name, version.name);
-    if version.sets.iter().all(|set| !set.missing.is_empty()) {
+    if version.sets.iter().all(|set| !set.is_complete()) {
         let missing: Vec<String> = version.sets.iter().flat_map(|set| set.missing.clone()).collect();
-        println!("{name}: incomplete, left out: {} not there", missing.join(", "));
+        match version.sets.first() {
+            Some(set) if missing.is_empty() => println!("left out: {}", NotReady::incomplete(version, set)),
+            _ => println!("{name}: incomplete, left out: {} not there", missing.join(", ")),
+        }
         return None;
     }
     match import::version(version, rules, bars) {

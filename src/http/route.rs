@@ -198,6 +198,8 @@ fn meaning(mut segments: Vec<String>, folder: bool, query: Option<&str>) -> Resu
         ["api", ..] => Err(not_found()),
         ["cloud-config" | "cloud-configs" | "profile", "install.sh"] => Ok(Route::InstallScript),
         ["profile", _] => Ok(Route::ProfileText(segments.swap_remove(1))),
+        // What an installer's answers name beside themselves.
+        ["profile", _, ..] => Ok(Route::ConfigFile(segments.split_off(1))),
         ["cloud-config" | "cloud-configs", name] => {
             Ok(node_config(name).unwrap_or_else(|| Route::ConfigFile(segments.split_off(1))))
         }

@@ -3,6 +3,7 @@
 use saphyr::LoadableYamlNode as _;
 use serde_json::Value;
 
+use super::preseed;
 use crate::profiles::ConfigKind;
 
 /// Why a configuration can't be used.
@@ -43,6 +44,9 @@ pub enum ConfigError {
         /// The line.
         text: String,
     },
+    /// It would be taken for that of the script which the appliance adds.
+    #[error("preseed/run/checksum would be taken for rackberry's own script, too; leave it out")]
+    RunChecksum,
 }
 
 /// What a configuration says of itself.
@@ -76,7 +80,7 @@ fn examine(kind: ConfigKind, text: &str, whole: bool) -> Result<Facts, ConfigErr
     match kind {
         ConfigKind::Ignition => ignition(text).map(|format| Facts { format: Some(format) }),
         ConfigKind::CloudConfig => cloud_config(text, whole).map(|format| Facts { format }),
-        ConfigKind::Preseed => preseed(text).map(|()| Facts::default()),
+        ConfigKind::Preseed => preseed::check(text).map(|()| Facts::default()),
     }
 }
 
@@ -159,26 +163,6 @@ fn cloud_config(text: &str, whole: bool) -> Result<Option<String>, ConfigError> 
     }
 }
 
-/// The types that debconf knows (debconf-devel(7)), and `seen`, which d-i's preseed takes in their place.
-const TYPES: [&str; 10] =
-    ["string", "boolean", "select", "multiselect", "note", "text", "password", "title", "error", "seen"];
-
-fn preseed(text: &str) -> Result<(), ConfigError> {
-    let mut continued = false;
-    for (number, line) in text.lines().enumerate() {
-        let is_start = !std::mem::replace(&mut continued, line.ends_with('\\'));
-        let words: Vec<&str> = line.split_whitespace().collect();
-        if !is_start || words.is_empty() || line.trim_start().starts_with('#') {
-            continue;
-        }
-        if words.len() < 3 || !TYPES.contains(&words[2]) {
-            let text = line.chars().take(60).collect();
-            return Err(ConfigError::Preseed { line: number + 1, text });
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,15 +239,5 @@ mod tests {
             let error = check(ConfigKind::CloudConfig, text).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn preseed_lines_are_answers() {
-        let check = |text: &str| check(ConfigKind::Preseed, text).map(drop);
-        assert_eq!(
-            check("# c\n\nd-i mirror/country string manual\nd-i a/b string \\\n  x \\\n  y\n"),
-            Ok(())
-        );
-        assert!(check("d-i mirror/country manual\n").unwrap_err().to_string().starts_with("line 1"));
     }
 }

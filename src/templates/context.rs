@@ -38,6 +38,8 @@ pub struct Context {
     pub config_kind: Option<&'static str>,
     /// The node's configuration, in templates of profiles.
     pub config: String,
+    /// What it answers, by question, where it is for Debian's installer.
+    pub answers: BTreeMap<String, String>,
     /// The command that writes the disk, in install scripts.
     pub command: String,
 }

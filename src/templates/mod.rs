@@ -5,6 +5,7 @@
 
 mod check;
 mod context;
+mod preseed;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, syntax::SyntaxConfig,
 
 pub use check::{ConfigError, Facts, check, check_large};
 pub use context::{Context, FileFacts, NodeFacts};
+pub use preseed::answers;
 
 /// A text that a template may include.
 #[derive(Debug, Clone, PartialEq, Eq)]

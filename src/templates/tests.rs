@@ -27,6 +27,7 @@ fn context() -> Context {
         hands_keys: false,
         config_kind: None,
         config: String::new(),
+        answers: BTreeMap::new(),
         command: "it's".into(),
     }
 }

@@ -57,6 +57,7 @@ fn every_documented_url_means_what_it_should() {
         ("/Cloud-Config/Install.SH", Route::InstallScript),
         ("/profile/install.sh", Route::InstallScript),
         ("/profile/live.ign", Route::ProfileText("live.ign".into())),
+        ("/profile/scripts/run.sh", other(&["scripts", "run.sh"])),
         ("/cloud-configs/install.sh", Route::InstallScript),
         ("/static/cloud-config/install.sh", Route::InstallScript),
         ("/static/cloud-configs/install.sh", Route::InstallScript),
