@@ -91,8 +91,16 @@ fn what_is_no_text_is_called_by_its_name_with_the_remedy() {
             "it has no \"ignition\"",
         ),
     ] {
+        // The system's own, so that it is somebody's.
+        let extension = name.split_once('.').unwrap().1;
+        desk.write(&format!("cloud-configs/flatcar.{extension}"), &content);
+        says(&desk.check(""), &format!("cloud-configs/flatcar.{extension}"), words);
+        fs::remove_file(desk.path(&format!("cloud-configs/flatcar.{extension}"))).unwrap();
+        // Nobody's: it need not be a configuration.
         desk.write(&format!("cloud-configs/{name}"), content);
-        says(&desk.check(""), &format!("cloud-configs/{name}"), words);
+        let said = desk.check("");
+        let line = said.lines().find(|line| line.contains(&format!("cloud-configs/{name}:"))).unwrap();
+        assert!(line.contains("belongs to nobody"), "{said}");
     }
     // A README is no key, and no fault; a key that is none is.
     desk.write("keys/README.txt", "Keys go here.");

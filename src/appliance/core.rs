@@ -49,6 +49,8 @@ pub struct Appliance {
     pub(super) unwritable: Option<String>,
     /// What is wrong with configured nodes' configurations, or missing.
     pub(super) config_faults: BTreeMap<Mac, String>,
+    /// What should be known of files in cloud-configs/ and of menus; found once, because there may be many.
+    pub(super) file_warnings: Vec<String>,
     pub(super) trails: Trails,
     /// When time last passed for those who show the nodes: a silence is seen by nobody's message.
     looked: Time,
@@ -93,6 +95,7 @@ impl Appliance {
             last_arming: 0,
             unwritable: None,
             config_faults: BTreeMap::new(),
+            file_warnings: Vec::new(),
             trails: Trails::default(),
             looked: now,
             tokens: Tokens::new(secret),
@@ -147,6 +150,7 @@ impl Appliance {
     fn look_at_configs(&mut self, now: Time) {
         let listed = self.settings.nodes.iter().filter_map(|node| node.macs.first());
         self.config_faults = listed.filter_map(|mac| Some((*mac, self.config_fault(*mac, now)?))).collect();
+        self.file_warnings = self.config_warnings();
     }
 
     fn config_fault(&self, mac: Mac, now: Time) -> Option<String> {

@@ -38,8 +38,9 @@ impl Appliance {
                 Some(words) => fates.faults.push(say(words)),
                 None => fates.notes.push(say(self.fate(file, &users))),
             }
-            // Those of listed nodes are told of with their nodes.
-            if !users.contains_key(&file.found.path.display().to_string()) {
+            // Those of listed nodes are told of with their nodes; what is nobody's need not be a configuration.
+            let is_users = users.contains_key(&file.found.path.display().to_string());
+            if !is_users && file.whose().is_some_and(|(whose, _)| self.is_somebodys(&whose)) {
                 fates.faults.extend(static_fault(file).map(say));
             }
             fates.warnings.extend(template_warning(file).map(say));
@@ -80,6 +81,18 @@ impl Appliance {
         let same = |file: &ConfigFile| file.found.path.parent().map(std::path::Path::to_owned);
         (same(file) == same(other))
             .then(|| format!("is passed over, because {} has the same meaning; remove one", other.path()))
+    }
+
+    /// Whether there is somebody of this name.
+    fn is_somebodys(&self, whose: &Whose) -> bool {
+        match whose {
+            Whose::Machine(_) => true,
+            Whose::Named(name) => {
+                name == "default"
+                    || self.settings.nodes.iter().any(|node| folded(&node.name) == *name)
+                    || self.catalog.profiles().any(|profile| folded(&profile.name) == *name)
+            }
+        }
     }
 
     fn fate(&self, file: &ConfigFile, users: &BTreeMap<String, Vec<Mac>>) -> String {

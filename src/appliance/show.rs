@@ -85,7 +85,7 @@ impl Appliance {
         }
         warnings.extend(self.other_server());
         warnings.extend(self.catalog.faults().cloned());
-        warnings.extend(self.config_warnings());
+        warnings.extend(self.file_warnings.iter().cloned());
         warnings
             .extend(self.config_faults.iter().map(|(mac, fault)| format!("{}: {fault}", self.label(*mac))));
         warnings

@@ -167,6 +167,11 @@ impl Folder {
         self.files.values()
     }
 
+    /// Every file, with its name as it compares.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&Name, &Found)> {
+        self.files.iter()
+    }
+
     /// The files in the folder `base` and deeper.
     pub fn below<'f>(&'f self, base: &[impl AsRef<str>]) -> Box<dyn Iterator<Item = &'f Found> + 'f> {
         let Some(base) = key(base) else { return Box::new(std::iter::empty()) };

@@ -47,14 +47,13 @@ fn elsewhere(folder: &Folder, profile: &Profile, known: &BTreeSet<Name>) -> Vec<
         return Vec::new();
     }
     let mut places: BTreeMap<Name, (BTreeSet<usize>, &Found)> = BTreeMap::new();
-    for found in folder.all() {
-        let Some((last, above)) = found.name.split_last() else { continue };
-        let Some(number) = needed.iter().position(|pattern| matches(pattern, &folded(last))) else {
-            continue;
-        };
-        let is_ours = above.first().is_some_and(|top| is_reserved(top));
-        let Some(place) = key(above).filter(|place| !is_ours && !known.contains(place)) else { continue };
-        places.entry(place).or_insert_with(|| (BTreeSet::new(), found)).0.insert(number);
+    for (key, found) in folder.entries() {
+        let Some((last, place)) = key.split_last() else { continue };
+        let Some(number) = needed.iter().position(|pattern| matches(pattern, last)) else { continue };
+        let is_ours = place.first().is_some_and(|top| is_reserved(top));
+        if !is_ours && !known.contains(place) {
+            places.entry(place.to_vec()).or_insert_with(|| (BTreeSet::new(), found)).0.insert(number);
+        }
     }
     // One file alone may be anything.
     let places = places.into_values().filter(|(numbers, _)| numbers.len() > 1);

@@ -286,10 +286,11 @@ impl FileSpec {
 
     /// The names that the signature of its file called `name` may have.
     pub fn signatures(&self, name: &str, version: &str, arch: &str) -> Vec<String> {
-        if self.signatures.is_empty() {
-            return SIGNATURES.map(|extension| format!("{name}.{extension}")).to_vec();
-        }
-        self.signatures.iter().map(|name| fill(name, version, arch)).collect()
+        let own = self.signatures.iter().map(|name| fill(name, version, arch));
+        let usual = SIGNATURES.iter().map(|extension| format!("{name}.{extension}"));
+        let mut names: Vec<String> = own.collect();
+        names.extend(usual.filter(|name| !self.signatures.contains(name)));
+        names
     }
 }
 
