@@ -30,6 +30,8 @@ pub struct Reference {
 pub struct Menus {
     /// Paths of files that may be asked for, as they compare.
     files: BTreeSet<Name>,
+    /// Folders that menus say modules are in.
+    folders: BTreeSet<Name>,
     /// Each menu that was read, by its path, with what it names.
     pub read: BTreeMap<String, Vec<Reference>>,
 }
@@ -54,6 +56,8 @@ impl Menus {
                 continue;
             }
             let references = references(text);
+            let folders = module_folders(text).filter(|folder| !is_reserved(&folder[0]));
+            menus.folders.extend(folders.filter_map(|folder| key(&folder)));
             for reference in &references {
                 for path in reference.paths() {
                     let Some(target) = find(&path).filter(|_| may_belong(&path)) else { continue };
@@ -71,7 +75,8 @@ impl Menus {
 
     /// Modules load others from beside themselves, which no menu names.
     fn add_modules(&mut self, modules: &[&Found]) {
-        let folders: BTreeSet<Name> = self.files.iter().filter(|file| is_module(file)).map(above).collect();
+        let named = self.files.iter().filter(|file| is_module(file)).map(above);
+        let folders: BTreeSet<Name> = named.chain(self.folders.iter().cloned()).collect();
         let keys = modules.iter().filter_map(|found| key(&found.name)).filter(is_module);
         let belongs = |file: &Name| file.len() == 1 || folders.contains(&above(file));
         let beside: Vec<Name> = keys.filter(belongs).collect();
@@ -115,6 +120,18 @@ impl Reference {
         let ends: &[&str] = if last.contains('.') { &[""] } else { &["", ".cbt", ".0", ".com", ".c32"] };
         ends.iter().map(|end| [folders, &[format!("{last}{end}")]].concat()).collect()
     }
+}
+
+/// The folders that `PATH` names.
+fn module_folders(text: &str) -> impl Iterator<Item = Name> {
+    let lines = text.lines().filter_map(|line| {
+        let line = line.trim_start();
+        line.get(..5).filter(|word| word.eq_ignore_ascii_case("path ")).and(line.get(5..))
+    });
+    let folders = lines.flat_map(|folders| folders.split([':', ' ', '\t']));
+    let segments =
+        |folder: &str| folder.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    folders.map(segments).filter(|folder: &Name| !folder.is_empty())
 }
 
 /// The files that a menu's text names.
@@ -264,7 +281,7 @@ LABEL else
                 found("pxelinux.cfg/default", DEFAULT),
                 found(
                     "PXELINUX.CFG/Rack.cfg",
-                    "INCLUDE nested/more.cfg\nKERNEL keys/secret.asc\nKERNEL Rackberry.toml\n",
+                    "INCLUDE nested/more.cfg\nPath keys:/modules/bios/\nKERNEL keys/secret.asc\nKERNEL Rackberry.toml\n",
                 ),
                 found("pxelinux.cfg/help/one.txt", ""),
                 found("nested/more.cfg", "KERNEL deep/linux\nINCLUDE pxelinux.cfg/default\n"),
@@ -277,6 +294,8 @@ LABEL else
                 found("vesamenu.c32", ""),
                 found("libutil.c32", ""),
                 found("elsewhere/libcom32.c32", ""),
+                found("Modules/bios/libgpl.c32", ""),
+                found("keys/secret.c32", ""),
                 found("keys/secret.asc", ""),
                 found("rackberry.toml", ""),
                 found("photo.jpg", ""),
@@ -296,14 +315,20 @@ LABEL else
             "memtest.0",
             "menu.c32",
             "libutil.c32",
+            "modules/bios/libgpl.c32",
             // It is what a menu of theirs says.
             "rackberry.toml",
         ] {
             assert!(has(path), "{path}");
         }
-        for path in
-            ["deep/other", "keys/secret.asc", "photo.jpg", "elsewhere/libcom32.c32", "images/coreos/a.gz"]
-        {
+        for path in [
+            "deep/other",
+            "keys/secret.asc",
+            "keys/secret.c32",
+            "photo.jpg",
+            "elsewhere/libcom32.c32",
+            "images/coreos/a.gz",
+        ] {
             assert!(!has(path), "{path}");
         }
         assert_eq!(menus.read.len(), 3);
