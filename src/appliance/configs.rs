@@ -1,7 +1,11 @@
 //! The files in cloud-configs/: a node's own configuration, and what else may be asked for there.
 
 use crate::{
-    appliance::{Answer, Appliance, Refusal, fetch, texts::Order},
+    appliance::{
+        Answer, Appliance, Outcome, Refusal,
+        fetch::{self, Asker},
+        texts::Order,
+    },
     assets::{
         configs::{ConfigFile, ConfigName},
         folder::{Content, Found},
@@ -120,6 +124,40 @@ impl Appliance {
             Some(if included.is_template { Piece::Template(text) } else { Piece::Plain(text) })
         };
         templates::render(&path, text, find, &context).map_err(|error| format!("cloud-configs/{error}"))
+    }
+
+    /// Answers a request for another file of cloud-configs/.
+    pub(super) fn config_answer(
+        &mut self,
+        asker: Asker,
+        head: bool,
+        path: &[String],
+        now: Time,
+        out: &mut Outcome,
+    ) -> Result<Answer, Refusal> {
+        let mac = self.pass(asker, &format!("cloud-configs/{}", path.join("/")), now)?;
+        let answer = self.config_file(mac, path, now)?;
+        self.saw_config(mac, head, now, out);
+        Ok(answer)
+    }
+
+    /// Answers a request for a text that a node's profile makes for it, or for a file that such a text names beside
+    /// itself.
+    pub(super) fn profile_answer(
+        &mut self,
+        asker: Asker,
+        head: bool,
+        name: String,
+        now: Time,
+        out: &mut Outcome,
+    ) -> Result<Answer, Refusal> {
+        let mac = self.pass(asker, &format!("profile/{name}"), now)?;
+        let answer = match self.granted(mac, |a, order| a.profile_text(order, &name, now))? {
+            Some(text) => fetch::plain(text.map_err(Refusal::Conflict)?),
+            None => self.config_file(mac, &[name], now)?,
+        };
+        self.saw_config(mac, head, now, out);
+        Ok(answer)
     }
 
     /// Another file of cloud-configs/, for a node that may install: what belongs to no other node.

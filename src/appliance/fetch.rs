@@ -89,23 +89,8 @@ impl Appliance {
                 self.saw_config(mac, head, now, out);
                 Ok(answer)
             }
-            Route::ProfileText(name) => {
-                let mac = self.pass(asker, &format!("profile/{name}"), now)?;
-                let text = self.granted(mac, |a, order| a.profile_text(order, &name, now))?;
-                // Texts of the profile's name files beside themselves.
-                let answer = match text {
-                    Some(text) => plain(text.map_err(Refusal::Conflict)?),
-                    None => self.config_file(mac, &[name], now)?,
-                };
-                self.saw_config(mac, head, now, out);
-                Ok(answer)
-            }
-            Route::ConfigFile(path) => {
-                let mac = self.pass(asker, &format!("cloud-configs/{}", path.join("/")), now)?;
-                let answer = self.config_file(mac, &path, now)?;
-                self.saw_config(mac, head, now, out);
-                Ok(answer)
-            }
+            Route::ProfileText(name) => self.profile_answer(asker, head, name, now, out),
+            Route::ConfigFile(path) => self.config_answer(asker, head, &path, now, out),
             Route::NodeConfig(mac, kind) => {
                 self.only_own(asker, mac)?;
                 let mac = self.pass(asker, "its configuration", now)?;
@@ -125,7 +110,7 @@ impl Appliance {
         }
     }
 
-    fn saw_config(&mut self, mac: Mac, head: bool, now: Time, out: &mut Outcome) {
+    pub(super) fn saw_config(&mut self, mac: Mac, head: bool, now: Time, out: &mut Outcome) {
         if !head {
             let update = self.nodes.saw(mac, Sign::Config, false, now);
             self.note(update, out);

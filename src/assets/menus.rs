@@ -268,14 +268,14 @@ LABEL else
         assert!(references("KERNEL 10.0.0.1::vmlinuz")[0].paths().is_empty());
     }
 
-    #[test]
-    fn what_the_menus_name_belongs_to_them_and_nothing_else() {
+    /// A disk with menus, what they name, and what they don't.
+    fn disk() -> Folder {
         let found = |name: &str, text: &str| {
             let name: Vec<String> = name.split('/').map(str::to_owned).collect();
             let content = if text.is_empty() { Content::Unread } else { Content::Text(text.into()) };
             Found { path: name.join("/").into(), name, content, ..Found::default() }
         };
-        let folder = Folder::new(
+        Folder::new(
             "usb".into(),
             [
                 found("pxelinux.cfg/default", DEFAULT),
@@ -300,7 +300,12 @@ LABEL else
                 found("rackberry.toml", ""),
                 found("photo.jpg", ""),
             ],
-        );
+        )
+    }
+
+    #[test]
+    fn what_the_menus_name_belongs_to_them_and_nothing_else() {
+        let folder = disk();
         let own: Vec<&Found> = folder.below(&[FOLDER]).collect();
         let all: Vec<&Found> = folder.all().collect();
         let menus = Menus::new(&own, &all, |path| folder.get(path));

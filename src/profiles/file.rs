@@ -146,14 +146,6 @@ pub fn parse(name: &str, text: &str, files: &BTreeMap<String, Arc<str>>) -> Resu
         None if script == SHARED_SCRIPT.0 => Ok(SHARED_SCRIPT.1.to_owned()),
         None => Err(ProfileError::Invalid(format!("its script {script} is not there"))),
     });
-    let mirror = raw.mirror.map(|mirror| {
-        let find = match (mirror.current.key, mirror.current.pointer) {
-            (Some(key), None) => FindCurrent::Key(key),
-            (None, Some(pointer)) => FindCurrent::Pointer(pointer),
-            _ => return Err(ProfileError::Invalid("mirror.current needs either key or pointer".into())),
-        };
-        Ok(Mirror { files: mirror.files, current: mirror.current.path, find })
-    });
     Ok(Profile {
         name: name.to_owned(),
         title: raw.title,
@@ -172,7 +164,7 @@ pub fn parse(name: &str, text: &str, files: &BTreeMap<String, Arc<str>>) -> Resu
             .map(|RawArch { name, folder, mirror }| Architecture { name, folder, mirror })
             .collect(),
         files: specs,
-        mirror: mirror.transpose()?,
+        mirror: raw.mirror.map(Mirror::try_from).transpose()?,
         start_install: raw.start.install,
         start_live: raw.start.live,
         script: script.transpose()?,
@@ -200,6 +192,19 @@ fn minutes(text: &str) -> Result<Duration, ProfileError> {
     number.map(|number| Duration::from_secs(60 * number)).ok_or_else(|| {
         ProfileError::Invalid(format!("install.silence = {text:?} is no number of minutes, like \"30m\""))
     })
+}
+
+impl TryFrom<RawMirror> for Mirror {
+    type Error = ProfileError;
+
+    fn try_from(raw: RawMirror) -> Result<Mirror, ProfileError> {
+        let find = match (raw.current.key, raw.current.pointer) {
+            (Some(key), None) => FindCurrent::Key(key),
+            (None, Some(pointer)) => FindCurrent::Pointer(pointer),
+            _ => return Err(ProfileError::Invalid("mirror.current needs either key or pointer".into())),
+        };
+        Ok(Mirror { files: raw.files, current: raw.current.path, find })
+    }
 }
 
 impl From<RawFile> for FileSpec {
