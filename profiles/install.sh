@@ -12,14 +12,18 @@ version='{{ version | quoted }}'
 kind='{{ config_kind or "" }}'
 # Whether the image comes from the appliance, which lets it go to machines that may install only.
 has_image='{{ "yes" if files.image else "" }}'
+# Whether its installer is handed the keys that signed the image, as the file $keys.
+has_keys='{{ "yes" if hands_keys else "" }}'
 # What writes the disk.
 command='{{ command | quoted }}'
 
 stage=configuring
 mac=''
 finished=''
+reason=''
 log=/tmp/rackberry-install.log
 config=/tmp/rackberry-config
+keys=/tmp/rackberry-keys.asc
 : >"$log"
 
 say() {
@@ -171,19 +175,30 @@ names_of_disks() {
   echo "${found:- no disk}" | sed 's/^ //'
 }
 
-# A switch port that waits for spanning tree, or an appliance that restarts, is worth some patience; a
+# get URL FILE WHAT: a switch port that waits for spanning tree, or an appliance that restarts, is worth some patience; a
 # refusal is not, but wget does not tell the two apart.
-fetch_config() {
-  url=$server/cloud-config/$mac
+get() {
   for pause in 2 4 8 0; do
-    fetch "$url" "$config" && break
+    fetch "$1" "$2" && break
     case $pause$reason in
-      0* | *40[0-9]*) fail "no configuration at $url: $reason" ;;
+      0* | *40[0-9]*) fail "no $3 at $1: $reason" ;;
     esac
-    say "no configuration yet: $reason"
+    say "no $3 yet: $reason"
     sleep "$pause"
   done
-  [ -s "$config" ] || fail "the configuration at $url is empty"
+  [ -s "$2" ] || fail "the $3 at $1 is empty"
+}
+
+# The line of the installer's output that says why it failed: the last one is often only about its own end.
+why() {
+  said=$(tr '\r' '\n' <"$log" | grep -v -e '^ *$' -e '^rackberry:' -e '^Error: return code' -e 'bytes were erased')
+  for words in 'gpg: BAD signature' 'gpg: .*No public key' 'No space left' 'Input/output error'; do
+    line=$(printf '%s\n' "$said" | grep -e "$words" | tail -n 1)
+    [ -z "$line" ] || break
+  done
+  [ -n "$line" ] || line=$(printf '%s\n' "$said" | tail -n 1)
+  line=${line#"$1: "}
+  printf '%s' "${line#"$(command -v "$1"): "}" | cut -c 1-300
 }
 
 find_mac
@@ -191,7 +206,8 @@ find_mac
 say "installing $version from $server"
 find_disk
 report configuring true "target $disk"
-[ -z "$kind" ] || fetch_config
+[ -z "$kind" ] || get "$server/cloud-config/$mac" "$config" configuration
+[ -z "$has_keys" ] || get "$server/profile/keys.asc" "$keys" 'signing keys'
 
 stage=installing
 # An installer that has its image already must ask for leave.
@@ -216,9 +232,8 @@ for pause in 5 15 0; do
   sleep "$pause"
 done
 if [ "$status" != 0 ]; then
-  reason=$(grep -v '^ *$' "$log" | tail -n 1 | cut -c 1-300)
   installer=${command%% *}
-  fail "${reason#"$installer: "} ($installer ended with ${status:-no status})"
+  fail "$(why "$installer") ($installer ended with ${status:-no status})"
 fi
 
 stage=written

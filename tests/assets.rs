@@ -32,23 +32,42 @@ fn file(net: &Net, name: &str) -> PathBuf {
 
 /// Waits until arming is refused with these words.
 fn refused(service: &Service, words: &str) {
-    wait_until(&format!("arming is refused because {words:?}"), SOON, || {
-        let output = service.try_cli(&["arm"]);
+    node_refused(service, &[], words);
+}
+
+/// The same, for these nodes.
+fn node_refused(service: &Service, nodes: &[&str], words: &str) {
+    let said = std::cell::RefCell::new(String::new());
+    let order = [&["arm"], nodes].concat();
+    let holds = || {
+        let output = service.try_cli(&order);
         if output.status.success() {
             service.cli(&["disarm"]);
         }
-        String::from_utf8_lossy(&output.stderr).contains(words)
-    });
+        *said.borrow_mut() = String::from_utf8_lossy(&output.stderr).into_owned();
+        said.borrow().contains(words)
+    };
+    let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        wait_until(&format!("{nodes:?} is refused because {words:?}"), SOON, holds);
+    }));
+    assert!(refused.is_ok(), "it was: {}", said.borrow());
 }
 
 /// Waits until it can be armed.
 fn armed(service: &Service) {
+    node_armed(service, &[]);
+}
+
+fn node_armed(service: &Service, nodes: &[&str]) {
     let said = std::cell::RefCell::new(String::new());
-    wait_until("it can be armed", SOON, || {
-        let output = service.try_cli(&["arm"]);
-        *said.borrow_mut() = String::from_utf8_lossy(&output.stderr).into_owned();
-        output.status.success()
-    });
+    let armed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        wait_until("it can be armed", SOON, || {
+            let output = service.try_cli(&[&["arm"], nodes].concat());
+            *said.borrow_mut() = String::from_utf8_lossy(&output.stderr).into_owned();
+            output.status.success()
+        });
+    }));
+    assert!(armed.is_ok(), "{nodes:?}: {}", said.borrow());
     service.cli(&["disarm"]);
 }
 
@@ -56,7 +75,6 @@ fn armed(service: &Service) {
 fn only_what_a_known_key_signed_can_be_armed() {
     let net = Net::new();
     small_system(&net);
-    fs::remove_file(file(&net, "image.bin.bz2.sig")).unwrap();
     let service = Service::start_strict(&net, "");
     refused(&service, "coreos_production_pxe.vmlinuz has no signature");
     let (maker, other) =
@@ -89,6 +107,126 @@ fn only_what_a_known_key_signed_can_be_armed() {
     drop(service);
     let service = Service::start_strict(&net, "");
     service.cli(&["arm"]);
+}
+
+/// That nobody vouches for a file may be let pass; that it is another file than somebody vouches for, never.
+#[test]
+fn what_is_proven_wrong_is_armed_under_no_configuration() {
+    let net = Net::new();
+    small_system(&net);
+    let service = Service::start(&net, "");
+    armed(&service);
+    let (image, folder) = (file(&net, "image.bin.bz2"), net.path("assets/coreos/1010.5.0"));
+    let whole = fs::read(&image).unwrap();
+    let maker = Signer::new("maker", "20160401", "never");
+    maker.sign("20160501", &image);
+    fs::write(&image, &whole[..whole.len() / 2]).unwrap();
+    service.wait_for("nobody known vouches for it: it is signed by key", SOON);
+    armed(&service);
+    // With the key at hand, it is known to be half of what was signed.
+    maker.publish(&net.path("assets/keys/maker.asc"));
+    refused(&service, "coreos_production_image.bin.bz2: the file is not the one that key");
+    fs::write(format!("{}.sig", image.display()), "404 Not Found\n").unwrap();
+    refused(&service, "coreos_production_image.bin.bz2: the signature can't be read");
+    // A list that nobody signed tells of damage all the same.
+    fs::remove_file(format!("{}.sig", image.display())).unwrap();
+    net.run(&format!("cd {} && sha256sum *.bz2 >SHA256SUMS", folder.display()));
+    armed(&service);
+    fs::write(&image, &whole).unwrap();
+    refused(&service, "coreos_production_image.bin.bz2: its SHA256 is");
+}
+
+/// Three systems, each signed by somebody with a key of their own, with the built-in profiles.
+fn three_systems(net: &Net, maker: &Signer) {
+    for (family, version) in [("coreos", "1010.5.0"), ("flatcar", "4230.2.0")] {
+        for name in FILES {
+            let file = net.write(&format!("assets/{family}/{version}/{family}_production_{name}"), name);
+            maker.sign("20160501", &file);
+        }
+    }
+    for name in
+        ["live-kernel.x86_64", "live-initramfs.x86_64.img", "live-rootfs.x86_64.img", "metal.x86_64.raw.xz"]
+    {
+        let file = net.write(&format!("assets/fedora-coreos/44.1/fedora-coreos-44.1-{name}"), name);
+        maker.sign("20160501", &file);
+    }
+    net.write("assets/cloud-configs/default.ign", "{\"ignition\": {\"version\": \"3.3.0\"}}\n");
+    net.write("assets/cloud-configs/default.yml", "#cloud-config\nhostname: a\n");
+}
+
+const THREE: &str = "[[node]]\nname = 'c'\nmac = '02:00:00:00:00:01'\nprofile = 'coreos'\n\
+    [[node]]\nname = 'f'\nmac = '02:00:00:00:00:02'\nprofile = 'flatcar'\n\
+    [[node]]\nname = 'o'\nmac = '02:00:00:00:00:03'\nprofile = 'fedora-coreos'\n";
+
+/// Takes the image's signature away, and puts a signed list in its place.
+fn only_listed(net: &Net, maker: &Signer, image: &str, list: &str) {
+    let image = net.path(image);
+    fs::remove_file(format!("{}.sig", image.display())).unwrap();
+    let (folder, name) = (image.parent().unwrap(), image.file_name().unwrap().to_string_lossy().into_owned());
+    net.run(&format!("cd {} && sha256sum {name} >{list}", folder.display()));
+    maker.sign("20160501", &folder.join(list));
+}
+
+#[test]
+fn what_its_own_installer_would_refuse_is_not_armed() {
+    let net = Net::new();
+    let maker = Signer::new("maker", "20160401", "never");
+    three_systems(&net, &maker);
+    maker.publish(&net.path("assets/keys/maker.asc"));
+    let service = Service::start_strict(&net, THREE);
+    // A key of one's own: one installer is handed it, the others have theirs built in.
+    node_armed(&service, &["f"]);
+    let script = service.cli(&["node", "show", "--render", "f"]);
+    assert!(script.contains("-k \"$keys\"") && script.contains("has_keys='yes'"), "{script}");
+    node_refused(
+        &service,
+        &["c"],
+        "coreos-install knows no keys but those built into it, and coreos_production_image.bin.bz2 is signed by maker",
+    );
+    node_refused(&service, &["o"], "coreos-installer knows no keys but those built into it");
+    assert!(service.cli(&["assets", "list"]).contains("would overwrite the disk and then refuse the image"));
+    // A list of digests is nothing to any of them, whoever signed it; somebody's own script runs what it runs.
+    only_listed(&net, &maker, "assets/flatcar/4230.2.0/flatcar_production_image.bin.bz2", "SHA256SUMS");
+    only_listed(&net, &maker, "assets/fedora-coreos/44.1/fedora-coreos-44.1-metal.x86_64.raw.xz", "CHECKSUM");
+    net.write("assets/cloud-configs/install.sh", "#!/bin/sh\ndd if=/dev/zero of=/dev/sda\n");
+    node_armed(&service, &["c"]);
+    net.write(
+        "assets/cloud-configs/install.sh",
+        "#!/bin/sh\ncoreos-install -d /dev/sda; flatcar-install; coreos-installer\n",
+    );
+    node_refused(&service, &["c"], "coreos-install knows no keys");
+    node_refused(
+        &service,
+        &["f"],
+        "flatcar-install asks for flatcar_production_image.bin.bz2.sig and installs nothing without it (SHA256SUMS is nothing to it)",
+    );
+    node_refused(&service, &["o"], "coreos-installer asks for fedora-coreos-44.1-metal.x86_64.raw.xz.sig");
+    // Without an image there is nothing that it would look at: it takes the system that it runs from.
+    fs::remove_file(net.path("assets/fedora-coreos/44.1/fedora-coreos-44.1-metal.x86_64.raw.xz")).unwrap();
+    node_armed(&service, &["o"]);
+}
+
+#[test]
+fn letting_unsigned_files_pass_does_not_make_an_installer_take_them() {
+    let net = Net::new();
+    let maker = Signer::new("maker", "20160401", "never");
+    three_systems(&net, &maker);
+    let service = Service::start(&net, THREE);
+    for (node, installer) in [("c", "coreos-install"), ("f", "flatcar-install"), ("o", "coreos-installer")] {
+        node_refused(&service, &[node], &format!("{installer} insists on the signature of"));
+    }
+    // One of them can be told to go on without a signature. With one that it can't check, it does not.
+    for image in [
+        "coreos/1010.5.0/coreos_production_image.bin.bz2",
+        "flatcar/4230.2.0/flatcar_production_image.bin.bz2",
+        "fedora-coreos/44.1/fedora-coreos-44.1-metal.x86_64.raw.xz",
+    ] {
+        fs::remove_file(net.path(&format!("assets/{image}.sig"))).unwrap();
+    }
+    node_armed(&service, &["o"]);
+    assert!(service.cli(&["node", "show", "--render", "o"]).contains(".raw.xz --insecure --ignition-file"));
+    node_refused(&service, &["c"], "coreos-install asks for coreos_production_image.bin.bz2.sig");
+    node_refused(&service, &["f"], "sign it yourself: gpg --detach-sign flatcar_production_image.bin.bz2");
 }
 
 #[test]
@@ -137,7 +275,6 @@ fn files_of_several_releases_are_not_one_system() {
 fn a_signed_list_of_digests_will_do() {
     let net = Net::new();
     small_system(&net);
-    fs::remove_file(file(&net, "image.bin.bz2.sig")).unwrap();
     let folder = net.path("assets/coreos/1010.5.0");
     let sums = |folder: &Path| {
         let output =
@@ -237,7 +374,7 @@ fn two_thousand_files_and_fifty_versions_are_looked_at_in_a_moment() {
     let started = Instant::now();
     let second = scan::scan(&dirs, Path::new("/nowhere"), Some(&first));
     assert!(started.elapsed() < Duration::from_secs(1), "it took {:?}", started.elapsed());
-    assert_eq!((second.versions().len(), second.configs().len()), (50, 2000));
+    assert_eq!((second.versions().len(), second.configs().all().len()), (50, 2000));
     assert!(second.is_same(&first));
 }
 

@@ -142,20 +142,119 @@ fn an_interrupted_import_goes_on_where_it_was_and_notices_what_went_wrong() {
     desk.system("usb/1010.5.0", "coreos", 3 << 20);
     let image = fs::read(desk.path("usb/1010.5.0/coreos_production_image.bin.bz2")).unwrap();
     let part = "assets/coreos/.1010.5.0.part/coreos_production_image.bin.bz2";
-    // What an earlier run left, as it was.
-    desk.write(part, &image[..1_000_000]);
-    let output = desk.import("usb");
-    assert!(output.status.success(), "{}", said(&output));
     let target = desk.path("assets/coreos/1010.5.0");
-    assert_eq!(fs::read(target.join("coreos_production_image.bin.bz2")).unwrap(), image);
-    // And damaged meanwhile: it is refused, and the run after that begins anew.
-    fs::remove_dir_all(&target).unwrap();
-    desk.write(part, vec![0; 1_000_000]);
-    assert_eq!(desk.import("usb").status.code(), Some(1));
-    assert!(!target.exists());
+    let image_is_whole = || fs::read(target.join("coreos_production_image.bin.bz2")).unwrap() == image;
+    // What an earlier run left: as it was, damaged meanwhile, of another image, longer than this one.
+    let mut damaged = image.clone();
+    damaged[2_000_000] ^= 1;
+    for left in [&image[..1_000_000], &vec![0; 1_000_000], &damaged[..], &vec![7; 4 << 20]] {
+        desk.write(part, left);
+        let output = desk.import("usb");
+        assert!(output.status.success() && image_is_whole(), "{}", said(&output));
+        fs::remove_dir_all(&target).unwrap();
+    }
+}
+
+/// Nobody signs it, so that nothing but the bytes themselves could tell.
+#[test]
+fn what_is_the_same_is_known_by_its_bytes() {
+    let desk = Desk::new();
+    let unsigned =
+        format!("[assets]\ndirs = ['{}']\nverify = 'unsigned-ok'\n", desk.path("assets").display());
+    desk.write("config.toml", unsigned);
+    let system = |folder: &str, fill: u8| {
+        for name in FILES {
+            desk.write(&format!("{folder}/1.0/coreos_production_{name}"), vec![fill; 2 << 20]);
+        }
+    };
+    let is_of = |fill: u8| {
+        FILES.iter().all(|name| {
+            fs::read(desk.path(&format!("assets/coreos/1.0/coreos_production_{name}"))).unwrap()
+                == vec![fill; 2 << 20]
+        })
+    };
+    // Built anew: the same names, the same lengths, the same version.
+    system("one", 1);
+    system("other", 2);
+    assert!(desk.import("one").status.success() && is_of(1));
+    assert!(said(&desk.import("one")).contains("coreos 1.0: was in"));
+    assert!(said(&desk.import("other")).contains("coreos 1.0: is in"));
+    assert!(is_of(2));
+    // Interrupted, and then another disk.
+    fs::remove_dir_all(desk.path("assets/coreos")).unwrap();
+    desk.write("assets/coreos/.1.0.part/coreos_production_image.bin.bz2", vec![1; 1 << 20]);
+    assert!(desk.import("other").status.success() && is_of(2), "no mixture");
+    // Damaged here, and whole on the disk. What this one has for other machines stays.
+    desk.write("assets/coreos/1.0/arm64-usr/coreos_production_pxe.vmlinuz", "arm64");
+    desk.write("assets/coreos/1.0/coreos_production_pxe.vmlinuz", vec![9; 2 << 20]);
+    assert!(desk.import("other").status.success() && is_of(2));
+    assert_eq!(
+        fs::read(desk.path("assets/coreos/1.0/arm64-usr/coreos_production_pxe.vmlinuz")).unwrap(),
+        b"arm64"
+    );
+}
+
+/// An image for other hardware that nobody vouches for does not keep the rest away, and stays behind.
+#[test]
+fn an_image_for_other_hardware_comes_along_if_it_is_authentic() {
+    let desk = Desk::new();
+    desk.system("usb/1010.5.0", "coreos", 1000);
+    let packet = desk.write("usb/1010.5.0/coreos_production_packet_image.bin.bz2", "for other hardware");
+    desk.maker.sign("20160501", &packet);
+    desk.write("usb/1010.5.0/coreos_production_vagrant_image.bin.bz2", "nobody signed it");
     let output = desk.import("usb");
     assert!(output.status.success(), "{}", said(&output));
-    assert_eq!(fs::read(target.join("coreos_production_image.bin.bz2")).unwrap(), image);
+    assert!(
+        said(&output).contains("coreos_production_vagrant_image.bin.bz2: nobody has signed it; left out")
+    );
+    let there = |name: &str| desk.path("assets/coreos/1010.5.0").join(name).exists();
+    assert!(
+        there("coreos_production_packet_image.bin.bz2")
+            && there("coreos_production_packet_image.bin.bz2.sig")
+    );
+    assert!(!there("coreos_production_vagrant_image.bin.bz2"));
+}
+
+#[test]
+fn keys_profiles_menus_loaders_and_files_come_along() {
+    let desk = Desk::new();
+    // The disk brings its own key.
+    fs::remove_dir_all(desk.path("assets/keys")).unwrap();
+    desk.maker.publish(&desk.path("usb/rackberry/KEYS/maker.asc"));
+    desk.system("usb/rackberry/coreos/1010.5.0", "coreos", 1000);
+    let others = [
+        ("Cloud-Configs/node1.yml", "cloud-configs/node1.yml"),
+        ("cloud-configs/pxe.yml", "cloud-configs/pxe.yml"),
+        ("profiles/mine/notes.txt", "profiles/mine/notes.txt"),
+        ("pxelinux.cfg/default", "pxelinux.cfg/default"),
+        ("pxelinux.cfg/rack.cfg", "pxelinux.cfg/rack.cfg"),
+        ("loaders/undionly.kpxe", "loaders/undionly.kpxe"),
+        ("tools/memtest", "tools/memtest"),
+        ("menu.c32", "menu.c32"),
+        ("files/sysext/docker.raw", "files/sysext/docker.raw"),
+    ];
+    for (from, _) in others {
+        // Configurations need not be text that this program reads.
+        desk.write(&format!("usb/rackberry/{from}"), b"\xff\xfe its own bytes");
+    }
+    desk.write(
+        "usb/rackberry/pxelinux.cfg/default",
+        "UI menu.c32\nKERNEL tools/memtest\nINITRD coreos/1010.5.0/x\n",
+    );
+    desk.write("assets/files/sysext/docker.raw", "another");
+    desk.write("usb/photos/cat.jpg", "nobody's business");
+    let output = desk.import("usb");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("keys/maker.asc: is in"), "{}", said(&output));
+    assert!(said(&output).contains("files/sysext/docker.raw: is there and differs; it was left as it is"));
+    for (_, to) in others[..8].iter().filter(|(from, _)| !from.ends_with("default")) {
+        assert_eq!(fs::read(desk.path("assets").join(to)).unwrap(), b"\xff\xfe its own bytes", "{to}");
+    }
+    assert_eq!(fs::read(desk.path("assets/files/sysext/docker.raw")).unwrap(), b"another");
+    assert!(!desk.path("assets/photos").exists() && !desk.path("assets/KEYS").exists());
+    let again = said(&desk.import("usb"));
+    assert_eq!(again.matches(": is in").count(), 0, "{again}");
+    assert!(again.contains("coreos 1010.5.0: was in"), "{again}");
 }
 
 #[test]

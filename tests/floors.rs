@@ -22,6 +22,7 @@ const SIBLINGS: usize = 2;
 const ADAPTERS: &[&str] = &[
     "assets/fetch.rs",
     "assets/import.rs",
+    "assets/import/",
     "assets/manifest.rs",
     "assets/scan.rs",
     "assets/stage.rs",

@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use rackberry::demo::machine::Firmware;
 use support::{
@@ -182,4 +182,44 @@ fn a_person_installs_by_hand_in_two_steps() {
     node.wait_console("chosen-for-bios is up from its own disk", 1, INSTALL);
     service.wait_for("stage=installed", SOON);
     assert_eq!(service.node("bios")["writes"], 1);
+}
+
+/// A real PXELINUX, which takes its menu's modules and other menus from here, by relative and absolute names.
+#[test]
+fn a_menu_of_ones_own_that_includes_others_leads_to_its_kernel() {
+    let net = Net::new();
+    let service = service(&net);
+    for module in ["menu.c32", "libutil.c32"] {
+        support::copy(
+            &Path::new("/usr/lib/syslinux/modules/bios").join(module),
+            &net.path("assets").join(module),
+        );
+    }
+    net.write(
+        "assets/pxelinux.cfg/default",
+        "UI menu.c32\nPROMPT 0\nTIMEOUT 10\nMENU TITLE rack\nMENU INCLUDE menus/colours.cfg Rack\n\
+         INCLUDE pxelinux.cfg/rack.cfg\nDEFAULT rack\n",
+    );
+    net.write(
+        "assets/menus/colours.cfg",
+        "MENU COLOR title 1;36;44 #ffffffff #00000000 std\nINCLUDE /menus/more.cfg\n",
+    );
+    net.write("assets/menus/more.cfg", "LABEL else\n  MENU LABEL something else\n  LOCALBOOT 0\n");
+    net.write(
+        "assets/pxelinux.cfg/rack.cfg",
+        "LABEL rack\n  KERNEL coreos_production_pxe.vmlinuz\n  APPEND initrd=coreos_production_pxe_image.cpio.gz \
+         console=ttyS0,115200 cloud-config-url=http://10.10.10.1:8080/cloud-configs/pxe.yml\n  IPAPPEND 2\n",
+    );
+    net.write(
+        "assets/cloud-configs/pxe.yml",
+        "#!/bin/sh\necho this is the script of pxe.yml >/dev/console\n",
+    );
+    wait_until("the menu is found", SOON, || {
+        service.try_cli(&["arm", "bios"]).status.success()
+            && !service.status()["warnings"].to_string().contains("no such file")
+    });
+    let mut node = Node::plug(&net, "bios", BIOS, Firmware::Bios);
+    node.switch_on();
+    node.wait_console("this is the script of pxe.yml", 1, INSTALL);
+    assert_eq!(service.node("bios")["writes"], 0);
 }

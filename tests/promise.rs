@@ -9,7 +9,7 @@ use std::{fs, time::Duration};
 use serde_json::Value;
 use support::{
     Net,
-    service::{Service, config_text, launch, small_system},
+    service::{Service, config_text, small_system},
     wait_until,
 };
 
@@ -293,7 +293,6 @@ fn a_mark_elsewhere_tells_a_first_day_from_a_lost_state() {
     command.arg(config).arg("--state").arg(net.path("state")).arg("--journal-mark").arg(&mark);
     let process = support::Watched::start(command);
     process.wait_for("its state is gone", 0, SOON);
-    drop(launch);
 }
 
 /// An own script or menu takes its image from elsewhere, and says nothing of how it goes.

@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use rackberry::demo::machine::Firmware;
 use serde_json::Value;
@@ -16,7 +16,8 @@ use support::{
     Net,
     machine::{INSTALL, Node},
     root,
-    service::{Service, small_system},
+    service::{Service, own_profile, small_system, unchecked},
+    wait_until,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -24,7 +25,8 @@ const SOON: Duration = Duration::from_secs(30);
 /// A complete set of every profile, of a few bytes each, and a configuration for each kind.
 fn small_systems(net: &Net) {
     small_system(net);
-    for file in ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2", "image.bin.bz2.sig"] {
+    own_profile(net.dir.path(), "flatcar", unchecked);
+    for file in ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2"] {
         net.write(&format!("assets/flatcar/4230.2.0/flatcar_production_{file}"), file);
     }
     for file in
@@ -36,12 +38,15 @@ fn small_systems(net: &Net) {
         net.write(&format!("assets/debian/12/{file}"), file);
     }
     net.write("assets/raw/1/it's a disk.img.xz", "image");
-    net.write("assets/cloud-configs/default.yml", "#cloud-config\nhostname: {{ node.name }}\n");
+    net.write("assets/cloud-configs/default.yml.j2", "#cloud-config\nhostname: {{ node.name }}\n");
     net.write(
-        "assets/cloud-configs/default.ign",
+        "assets/cloud-configs/default.ign.j2",
         "{\"ignition\": {\"version\": \"3.4.0\"}, \"passwd\": {\"users\": [{\"name\": \"core\", \"sshAuthorizedKeys\": {{ ssh_keys | tojson }}}]}}\n",
     );
-    net.write("assets/cloud-configs/default.preseed", "d-i mirror/http/hostname string {{ vars.mirror }}\n");
+    net.write(
+        "assets/cloud-configs/default.preseed.j2",
+        "d-i mirror/http/hostname string {{ vars.mirror }}\n",
+    );
 }
 
 const NODES: &str = "[install]\nvars = { mirror = 'deb.rack.lan' }\nssh_keys = ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA me']\n\
@@ -86,7 +91,7 @@ fn each_profile_makes_what_its_installer_takes() {
     }
     for (view, command) in [
         (coreos, r#"coreos-install -d "$disk" -V "$version" -c "$config" -b "$server""#),
-        (flatcar, r#"flatcar-install -d "$disk" -V "$version" -i "$config" -b "$server""#),
+        (flatcar, r#"flatcar-install -d "$disk" -V "$version" -i "$config" -b "$server" -k "$keys""#),
         (
             fedora,
             r#"coreos-installer install "$disk" --image-url http://10.10.10.1/fedora-coreos/44.1/fedora-coreos-44.1-metal.x86_64.raw.xz"#,
@@ -129,17 +134,18 @@ fn a_faulty_configuration_is_named_with_its_line_and_nobody_is_armed() {
     let net = Net::new();
     small_systems(&net);
     net.write(
-        "assets/cloud-configs/b.ign",
+        "assets/cloud-configs/b.ign.j2",
         "{\n  \"ignition\": { \"version\": \"3.4.0\" },\n  \"x\": {{ node.vars.role }}\n}\n",
     );
     let service = Service::start(&net, NODES);
     let refused = service.try_cli(&["arm"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("b: cloud-configs/b.ign:3: \"node.vars.role\" is not defined"), "{said}");
-    assert!(service.status()["warnings"].to_string().contains("cloud-configs/b.ign:3"));
+    assert!(said.contains("b: cloud-configs/b.ign.j2:3: \"node.vars.role\" is not defined"), "{said}");
+    assert!(service.status()["warnings"].to_string().contains("cloud-configs/b.ign.j2:3"));
     service.cli(&["arm", "a"]);
     service.cli(&["disarm"]);
     // What people know from the cloud: the header is missing, or it is Butane.
+    fs::remove_file(net.path("assets/cloud-configs/b.ign.j2")).unwrap();
     net.write("assets/cloud-configs/b.ign", "variant: flatcar\nversion: 1.0.0\n");
     net.write("assets/cloud-configs/a.yml", "hostname: a\n");
     support::wait_until("the folder is looked at again", SOON, || {
@@ -150,6 +156,47 @@ fn a_faulty_configuration_is_named_with_its_line_and_nobody_is_armed() {
     // Over the network nobody sees what a node would be given.
     let status = net.run("curl -s -o /dev/null -w '%{http_code}' http://10.10.10.1/api/v1/nodes/a/render");
     assert_eq!(status, "403");
+}
+
+/// What is given to Debian's installer beside a configuration's own answers.
+fn added(net: &Net, service: &Service, answers: &str) -> (String, String) {
+    net.write("assets/cloud-configs/d.preseed", answers);
+    wait_until("the answers are read", SOON, || render(service, "d")["config"][1] == answers);
+    let view = render(service, "d");
+    let texts = view["texts"].as_array().unwrap();
+    let preseed = texts.iter().find(|text| text[0] == "preseed.cfg").unwrap()[1].as_str().unwrap();
+    let own = preseed.strip_prefix(answers).unwrap().lines();
+    let own: Vec<&str> = own.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    (own.join("\n"), view["arguments"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn ones_own_answers_to_debians_installer_count() {
+    let net = Net::new();
+    small_systems(&net);
+    fs::remove_file(net.path("assets/cloud-configs/default.preseed.j2")).unwrap();
+    let service = Service::start(&net, NODES);
+    let ours = "d-i preseed/run string http://10.10.10.1/profile/run.sh";
+    let (own, arguments) = added(&net, &service, "d-i a/b string c\n");
+    assert_eq!(own, format!("{ours}\nd-i partman-auto/disk string /dev/vda"));
+    assert!(arguments.contains(" interface=auto ") && arguments.contains(" hostname=d"), "{arguments}");
+    let (own, arguments) = added(
+        &net,
+        &service,
+        "d-i partman-auto/disk string /dev/sda /dev/sdb\nd-i preseed/run string own.sh http://e/x\n\
+         d-i netcfg/get_hostname string db1\nd-i netcfg/choose_interface select eno2\n",
+    );
+    assert_eq!(own, format!("{ours} own.sh http://e/x"));
+    assert!(arguments.contains(" interface=eno2 ") && arguments.contains(" hostname=db1"), "{arguments}");
+    net.write(
+        "assets/cloud-configs/d.preseed",
+        "d-i preseed/run string x\nd-i preseed/run/checksum string y\n",
+    );
+    wait_until("that can't be", SOON, || {
+        let said = service.try_cli(&["arm", "d"]);
+        String::from_utf8_lossy(&said.stderr)
+            .contains("preseed/run/checksum would be taken for rackberry's own script")
+    });
 }
 
 /// The demo's disk image, which says on the console that it is up from its disk.
@@ -185,13 +232,21 @@ fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
     for file in ["linux", "initrd.gz"] {
         support::copy(&images.join(file), &net.path("assets/debian/12").join(file));
     }
-    // There is no mirror in this network: what the installer's later steps would run is run at the first one.
+    // There is no mirror in this network: what the installer's later steps would run is run at the first one. The answers
+    // name others beside themselves, a script of their own among them, and keep what they say of the disks.
     net.write(
-        "assets/cloud-configs/default.preseed",
+        "assets/cloud-configs/default.preseed.j2",
         "d-i debian-installer/locale string C\nd-i keyboard-configuration/xkb-keymap select us\n\
-         d-i netcfg/get_hostname string {{ node.name }}\n\
+         d-i netcfg/get_hostname string {{ node.name }}\nd-i preseed/include string parts/more.cfg\n\
+         d-i preseed/run string parts/own.sh\nd-i partman-auto/disk string /dev/vda /dev/vdb\n\
          d-i preseed/early_command string \
            /lib/partman/init.d/01rackberry && /usr/lib/finish-install.d/94rackberry\n",
+    );
+    net.write("assets/cloud-configs/parts/more.cfg", "d-i mirror/country string manual\n");
+    net.write(
+        "assets/cloud-configs/parts/own.sh",
+        "#!/bin/sh\n. /usr/share/debconf/confmodule\ndb_get partman-auto/disk\ndb_get mirror/country && disks=$RET\n\
+         db_get partman-auto/disk && echo \"own script: $disks, $RET\" >/dev/console\n",
     );
     let service = Service::start(
         &net,
@@ -206,6 +261,7 @@ fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
     node.switch_on();
     service.wait_for("node=\"bios\" stage=installing", INSTALL);
     service.wait_for("node=\"bios\" stage=written", SOON);
+    node.wait_console("own script: manual, /dev/vda /dev/vdb", 1, SOON);
     let known = service.node("bios");
     assert_eq!((&known["writes"], &known["granted"]), (&1.into(), &false.into()), "{known}");
     assert!(node.is_disk_untouched(), "the installer has not come that far");

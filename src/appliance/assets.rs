@@ -6,7 +6,7 @@ use crate::{
     appliance::{Appliance, AssetsView, VersionState, VersionView},
     assets::{
         authentic::{Authenticity, FileVerdict},
-        version::{FileSet, Version},
+        version::{FileSet, NotReady, Version},
     },
     config::Verify,
 };
@@ -30,14 +30,26 @@ impl Appliance {
     fn version_view(&self, version: &Version, set: &FileSet) -> VersionView {
         let profile = &version.profile.name;
         let current = self.catalog.ready(profile, "current");
-        let (state, note) = if set.missing.is_empty() {
-            match self.catalog.authenticity(version, set) {
-                Authenticity::Good => (VersionState::Authentic, self.signer(version, set)),
+        let (state, note) = if set.is_complete() {
+            let verify = self.settings.assets.verify;
+            let installer = || match self.catalog.usable(version, set, verify) {
+                Err(NotReady::Installer { reason, .. }) => Some((VersionState::NotInstallable, reason)),
+                _ => None,
+            };
+            match self.catalog.authenticity(version, set, verify) {
+                Authenticity::Good => {
+                    installer().unwrap_or_else(|| (VersionState::Authentic, self.signer(version, set)))
+                }
+                Authenticity::Unproven(reason) => installer().unwrap_or((VersionState::NotAuthentic, reason)),
                 Authenticity::Pending(files) => (VersionState::Verifying, files.join(", ")),
                 Authenticity::Refused(reason) => (VersionState::NotAuthentic, reason),
             }
         } else {
-            (VersionState::Incomplete, format!("{} not there", set.missing.join(", ")))
+            let words = match set.missing.is_empty() {
+                true => format!("several images: {}", set.surplus.join(", ")),
+                false => format!("{} not there", set.missing.join(", ")),
+            };
+            (VersionState::Incomplete, words)
         };
         VersionView {
             profile: profile.clone(),
@@ -56,7 +68,7 @@ impl Appliance {
         let findings = set.files.iter().filter_map(|file| self.catalog.finding(version, file));
         let good = findings.filter_map(|finding| match &finding.verdict {
             FileVerdict::Good(good) => Some(good),
-            FileVerdict::Bad(_) | FileVerdict::Unsigned => None,
+            FileVerdict::Bad(_) | FileVerdict::Unproven(_) | FileVerdict::Unsigned => None,
         });
         good.max_by_key(|good| good.made).map(ToString::to_string).unwrap_or_default()
     }

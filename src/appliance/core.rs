@@ -15,7 +15,7 @@ use crate::{
         catalog::Catalog,
         version::{FileSet, NotReady, Version},
     },
-    config::{NodeSettings, Settings, Verify},
+    config::{NodeSettings, Settings},
     dhcp::{self, Standing},
     ids::{Mac, MachineId, Stage, Time},
     nodes::{
@@ -61,6 +61,8 @@ pub struct Appliance {
     pub(super) unwritable: Option<String>,
     /// What is wrong with configured nodes' configurations, or missing.
     pub(super) config_faults: BTreeMap<Mac, String>,
+    /// What should be known of files in cloud-configs/ and of menus; found once, because there may be many.
+    pub(super) file_warnings: Vec<String>,
     pub(super) trails: Trails,
     /// What each node was refused last.
     pub(super) refusals: HashMap<Mac, String>,
@@ -114,6 +116,7 @@ impl Appliance {
             loss: stored.loss.clone(),
             unwritable: None,
             config_faults: BTreeMap::new(),
+            file_warnings: Vec::new(),
             trails: Trails::default(),
             refusals: HashMap::new(),
             taken: HashMap::new(),
@@ -190,6 +193,7 @@ impl Appliance {
     fn look_at_configs(&mut self, now: Time) {
         let listed = self.settings.nodes.iter().filter_map(|node| node.macs.first());
         self.config_faults = listed.filter_map(|mac| Some((*mac, self.config_fault(*mac, now)?))).collect();
+        self.file_warnings = self.config_warnings();
     }
 
     fn config_fault(&self, mac: Mac, now: Time) -> Option<String> {
@@ -281,17 +285,15 @@ impl Appliance {
         self.files_of(profile, version, self.machine(mac))
     }
 
-    /// A version's files for a processor: all there and, unless the configuration lets everything pass, authentic.
+    /// A version's files for a processor: all there, authentic unless the configuration lets that pass, and such as its
+    /// own installer will accept.
     pub(super) fn files_of(
         &self,
         profile: &str,
         version: &str,
         arch: &str,
     ) -> Result<(&Version, &FileSet), NotReady> {
-        match self.settings.assets.verify {
-            Verify::Required => self.catalog.verified_for(profile, version, arch),
-            Verify::UnsignedOk => self.catalog.ready_for(profile, version, arch),
-        }
+        self.catalog.usable_for(profile, version, arch, self.settings.assets.verify)
     }
 
     /// What is installed by default, on one kind of processor at least.

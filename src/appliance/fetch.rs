@@ -6,8 +6,8 @@ use crate::{
         permission::Asker, texts::InstallPlan,
     },
     assets::{
-        catalog::{FileRole, Standard},
         folder::Found,
+        locate::{Access, FileRole, Standard},
     },
     boot::{self, Plan, Transport},
     http::route::{Route, Target},
@@ -89,13 +89,8 @@ impl Appliance {
                 self.asks_for_config(mac, head, now, out);
                 Ok(answer)
             }
-            Route::ProfileText(name) => {
-                let mac = self.pass(asker, &format!("profile/{name}"), now)?;
-                let text = self.granted(mac, |a, order| a.profile_text(order, &name, now))?;
-                let text = text.ok_or_else(|| Refusal::NotFound(format!("there is no profile/{name}")))?;
-                self.asks_for_config(mac, head, now, out);
-                Ok(plain(text.map_err(Refusal::Conflict)?))
-            }
+            Route::ProfileText(name) => self.profile_answer(asker, head, name, now, out),
+            Route::ConfigFile(path) => self.config_answer(asker, head, &path, now, out),
             Route::NodeConfig(mac, kind) => {
                 self.require_same_node(asker, mac)?;
                 let mac = self.pass(asker, "its configuration", now)?;
@@ -107,7 +102,7 @@ impl Appliance {
                     )
                 })?;
                 self.asks_for_config(mac, head, now, out);
-                Ok(plain(config.text))
+                Ok(config.text.answer())
             }
             Route::Api(_) | Route::Health | Route::Metrics | Route::Page => {
                 Err(Refusal::NotFound(format!("there is no such file over {via:?}")))
@@ -115,7 +110,7 @@ impl Appliance {
         }
     }
 
-    fn asks_for_config(&mut self, mac: Mac, head: bool, now: Time, out: &mut Outcome) {
+    pub(super) fn asks_for_config(&mut self, mac: Mac, head: bool, now: Time, out: &mut Outcome) {
         if !head {
             let update = self.nodes.apply(mac, NodeEvent::Config, false, now);
             self.note(update, out);
@@ -132,8 +127,6 @@ impl Appliance {
     ) -> Result<Answer, Refusal> {
         let catalog = self.catalog.clone();
         let grant = asker.node.and_then(|mac| self.nodes.get(mac)?.grant().cloned());
-        // Configurations have a gate of their own; the tree must not be a way around it.
-        let is_private = path.iter().any(|segment| segment.starts_with("cloud-config") || segment == "keys");
         let own = self.pi_path(asker.node, path, now);
         let asked = path;
         let path = own.as_deref().unwrap_or(path);
@@ -142,8 +135,12 @@ impl Appliance {
             Some(Grant { profile, version, arch, .. }) => Standard { profile, version, arch: Some(arch) },
             None => Standard { profile: &install.profile, version: &install.version, arch: None },
         };
-        let located = if is_private { None } else { catalog.locate(path, standard) };
+        let located = catalog.locate(path, standard);
+        if let (None, Some(text)) = (&located, catalog.version_text(path, standard)) {
+            return Ok(plain(text));
+        }
         let located = located.ok_or_else(|| Refusal::NotFound(format!("there is no {}", asked.join("/"))))?;
+        self.allow(asker, &located, grant.as_ref(), now)?;
         let cargo = match located.role {
             Some(FileRole::Loader) if boot::is_loader(&path.join("/")) => Some(Cargo::Loader),
             Some(FileRole::Of(Role::Kernel)) => Some(Cargo::Kernel),
@@ -152,25 +149,8 @@ impl Appliance {
             Some(FileRole::Of(Role::Image)) => Some(Cargo::Image),
             Some(FileRole::Loader) | None => None,
         };
-        if cargo == Some(Cargo::Image) {
-            let mac = self.pass(asker, "an image", now)?;
-            // What was verified and granted is this version; another one is another decision.
-            if let (Some(grant), Some(version)) = (&grant, located.version)
-                && (&version.profile.name, &version.name) != (&grant.profile, &grant.version)
-            {
-                return Err(Refusal::Forbidden(format!(
-                    "{} may install {} {}, not {} {}",
-                    self.label(mac),
-                    grant.profile,
-                    grant.version,
-                    version.profile.name,
-                    version.name
-                )));
-            }
-            if !head {
-                let event = NodeEvent::Overwrites { image: Some(located.found.len) };
-                self.overwrites(mac, event, now, out);
-            }
+        if let (Access::Spends, Some(mac), false) = (located.access, asker.node, head) {
+            self.overwrites(mac, NodeEvent::Overwrites { image: Some(located.found.len) }, now, out);
         }
         let tracked = asker.node.filter(|_| !head).zip(cargo);
         if let Some((mac, Cargo::Kernel)) = tracked {
@@ -181,7 +161,11 @@ impl Appliance {
     }
 
     /// What `make` makes of the node's grant.
-    fn granted<T>(&self, mac: Mac, make: impl FnOnce(&Self, &InstallPlan<'_>) -> T) -> Result<T, Refusal> {
+    pub(super) fn granted<T>(
+        &self,
+        mac: Mac,
+        make: impl FnOnce(&Self, &InstallPlan<'_>) -> T,
+    ) -> Result<T, Refusal> {
         let grant = self.nodes.get(mac).and_then(Node::grant);
         let grant = grant.ok_or_else(|| Refusal::Forbidden(format!("{} has no grant", self.label(mac))))?;
         let order = self.order(mac, grant).map_err(Refusal::Conflict)?;
@@ -190,8 +174,8 @@ impl Appliance {
 
     /// The install script, and whether it is one that somebody here wrote.
     fn script(&self, mac: Mac, now: Time) -> Result<(Answer, bool), Refusal> {
-        if let Some(own) = self.catalog.file(&["cloud-configs", "install.sh"]) {
-            return Ok((file(own, None), true));
+        if let Some(own) = self.own_script(mac, now)? {
+            return Ok((own, true));
         }
         let body = self.granted(mac, |a, order| a.install_script(order, now))?.map_err(Refusal::Conflict)?;
         Ok((Answer::Text { body, media: "text/x-shellscript; charset=utf-8", transfer: None }, false))
@@ -230,9 +214,11 @@ impl Appliance {
         if matches!(plan, Plan::Disk { .. }) && is_uboot {
             return Err(Refusal::NotFound("a menu: this machine boots its disk".into()));
         }
+        let address = node.and_then(|mac| self.dhcp.address_of(mac, now));
         // What somebody's own menu starts is not known here: it does not stand for a live system.
         let installs = known.and_then(Node::grant).is_some_and(|grant| grant.kind == OrderKind::Install);
-        let own = node.and_then(|mac| self.catalog.pxelinux_menu(mac)).filter(|_| installs).cloned();
+        let own =
+            node.and_then(|mac| self.catalog.pxelinux_menu_at(mac, address)).filter(|_| installs).cloned();
         let told = node.and_then(|mac| self.trails.of(mac).told());
         let transport = if told == Some(Loader::Lpxelinux) { Transport::Http } else { Transport::Tftp };
         match (plan, own, node) {
@@ -283,10 +269,10 @@ impl Appliance {
     }
 }
 
-fn file(found: &Found, transfer: Option<TransferId>) -> Answer {
+pub(super) fn file(found: &Found, transfer: Option<TransferId>) -> Answer {
     Answer::File { path: found.path.clone(), state: Some((found.len, found.stamp)), transfer }
 }
 
-fn plain(body: String) -> Answer {
+pub(super) fn plain(body: String) -> Answer {
     Answer::Text { body, media: "text/plain; charset=utf-8", transfer: None }
 }

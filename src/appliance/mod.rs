@@ -2,10 +2,14 @@
 
 mod assets;
 mod commands;
+mod configs;
 mod core;
 mod event;
+mod fates;
 mod fetch;
+mod files;
 mod lookout;
+mod menus;
 mod offer;
 mod outcome;
 mod permission;
@@ -22,5 +26,6 @@ mod tests;
 
 pub use self::core::{Appliance, Stored};
 pub use event::*;
+pub use fates::Fates;
 pub use outcome::*;
 pub use view::*;

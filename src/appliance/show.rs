@@ -102,9 +102,8 @@ impl Appliance {
         let listed =
             self.settings.nodes.iter().filter_map(|node| self.wanted_files(*node.macs.first()?).err());
         let versions = self.catalog.versions().iter().flat_map(|version| {
-            version.sets.iter().filter_map(|set| match set.missing.is_empty() {
-                true if self.settings.assets.verify == Verify::UnsignedOk => None,
-                true => self.catalog.authenticity(version, set).into_result(version).err(),
+            version.sets.iter().filter_map(|set| match set.is_complete() {
+                true => self.catalog.usable(version, set, self.settings.assets.verify).err(),
                 false => Some(NotReady::incomplete(version, set)),
             })
         });
@@ -127,6 +126,7 @@ impl Appliance {
         }
         warnings.extend(self.other_server());
         warnings.extend(self.catalog.faults().cloned());
+        warnings.extend(self.file_warnings.iter().cloned());
         warnings
             .extend(self.config_faults.iter().map(|(mac, fault)| format!("{}: {fault}", self.label(*mac))));
         warnings

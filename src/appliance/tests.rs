@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod captures;
+mod files;
 mod histories;
 mod pi;
 mod search;
@@ -177,7 +178,7 @@ fn templates_and_keys_are_no_files_of_the_tree() {
     let mut world = World::new();
     world.arm(false, &[]);
     world.start(ONE, true);
-    for path in ["/cloud-configs/default.yml", "/cloud-configs/secret.txt", "/keys/demo.asc"] {
+    for path in ["/cloud-configs/default.yml.j2", "/keys/demo.asc"] {
         let target = route::parse(path, None);
         let Ok(target) = target else { continue };
         let ask = Ask::Fetch { from: at(address(ONE)), via: Via::Http, head: false, target };

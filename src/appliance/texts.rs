@@ -10,9 +10,10 @@ use crate::{
         version::{FileSet, Version},
     },
     boot::{Kernel, Plan},
+    config::Verify,
     ids::{Arch, Mac, OrderKind, Time},
     nodes::{Grant, Node, Verdict},
-    profiles::{ConfigKind, Profile, Role},
+    profiles::{ConfigKind, Role},
     templates::{self, Context, FileFacts, NodeFacts},
 };
 
@@ -26,12 +27,8 @@ pub(super) struct InstallPlan<'a> {
     pub token: &'a str,
 }
 
-/// A node's configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NodeConfig {
-    pub kind: ConfigKind,
-    pub text: String,
-}
+/// The text that installers are handed keys by.
+const KEYS: &str = "keys.asc";
 
 impl Appliance {
     /// What a grant allows, as long as its files are there.
@@ -74,13 +71,19 @@ impl Appliance {
             arguments: self.kernel(&order, false, now).map_err(conflict)?.arguments,
             script: script.map_err(conflict)?,
             texts: texts.collect::<Result<_, _>>().map_err(conflict)?,
-            config: config.map(|config| (config.kind.name().to_owned(), config.text)),
+            config: config.map(|config| (config.kind.name().to_owned(), config.text.shown())),
         })
     }
 
     fn kernel(&self, order: &InstallPlan<'_>, live: bool, now: Time) -> Result<Kernel, String> {
         let profile = &order.version.profile;
-        let context = self.context(order, now);
+        let mut context = self.context(order, now);
+        // What an installer asks before it fetches its answers.
+        if profile.configs.contains(&ConfigKind::Preseed)
+            && let Ok(Some(config)) = self.node_config(order, Some(ConfigKind::Preseed), now)
+        {
+            context.answers = config.text.text().map(|text| templates::answers(&text)).unwrap_or_default();
+        }
         let (name, line) = if live {
             ("start.live", &profile.start_live)
         } else {
@@ -117,7 +120,7 @@ impl Appliance {
             .as_deref()
             .ok_or_else(|| format!("profile {} has no install script", profile.name))?;
         let mut context = self.context(order, now);
-        context.config_kind = self.config_kind(order.mac, profile).map(ConfigKind::name);
+        context.config_kind = self.config_of(order.mac, profile, None).map(|(_, kind)| kind.name());
         let failed = |error: templates::TemplateError| format!("profile {}: {error}", profile.name);
         context.command =
             templates::render_line("install.command", &profile.command, &context).map_err(failed)?;
@@ -132,49 +135,26 @@ impl Appliance {
         now: Time,
     ) -> Option<Result<String, String>> {
         let profile = &order.version.profile;
+        if name == KEYS && profile.hands_keys() {
+            let keys = self.catalog.signers(order.version, order.set);
+            return Some(keys.ok_or_else(|| format!("no known key has signed {}", order.version.name)));
+        }
         let text = profile.templates.get(name)?;
         let config = self.node_config(order, None, now);
         Some(config.and_then(|config| {
             let mut context = self.context(order, now);
             context.config_kind = config.as_ref().map(|config| config.kind.name());
-            context.config = config.map(|config| config.text).unwrap_or_default();
+            if let Some(config) = config.filter(|config| config.kind == ConfigKind::Preseed) {
+                // Other texts have the installer fetch it.
+                context.config = config.text.text()?;
+                context.answers = templates::answers(&context.config);
+            }
             templates::render_line(name, text, &context)
                 .map_err(|error| format!("profile {}: {error}", profile.name))
         }))
     }
 
-    /// A node's own configuration, of this kind or of whichever its profile takes first; none where no file is
-    /// meant for it.
-    pub(super) fn node_config(
-        &self,
-        order: &InstallPlan<'_>,
-        kind: Option<ConfigKind>,
-        now: Time,
-    ) -> Result<Option<NodeConfig>, String> {
-        let profile = &order.version.profile;
-        let wanted: Vec<ConfigKind> =
-            profile.configs.iter().copied().filter(|own| kind.is_none_or(|kind| kind == *own)).collect();
-        let found = self.catalog.node_config(order.mac, self.nodes.name(order.mac), &profile.name, &wanted);
-        let Some((found, kind)) = found else { return Ok(None) };
-        let name = found.name[1..].join("/");
-        let fault = |reason: String| format!("cloud-configs/{reason}");
-        if found.text.is_none() {
-            return Err(fault(format!("{name}: it is no text of a reasonable length")));
-        }
-        let mut context = self.context(order, now);
-        context.config_kind = Some(kind.name());
-        let text = templates::render(self.catalog.configs(), &name, &context)
-            .map_err(|error| fault(error.to_string()))?;
-        templates::check(kind, &text).map_err(|error| fault(format!("{name}: {error}")))?;
-        Ok(Some(NodeConfig { kind, text }))
-    }
-
-    fn config_kind(&self, mac: Mac, profile: &Profile) -> Option<ConfigKind> {
-        let found = self.catalog.node_config(mac, self.nodes.name(mac), &profile.name, &profile.configs);
-        found.map(|(_, kind)| kind)
-    }
-
-    fn context(&self, order: &InstallPlan<'_>, now: Time) -> Context {
+    pub(super) fn context(&self, order: &InstallPlan<'_>, now: Time) -> Context {
         let (install, profile) = (&self.settings.install, &order.version.profile);
         let server_url = self.server_url();
         let base_url = format!("{server_url}/{}", below_grant(order.token)).trim_end_matches('/').to_owned();
@@ -183,6 +163,7 @@ impl Appliance {
             let file = order.set.file(role).map(|file| FileFacts {
                 name: file.found.name.last().cloned().unwrap_or_default(),
                 url: format!("{base_url}/{}", escaped(&file.url_path())),
+                signed: file.proof.signature.is_some(),
                 sha256: self
                     .catalog
                     .finding(order.version, file)
@@ -208,9 +189,12 @@ impl Appliance {
             disk: own.and_then(|own| own.disk.as_ref()).unwrap_or(&install.disk).clone(),
             console: install.console.clone(),
             files: BTreeMap::from(files),
-            verified: self.catalog.authenticity(order.version, order.set) == Authenticity::Good,
+            verified: self.catalog.authenticity(order.version, order.set, Verify::Required)
+                == Authenticity::Good,
+            hands_keys: profile.hands_keys(),
             config_kind: None,
             config: String::new(),
+            answers: BTreeMap::new(),
             command: String::new(),
         }
     }

@@ -132,6 +132,8 @@ pub enum VersionState {
     Verifying,
     /// It must not be installed, unless the configuration lets everything pass.
     NotAuthentic,
+    /// It is authentic, and its own installer would refuse it.
+    NotInstallable,
     /// A file is missing.
     Incomplete,
 }

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     assets::{
-        digest::{Algorithm, Digest, Digester},
+        digest::Digest,
         folder::{Found, Stamp},
         keys::Keys,
-        openpgp::{Good, Trust, Verdict, Verifier, verify_cleartext},
-        sums::Sums,
+        openpgp::Good,
         version::{File, FileSet, NotReady, Version},
     },
+    config::Verify,
     profiles::Profile,
 };
 
@@ -24,13 +24,35 @@ use crate::{
 /// together from several.
 const ONE_RELEASE: u32 = 7 * 24 * 60 * 60;
 
-/// What vouches for a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
+/// What vouches for a file, as it lies on the disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proof {
     /// A signature of it.
-    Signature(Found),
-    /// A list of digests, with a signature of that; none where the list carries its own.
-    Listed(Found, Option<Found>),
+    pub signature: Option<Found>,
+    /// Lists of digests that may name it. They count where there is no signature, or it proves nothing.
+    pub lists: Vec<Listed>,
+}
+
+/// A list of digests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The list.
+    pub list: Found,
+    /// Its signature; none where it carries its own, or has none.
+    pub signature: Option<Found>,
+}
+
+impl Proof {
+    /// Whether nothing stands beside the file.
+    pub fn is_empty(&self) -> bool {
+        self.signature.is_none() && self.lists.is_empty()
+    }
+
+    /// Its files.
+    pub fn files(&self) -> impl Iterator<Item = &Found> {
+        let lists = self.lists.iter().flat_map(|listed| [&listed.list].into_iter().chain(&listed.signature));
+        self.signature.iter().chain(lists)
+    }
 }
 
 /// What was found of one file.
@@ -42,16 +64,37 @@ pub struct Finding {
     pub sha256: Option<Digest>,
 }
 
-/// Whether a file is authentic.
+/// Whether a file is authentic. That nobody vouches for it is one thing; that somebody does and it is another file is
+/// the other, which nothing makes good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileVerdict {
     /// A trusted key vouches for it.
     Good(Good),
-    /// Something is wrong with it, in one clause.
+    /// It is proven to be wrong; how, in one clause.
     Bad(String),
-    /// Nothing vouches for it.
+    /// What stands beside it proves nothing: a signature by nobody who is known, a list that nobody signed. Why, in
+    /// one clause.
+    Unproven(String),
+    /// Nothing stands beside it that could vouch for it.
     Unsigned,
+}
+
+impl FileVerdict {
+    /// Whether it will do: good, or such as nobody vouches for, where those are accepted. What is proven to be wrong
+    /// never will.
+    ///
+    /// # Errors
+    /// Why not, in one clause.
+    pub fn will_do(&self, verify: Verify) -> Result<(), String> {
+        match self {
+            FileVerdict::Good(_) => Ok(()),
+            FileVerdict::Bad(reason) => Err(reason.clone()),
+            FileVerdict::Unproven(_) | FileVerdict::Unsigned if verify == Verify::UnsignedOk => Ok(()),
+            FileVerdict::Unproven(reason) => Err(reason.clone()),
+            FileVerdict::Unsigned => Err("nobody has signed it".into()),
+        }
+    }
 }
 
 /// Everything that a finding depends on: another file, another signature or another key makes another subject.
@@ -80,7 +123,7 @@ pub struct Job {
     /// The file.
     pub file: Found,
     /// What vouches for it.
-    pub proof: Option<Proof>,
+    pub proof: Proof,
     /// The profile, which says whom to trust.
     pub profile: Arc<Profile>,
 }
@@ -92,23 +135,28 @@ pub enum Authenticity {
     Good,
     /// These files are still to be looked at.
     Pending(Vec<String>),
-    /// It must not be installed; why, in one clause.
+    /// Nobody who counts vouches for all of it; why, in one clause. The configuration may let that pass.
+    Unproven(String),
+    /// It is proven to be wrong, and must not be installed; why, in one clause.
     Refused(String),
 }
 
 impl Authenticity {
-    /// Good, or why `version` can't be installed.
+    /// Good enough, or why `version` can't be installed.
     ///
     /// # Errors
     /// [`NotReady`] with the reason.
-    pub fn into_result(self, version: &Version) -> Result<(), NotReady> {
+    pub fn into_result(self, version: &Version, verify: Verify) -> Result<(), NotReady> {
         let (profile, version) = (version.profile.name.clone(), version.name.clone());
         match self {
             Authenticity::Good => Ok(()),
+            Authenticity::Unproven(_) if verify == Verify::UnsignedOk => Ok(()),
             Authenticity::Pending(files) => {
                 Err(NotReady::Pending { profile, version, files: files.join(", ") })
             }
-            Authenticity::Refused(reason) => Err(NotReady::NotAuthentic { profile, version, reason }),
+            Authenticity::Unproven(reason) | Authenticity::Refused(reason) => {
+                Err(NotReady::NotAuthentic { profile, version, reason })
+            }
         }
     }
 }
@@ -117,11 +165,7 @@ impl Job {
     /// The look at a file of `version`.
     pub fn new(version: &Version, file: &File, keys: &Keys) -> Job {
         let mut files = vec![&file.found];
-        match &file.proof {
-            Some(Proof::Signature(signature)) => files.push(signature),
-            Some(Proof::Listed(list, signature)) => files.extend([list].into_iter().chain(signature)),
-            None => {}
-        }
+        files.extend(file.proof.files());
         let subject = Subject {
             files: files.into_iter().map(|found| (found.path.clone(), found.len, found.stamp)).collect(),
             keys: keys.id().to_owned(),
@@ -131,28 +175,36 @@ impl Job {
     }
 }
 
-/// What is known of a set of files.
-pub fn authenticity(version: &Version, set: &FileSet, keys: &Keys, findings: &Findings) -> Authenticity {
+/// What is known of a set of files. Where nobody need vouch for them, those that nothing stands beside are not waited
+/// for: what could be found of them changes nothing.
+pub fn authenticity(
+    version: &Version,
+    set: &FileSet,
+    keys: &Keys,
+    findings: &Findings,
+    verify: Verify,
+) -> Authenticity {
     let refused = |text: String| Authenticity::Refused(text);
     if let Some(named) = set.named(&version.profile).filter(|named| *named != version.name) {
         return refused(format!("its version.txt is of {named}"));
     }
-    let (mut pending, mut made) = (Vec::new(), Vec::new());
+    let (mut pending, mut made, mut unproven) = (Vec::new(), Vec::new(), None);
     for file in set.files.iter().filter(|file| !file.with_loaders) {
-        let name = file.found.name.last().cloned().unwrap_or_default();
+        let name = file.found.own_name().to_owned();
         match findings.get(&Job::new(version, file, keys).subject).map(|finding| &finding.verdict) {
+            None if verify == Verify::UnsignedOk && file.proof.is_empty() => {
+                unproven.get_or_insert_with(|| unsigned(&name));
+            }
             None => pending.push(name),
             Some(FileVerdict::Good(good)) => made.push((good.made, name)),
             Some(FileVerdict::Bad(reason)) => return refused(format!("{name}: {reason}")),
+            Some(FileVerdict::Unproven(reason)) => {
+                unproven.get_or_insert_with(|| format!("{name}: {reason}"));
+            }
             Some(FileVerdict::Unsigned) => {
-                return refused(format!(
-                    "{name} has no signature: put {name}.sig beside it, or a signed SHA256SUMS"
-                ));
+                unproven.get_or_insert_with(|| unsigned(&name));
             }
         }
-    }
-    if !pending.is_empty() {
-        return Authenticity::Pending(pending);
     }
     let (first, last) = (made.iter().min(), made.iter().max());
     if let (Some((from, early)), Some((to, late))) = (first, last)
@@ -162,125 +214,15 @@ pub fn authenticity(version: &Version, set: &FileSet, keys: &Keys, findings: &Fi
             "it is put together from several releases: {early} was signed on {from}, {late} on {to}"
         ));
     }
-    Authenticity::Good
-}
-
-/// Looks at one file while its bytes pass by.
-#[derive(Debug)]
-pub struct Examiner {
-    name: String,
-    by: By,
-}
-
-#[derive(Debug)]
-enum By {
-    Signature(Box<Verifier>),
-    List(Box<(Sums, Good)>, Digester),
-    Nothing(Digester),
-    Refused(String, Digester),
-}
-
-impl Examiner {
-    /// For the file called `name`, with the bytes of what vouches for it.
-    pub fn new(name: &str, proof: Option<ProofBytes<'_>>, keys: &Keys, trust: &Trust) -> Examiner {
-        let digester = || Digester::new([Algorithm::Sha256]);
-        let by = match proof {
-            None => By::Nothing(digester()),
-            Some(ProofBytes::Signature(signature)) => {
-                let verifier = Verifier::new(signature, keys.keyring(), trust);
-                By::Signature(Box::new(verifier.with_digests(&[Algorithm::Sha256])))
-            }
-            Some(ProofBytes::List(list, signature)) => match open_list(list, signature, keys, trust) {
-                Ok((sums, good)) => {
-                    let wanted = [Some(Algorithm::Sha256), sums.algorithm(name)];
-                    By::List(Box::new((sums, good)), Digester::new(wanted.into_iter().flatten()))
-                }
-                Err(reason) => By::Refused(reason, digester()),
-            },
-        };
-        Examiner { name: name.to_owned(), by }
-    }
-
-    /// Why the file can't be authentic, whatever it holds.
-    pub fn refused(&self) -> Option<String> {
-        match &self.by {
-            By::Signature(verifier) => verifier.refused().map(ToString::to_string),
-            By::Refused(reason, _) => Some(reason.clone()),
-            By::List(..) | By::Nothing(_) => None,
-        }
-    }
-
-    /// The file's next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        match &mut self.by {
-            By::Signature(verifier) => verifier.update(bytes),
-            By::List(_, digester) | By::Nothing(digester) | By::Refused(_, digester) => {
-                digester.update(bytes)
-            }
-        }
-    }
-
-    /// The file is at its end.
-    pub fn finish(self) -> Finding {
-        let (verdict, digests) = match self.by {
-            By::Signature(verifier) => {
-                let outcome = verifier.finish();
-                let verdict = match outcome.verdict {
-                    Verdict::Good(good) => FileVerdict::Good(good),
-                    Verdict::Bad(bad) => FileVerdict::Bad(bad.to_string()),
-                };
-                (verdict, outcome.digests)
-            }
-            By::List(listed, digester) => {
-                let (sums, good) = *listed;
-                let digests = digester.finish();
-                let compared = sums.compare(&self.name, &digests);
-                let verdict = if compared.is_good() {
-                    FileVerdict::Good(good)
-                } else {
-                    FileVerdict::Bad(compared.to_string())
-                };
-                (verdict, digests)
-            }
-            By::Nothing(digester) => (FileVerdict::Unsigned, digester.finish()),
-            By::Refused(reason, digester) => (FileVerdict::Bad(reason), digester.finish()),
-        };
-        let sha256 = digests.into_iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
-        Finding { verdict, sha256 }
+    match unproven {
+        // Under the stricter rule it is refused anyway, and need not be waited for.
+        Some(reason) if pending.is_empty() || verify == Verify::Required => Authenticity::Unproven(reason),
+        _ if !pending.is_empty() => Authenticity::Pending(pending),
+        Some(reason) => Authenticity::Unproven(reason),
+        None => Authenticity::Good,
     }
 }
 
-/// The bytes of what vouches for a file.
-#[derive(Debug, Clone, Copy)]
-pub enum ProofBytes<'a> {
-    /// A signature of it.
-    Signature(&'a [u8]),
-    /// A list of digests, and a signature of that; none where the list carries its own.
-    List(&'a [u8], Option<&'a [u8]>),
-}
-
-/// The list, if a trusted key signed it.
-fn open_list(
-    list: &[u8],
-    signature: Option<&[u8]>,
-    keys: &Keys,
-    trust: &Trust,
-) -> Result<(Sums, Good), String> {
-    let (text, good) = match signature {
-        None => {
-            let signed = verify_cleartext(list, keys.keyring(), trust);
-            let signed = signed.map_err(|bad| format!("the list that it is in: {bad}"))?;
-            (signed.text, signed.good)
-        }
-        Some(signature) => {
-            let mut verifier = Verifier::new(signature, keys.keyring(), trust);
-            verifier.update(list);
-            match verifier.finish().verdict {
-                Verdict::Good(good) => (String::from_utf8_lossy(list).into_owned(), good),
-                Verdict::Bad(bad) => return Err(format!("the list that it is in: {bad}")),
-            }
-        }
-    };
-    let sums = Sums::parse(&text).map_err(|fault| format!("the list that it is in: {fault}"))?;
-    Ok((sums, good))
+fn unsigned(name: &str) -> String {
+    format!("{name} has no signature: put {name}.sig beside it, or a signed SHA256SUMS")
 }

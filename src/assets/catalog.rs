@@ -1,68 +1,32 @@
 //! What the asset folders hold, as the last scan found it.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, net::Ipv4Addr, path::Path, sync::Arc};
 
 use crate::{
     assets::{
-        authentic::{Authenticity, Finding, Findings, Job, authenticity},
-        folder::{Folder, Found, Name, value_of},
+        authentic::Findings,
+        configs::{self, ConfigFile, Configs, Whose},
+        folder::{Base, Content, Folder, Found, Name, is_reserved, key, value_of},
         keys::Keys,
-        version::{File, FileSet, NotReady, Version},
+        menus::{self, Menus},
+        misplaced,
+        version::{FileSet, NotReady, Version},
     },
-    ids::Mac,
-    profiles::{self, ConfigKind, Profile, Role},
+    ids::{Mac, folded},
+    profiles::{self, ConfigKind, Profile},
 };
-
-/// What is meant where a path does not say it.
-#[derive(Debug, Clone, Copy)]
-pub struct Standard<'a> {
-    /// The profile.
-    pub profile: &'a str,
-    /// The version, or `current`.
-    pub version: &'a str,
-    /// The processor, if it matters.
-    pub arch: Option<&'a str>,
-}
-
-impl Standard<'_> {
-    /// A version's files, those for the processor that matters first.
-    fn sets<'v>(&self, version: &'v Version) -> impl Iterator<Item = &'v FileSet> {
-        let own = self.arch.and_then(|arch| version.set(arch));
-        own.into_iter()
-            .chain(version.sets.iter().filter(move |set| own.is_none_or(|own| own.arch != set.arch)))
-    }
-}
-
-/// A file that was asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct Located<'c> {
-    /// The file.
-    pub found: &'c Found,
-    /// What it is for; none for what belongs to no version, or comes beside one.
-    pub role: Option<FileRole>,
-    /// The version that it is of.
-    pub version: Option<&'c Version>,
-}
-
-/// What a served file is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileRole {
-    /// It lies with the boot loaders.
-    Loader,
-    /// It is a version's.
-    Of(Role),
-}
 
 /// Everything that can be served.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    folders: Vec<Folder>,
-    loaders: Folder,
+    folders: Arc<[Folder]>,
+    loaders: Arc<Folder>,
     profiles: BTreeMap<String, Arc<Profile>>,
-    versions: Vec<Version>,
-    configs: Arc<BTreeMap<String, Arc<str>>>,
-    keys: Arc<Keys>,
-    findings: Arc<Findings>,
+    pub(super) versions: Arc<[Version]>,
+    configs: Arc<Configs>,
+    menus: Arc<Menus>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) findings: Arc<Findings>,
     faults: Vec<String>,
 }
 
@@ -72,29 +36,47 @@ impl Catalog {
     pub fn new(folders: Vec<Folder>, loaders: Folder, last: Option<&Catalog>) -> Catalog {
         let built_in = profiles::built_in().into_iter();
         let profiles = built_in.map(|profile| (profile.name.clone(), Arc::new(profile))).collect();
+        let (folders, loaders) = (folders.into(), Arc::new(loaders));
         let mut catalog = Catalog { folders, loaders, profiles, ..Catalog::default() };
         catalog.read_profiles();
-        catalog.configs = Arc::new(catalog.texts_in("cloud-configs"));
-        let own = catalog.texts_in("keys");
+        catalog.configs = Arc::new(Configs::new(
+            catalog.folders.iter().map(|folder| folder.below(&[configs::FOLDER]).collect()),
+        ));
+        catalog.menus = Arc::new(catalog.read_menus());
+        let own = catalog.key_files();
         let known = last.filter(|last| last.keys.id() == Keys::id_of(&own));
         catalog.keys = known.map_or_else(|| Arc::new(Keys::read(&own)), |last| last.keys.clone());
         catalog.findings = last.map(|last| last.findings.clone()).unwrap_or_default();
         catalog.versions =
             catalog.profiles.values().flat_map(|profile| catalog.versions_of(profile)).collect();
+        for folder in catalog.folders.iter() {
+            let profiles = catalog.profiles.values().map(|profile| &**profile);
+            catalog.faults.extend(misplaced::faults(folder, profiles, &catalog.versions));
+        }
         catalog
+    }
+
+    fn read_menus(&self) -> Menus {
+        let modules: Vec<&Found> =
+            self.files().filter(|found| folded(found.own_name()).ends_with(".c32")).collect();
+        Menus::new(&self.below(&[menus::FOLDER]), &modules, |path| self.file(path))
     }
 
     /// Profiles of the user's own, which take a built-in one's place.
     fn read_profiles(&mut self) {
         let mut own: BTreeMap<String, Result<Profile, String>> = BTreeMap::new();
         for folder in self.folders.iter().rev() {
-            for found in folder.files.values() {
-                let [top, name, file] = found.name.as_slice() else { continue };
-                if top != "profiles" || file != "profile.toml" {
+            for found in folder.below(&["profiles"]) {
+                let [_, name, file] = found.name.as_slice() else { continue };
+                if folded(file) != "profile.toml" {
                     continue;
                 }
-                let read =
-                    found.text.as_deref().ok_or_else(|| "it is no text of a reasonable length".to_owned());
+                if is_reserved(name) {
+                    let fault = format!("{}: {name} can't be a profile's name", found.path.display());
+                    own.insert(name.clone(), Err(fault));
+                    continue;
+                }
+                let read = found.text().ok_or_else(|| found.no_text().unwrap_or_default());
                 let read = read.and_then(|text| {
                     profiles::parse(name, text, &folder.beside(&found.name))
                         .map_err(|error| error.to_string())
@@ -104,7 +86,7 @@ impl Catalog {
         }
         for (name, read) in own {
             match read {
-                Ok(profile) => drop(self.profiles.insert(name, Arc::new(profile))),
+                Ok(profile) => drop(self.profiles.insert(folded(&name), Arc::new(profile))),
                 Err(fault) => self.faults.push(fault),
             }
         }
@@ -113,9 +95,9 @@ impl Catalog {
     /// Every version of a profile of which at least one file is there.
     fn versions_of(&self, profile: &Arc<Profile>) -> Vec<Version> {
         let mut versions: BTreeMap<String, Version> = BTreeMap::new();
-        for folder in &self.folders {
-            for (name, base) in folder.versions_of(profile) {
-                let version = versions.entry(name.clone()).or_insert_with(|| Version {
+        for folder in self.folders.iter() {
+            for (key, Base { version: name, base }) in folder.versions_of(profile) {
+                let version = versions.entry(key).or_insert_with(|| Version {
                     profile: profile.clone(),
                     name: name.clone(),
                     sets: Vec::new(),
@@ -132,7 +114,7 @@ impl Catalog {
 
     /// What was found in a folder, be it one of assets or that of the loaders.
     pub fn folder(&self, path: &Path) -> Option<&Folder> {
-        self.folders.iter().chain([&self.loaders]).find(|folder| folder.path == path)
+        self.folders.iter().chain([&*self.loaders]).find(|folder| folder.path == path)
     }
 
     /// The folders that were looked at.
@@ -142,37 +124,44 @@ impl Catalog {
 
     /// Everything but loaders that a scan found.
     pub fn files(&self) -> impl Iterator<Item = &Found> {
-        self.folders.iter().flat_map(|folder| folder.files.values())
+        self.folders.iter().flat_map(Folder::all)
     }
 
     /// A boot loader's file: somebody's own, in the folder `loaders/` of an asset folder, or the one that is there.
     pub fn loader(&self, name: &[String]) -> Option<&Found> {
-        self.own_loader(name).or_else(|| self.loaders.files.get(name))
+        self.own_loader(name).or_else(|| self.loaders.get(name))
     }
 
     /// Somebody's own boot loader, which takes the place of the one that is there.
     pub fn own_loader(&self, name: &[String]) -> Option<&Found> {
         let name = [&["loaders".to_owned()], name].concat();
-        self.folders.iter().find_map(|folder| folder.files.get(&name))
+        self.folders.iter().find_map(|folder| folder.get(&name))
     }
 
     /// Whether somebody has boot loaders of their own in this folder.
     pub fn has_own_loaders(&self, folder: &[String]) -> bool {
         let name = [&["loaders".to_owned()], folder].concat();
-        self.folders.iter().any(|own| {
-            own.files.range(name.clone()..).next().is_some_and(|(found, _)| found.starts_with(&name))
-        })
+        self.folders.iter().any(|own| own.below(&name).next().is_some())
     }
 
     /// A file by its path below an asset folder.
-    pub fn file(&self, name: &[&str]) -> Option<&Found> {
-        let name: Name = name.iter().map(|segment| (*segment).to_owned()).collect();
-        self.folders.iter().find_map(|folder| folder.files.get(&name))
+    pub fn file(&self, name: &[impl AsRef<str>]) -> Option<&Found> {
+        self.folders.iter().find_map(|folder| folder.get(name))
     }
 
-    /// Profiles and keys that can't be read, a sentence each.
+    /// The files in a folder of every asset folder; of several of one name, the first asset folder's.
+    pub fn below(&self, base: &[&str]) -> Vec<&Found> {
+        let mut files: BTreeMap<Name, &Found> = BTreeMap::new();
+        for found in self.folders.iter().rev().flat_map(|folder| folder.below(base)) {
+            files.insert(key(&found.name).unwrap_or_default(), found);
+        }
+        files.into_values().collect()
+    }
+
+    /// What is wrong with folders, profiles and keys, a sentence each.
     pub fn faults(&self) -> impl Iterator<Item = &String> {
-        self.faults.iter().chain(self.keys.faults())
+        let folders = self.folders.iter().flat_map(Folder::faults);
+        self.faults.iter().chain(self.keys.faults()).chain(folders)
     }
 
     /// Whether this and another catalog say the same.
@@ -186,6 +175,11 @@ impl Catalog {
         self.profiles.values()
     }
 
+    /// The profile of this name, as names in paths compare.
+    pub(super) fn profile(&self, name: &str) -> Option<&Arc<Profile>> {
+        self.profiles.get(&folded(name))
+    }
+
     /// Every version of every profile.
     pub fn versions(&self) -> &[Version] {
         &self.versions
@@ -193,7 +187,10 @@ impl Catalog {
 
     /// One version, complete or not.
     pub fn version(&self, profile: &str, name: &str) -> Option<&Version> {
-        self.versions.iter().find(|version| version.profile.name == profile && version.name == name)
+        let is_meant = |version: &&Version| {
+            folded(&version.profile.name) == folded(profile) && folded(&version.name) == folded(name)
+        };
+        self.versions.iter().find(is_meant)
     }
 
     /// The version to install, complete on one processor at least, with `current` resolved.
@@ -202,8 +199,8 @@ impl Catalog {
     /// [`NotReady`] says what is missing.
     pub fn ready(&self, profile: &str, version: &str) -> Result<&Version, NotReady> {
         let version = self.chosen(profile, version)?;
-        match version.sets.iter().find(|set| !set.missing.is_empty()) {
-            Some(set) if version.sets.iter().all(|set| !set.missing.is_empty()) => {
+        match version.sets.iter().find(|set| !set.is_complete()) {
+            Some(set) if version.sets.iter().all(|set| !set.is_complete()) => {
                 Err(NotReady::incomplete(version, set))
             }
             _ => Ok(version),
@@ -222,7 +219,7 @@ impl Catalog {
     ) -> Result<(&Version, &FileSet), NotReady> {
         let version = self.chosen(profile, version)?;
         match version.set(arch) {
-            Some(set) if set.missing.is_empty() => Ok((version, set)),
+            Some(set) if set.is_complete() => Ok((version, set)),
             Some(set) => Err(NotReady::incomplete(version, set)),
             None => Err(NotReady::Arch {
                 profile: profile.to_owned(),
@@ -232,13 +229,13 @@ impl Catalog {
         }
     }
 
-    fn chosen(&self, profile: &str, version: &str) -> Result<&Version, NotReady> {
-        let known = self.profiles.get(profile).ok_or_else(|| NotReady::UnknownProfile {
+    pub(super) fn chosen(&self, profile: &str, version: &str) -> Result<&Version, NotReady> {
+        let known = self.profile(profile).ok_or_else(|| NotReady::UnknownProfile {
             profile: profile.to_owned(),
-            known: self.profiles.keys().cloned().collect::<Vec<_>>().join(", "),
+            known: self.profiles.values().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", "),
         })?;
-        let name = if version == "current" { self.current(known)? } else { version.to_owned() };
-        self.version(profile, &name).ok_or_else(|| NotReady::Absent {
+        let name = if folded(version) == "current" { self.current(known)? } else { version.to_owned() };
+        self.version(&known.name, &name).ok_or_else(|| NotReady::Absent {
             profile: profile.to_owned(),
             version: name,
             dirs: self.dirs(),
@@ -246,9 +243,15 @@ impl Catalog {
     }
 
     /// What `current` means: as the text file or the link of that name says, or the only version that is there.
-    fn current(&self, profile: &Profile) -> Result<String, NotReady> {
-        let text = |name: &[&str]| self.file(name).and_then(|found| found.text.as_deref());
-        if let Some(name) = text(&[&profile.name, "current"]).map(str::trim).filter(|name| !name.is_empty()) {
+    pub(super) fn current(&self, profile: &Profile) -> Result<String, NotReady> {
+        let text = |name: &[&str]| Some(&**self.file(name)?.text()?);
+        // Windows hides the extension that its editor appends.
+        let word = |above: &[&str]| {
+            ["current", "current.txt"].into_iter().find_map(|name| text(&[above, &[name]].concat()))
+        };
+        let flat = || word(&[]).filter(|_| profile.flat);
+        let named = word(&[&profile.name]).or_else(flat).map(str::trim);
+        if let Some(name) = named.filter(|name| !name.is_empty()) {
             return Ok(name.to_owned());
         }
         if let Some(key) = &profile.version_key {
@@ -277,96 +280,37 @@ impl Catalog {
         }
     }
 
-    /// The file that a client means by `path`: a boot loader; a file of a version (`PROFILE/VERSION/FILE`,
-    /// `VERSION/FILE`, `PROFILE/current/FILE`, `current/FILE`, `FILE`, where `standard` says what is left out); or
-    /// anything else as it lies in the folders.
-    pub fn locate<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
-        let located = |found, role| Located { found, role, version: None };
-        self.with_loaders(path, standard)
-            .or_else(|| self.loader(path).map(|found| located(found, Some(FileRole::Loader))))
-            .or_else(|| self.of_version(path, standard))
-            .or_else(|| {
-                let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                self.file(&path).map(|found| located(found, None))
-            })
-    }
-
-    /// A file of the standard version that lies with the loaders.
-    fn with_loaders<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
-        let version = self.chosen(standard.profile, standard.version).ok()?;
-        let file = standard.sets(version).flat_map(|set| &set.files);
-        let file = file.filter(|file| file.with_loaders).find(|file| file.found.name == path)?;
-        Some(Located { found: &file.found, role: Some(FileRole::Of(file.role)), version: Some(version) })
-    }
-
-    fn of_version<'c>(&'c self, path: &[String], standard: Standard<'_>) -> Option<Located<'c>> {
-        let (profile, version, file) = match path {
-            [file] => (standard.profile, standard.version, std::slice::from_ref(file)),
-            [profile, version, file @ ..] if self.profiles.contains_key(profile) && !file.is_empty() => {
-                (profile.as_str(), version.as_str(), file)
-            }
-            [version, file @ ..] => (standard.profile, version.as_str(), file),
-            [] => return None,
-        };
-        let is_standard = profile == standard.profile && version == "current";
-        let version = self.chosen(profile, if is_standard { standard.version } else { version }).ok()?;
-        standard.sets(version).find_map(|set| {
-            let name = [set.base.as_slice(), file].concat();
-            // URLs name an architecture's folder, or leave it out.
-            let own = set.files.iter().find(|own| own.found.name == name || own.found.name == path);
-            let own = own.map(|own| (&own.found, Some(FileRole::Of(own.role))));
-            let beside = || self.folder_of(set)?.files.get(&name).map(|found| (found, None));
-            let (found, role) = own.or_else(beside)?;
-            Some(Located { found, role, version: Some(version) })
-        })
-    }
-
-    fn folder_of(&self, set: &FileSet) -> Option<&Folder> {
-        self.folders.iter().find(|folder| folder.path == set.folder)
-    }
-
-    /// A node's own configuration file of one of these kinds: by any spelling of its address, then by its name,
-    /// then its profile's, then everybody's.
+    /// A node's own configuration file of one of these kinds: by any spelling of its addresses, then by its name, then
+    /// its profile's, then everybody's.
     pub fn node_config(
         &self,
-        mac: Mac,
+        macs: &[Mac],
         name: Option<&str>,
         profile: &str,
         kinds: &[ConfigKind],
-    ) -> Option<(&Found, ConfigKind)> {
-        let stems = [
-            Some(mac.to_string()),
-            Some(mac.dashed()),
-            name.map(str::to_owned),
-            Some(profile.to_owned()),
-            Some("default".into()),
-        ];
-        stems.into_iter().flatten().find_map(|stem| {
-            kinds.iter().find_map(|kind| {
-                let mut extensions = kind.extensions().iter();
-                let found = extensions
-                    .find_map(|extension| self.file(&["cloud-configs", &format!("{stem}.{extension}")]));
-                found.map(|found| (found, *kind))
-            })
+    ) -> Option<(&ConfigFile, ConfigKind)> {
+        let named =
+            [name, Some(profile), Some("default")].into_iter().flatten().map(folded).map(Whose::Named);
+        let mut whose = macs.iter().copied().map(Whose::Machine).chain(named);
+        whose.find_map(|whose| {
+            let mut files = kinds.iter().filter_map(|kind| Some((self.configs.of(&whose, *kind)?, *kind)));
+            files.next()
         })
     }
 
-    /// The texts in cloud-configs/, by their names there: templates of configurations, and what those include.
-    pub fn configs(&self) -> &Arc<BTreeMap<String, Arc<str>>> {
+    /// The files in cloud-configs/.
+    pub fn configs(&self) -> &Arc<Configs> {
         &self.configs
     }
 
-    /// The texts below a folder of that name, by their paths there; of several, the first asset folder's counts.
-    fn texts_in(&self, name: &str) -> BTreeMap<String, Arc<str>> {
-        let mut texts = BTreeMap::new();
-        for found in self.folders.iter().rev().flat_map(|folder| folder.files.values()) {
-            if let ([top, rest @ ..], Some(text)) = (found.name.as_slice(), &found.text)
-                && top == name
-            {
-                texts.insert(rest.join("/"), text.clone());
-            }
-        }
-        texts
+    /// The files in keys/, by their paths there; of several, the first asset folder's counts.
+    fn key_files(&self) -> BTreeMap<String, Arc<[u8]>> {
+        let files = self.below(&["keys"]).into_iter().filter_map(|found| match &found.content {
+            Content::Bytes(bytes) => Some((found.name[1..].join("/"), bytes.clone())),
+            Content::Text(text) => Some((found.name[1..].join("/"), Arc::from(text.as_bytes()))),
+            _ => None,
+        });
+        files.collect()
     }
 
     /// The signing keys.
@@ -379,50 +323,34 @@ impl Catalog {
         Catalog { findings, ..self.clone() }
     }
 
-    /// Files of complete sets that nobody has looked at yet, those of current versions first.
-    pub fn unexamined(&self) -> Vec<Job> {
-        let mut jobs: Vec<(bool, Job)> = Vec::new();
-        for version in &self.versions {
-            let is_current = self.current(&version.profile).is_ok_and(|current| current == version.name);
-            let complete = version.sets.iter().filter(|set| set.missing.is_empty());
-            for file in complete.flat_map(|set| &set.files).filter(|file| !file.with_loaders) {
-                let job = Job::new(version, file, &self.keys);
-                if !self.findings.contains_key(&job.subject) {
-                    jobs.push((!is_current, job));
-                }
-            }
-        }
-        jobs.sort_by_key(|(later, _)| *later);
-        jobs.into_iter().map(|(_, job)| job).collect()
-    }
-
-    /// What was found of a file.
-    pub fn finding(&self, version: &Version, file: &File) -> Option<&Finding> {
-        self.findings.get(&Job::new(version, file, &self.keys).subject)
-    }
-
-    /// Whether a set's files are what their maker released.
-    pub fn authenticity(&self, version: &Version, set: &FileSet) -> Authenticity {
-        authenticity(version, set, &self.keys, &self.findings)
-    }
-
-    /// As [`Catalog::ready_for`], and authentic.
-    ///
-    /// # Errors
-    /// [`NotReady`] says what is missing or wrong.
-    pub fn verified_for(
-        &self,
-        profile: &str,
-        version: &str,
-        arch: &str,
-    ) -> Result<(&Version, &FileSet), NotReady> {
-        let (version, set) = self.ready_for(profile, version, arch)?;
-        self.authenticity(version, set).into_result(version).map(|()| (version, set))
-    }
-
     /// The user's own pxelinux menu for a node: its own, then the default.
     pub fn pxelinux_menu(&self, mac: Mac) -> Option<&Found> {
-        [mac.bootif().as_str(), "default"].iter().find_map(|name| self.file(&["pxelinux.cfg", name]))
+        self.pxelinux_menu_at(mac, None)
+    }
+
+    /// The same, for a node with this address: in pxelinux's order.
+    pub fn pxelinux_menu_at(&self, mac: Mac, address: Option<Ipv4Addr>) -> Option<&Found> {
+        let hex = address.map(|address| format!("{:08X}", u32::from(address))).unwrap_or_default();
+        let prefixes = (1..=hex.len()).rev().map(|len| hex[..len].to_owned());
+        let mut names = [mac.bootif()].into_iter().chain(prefixes).chain(["default".to_owned()]);
+        names.find_map(|name| self.file(&[menus::FOLDER, &name]))
+    }
+
+    /// The files of those menus outside of their folder, less those of versions.
+    pub fn menu_files(&self) -> Vec<&Found> {
+        let of_versions: Vec<&[String]> =
+            self.versions.iter().flat_map(|version| &version.sets).map(|set| set.base.as_slice()).collect();
+        let is_own = |found: &&Found| {
+            self.menus.has(&found.name)
+                && found.name.first().is_some_and(|top| !is_reserved(top))
+                && !of_versions.iter().any(|base| found.name.starts_with(base))
+        };
+        self.files().filter(is_own).collect()
+    }
+
+    /// The user's own pxelinux menus, and what they name.
+    pub fn menus(&self) -> &Menus {
+        &self.menus
     }
 
     fn dirs(&self) -> String {

@@ -9,11 +9,12 @@ use tokio::{io::AsyncReadExt as _, process::Command, sync::Semaphore, task::Join
 
 use crate::{
     assets::{
-        authentic::{Examiner, FileVerdict, ProofBytes},
+        examine::{Examiner, ProofBytes},
         folder::value_of,
         keys::Keys,
         stage::{Incoming, Stage, StageError},
     },
+    config::Verify,
     profiles::{Architecture, FileSpec, FindCurrent, Mirror, Profile},
     progress::{Bars, Progress},
 };
@@ -92,7 +93,7 @@ pub struct Order {
     /// The keys that count.
     pub keys: Arc<Keys>,
     /// Whether files that nobody vouches for will do.
-    pub unsigned_ok: bool,
+    pub verify: Verify,
 }
 
 /// Fetches a version; returns its name and its folder. What came in stays when it fails, for the next run.
@@ -170,6 +171,8 @@ struct Remote {
     local: String,
     name: String,
     len: u64,
+    /// What tells it from another file.
+    origin: String,
     /// The signature's name and content; none where the mirror has none.
     signature: Option<(String, Vec<u8>)>,
 }
@@ -188,8 +191,8 @@ async fn look(
     let mut missing = None;
     for name in spec.names(version, &arch.name) {
         let url = format!("{folder}/{name}");
-        let len = match length(&url).await {
-            Ok(len) => len,
+        let (len, origin) = match state(&url).await {
+            Ok(state) => state,
             Err(error @ FetchError::NotThere(_)) => {
                 missing = missing.or(Some(error));
                 continue;
@@ -207,7 +210,7 @@ async fn look(
                 Err(error) => return Err(error),
             }
         }
-        return Ok(Remote { url, local: local(&name), name, len, signature });
+        return Ok(Remote { url, local: local(&name), name, len, origin, signature });
     }
     Err(missing.unwrap_or_else(|| FetchError::NotThere(folder.to_owned())))
 }
@@ -218,18 +221,22 @@ async fn one(stage: &Stage, file: &Remote, order: &Order, bars: &Bars) -> Result
     if let Some((name, bytes)) = &file.signature {
         stage.put(name, bytes)?;
     }
-    let proof = file.signature.as_ref().map(|(_, bytes)| ProofBytes::Signature(bytes));
+    let signature = file.signature.as_ref().map(|(_, bytes)| bytes.as_slice());
+    let proof = ProofBytes { signature, lists: Vec::new() };
     let trust = order.keys.trust(&order.profile);
-    let examiner = || Examiner::new(&file.name, proof, &order.keys, &trust);
+    let examiner = || Examiner::new(&file.name, &proof, &order.keys, &trust);
     // Before a long download.
     let hopeless = match &file.signature {
-        Some(_) => examiner().refused(),
-        None => Some("the mirror has no signature of it".into()),
+        None if order.verify == Verify::Required => Some("the mirror has no signature of it".into()),
+        _ => examiner().hopeless(order.verify),
     };
-    if let Some(reason) = hopeless.filter(|_| !order.unsigned_ok) {
+    if let Some(reason) = hopeless {
         return Err(refused(reason));
     }
     let bar = bars.of_bytes("fetching", std::path::Path::new(&file.name), file.len);
+    if file.signature.is_none() {
+        stage.continue_from(&file.local, &file.origin)?;
+    }
     let mut incoming = stage.incoming(&file.local, examiner())?;
     let mut pauses = PAUSES.iter();
     while incoming.at < file.len {
@@ -253,19 +260,14 @@ async fn one(stage: &Stage, file: &Remote, order: &Order, bars: &Bars) -> Result
             }
         }
     }
-    let len = incoming.at;
-    match incoming.finish()?.verdict {
-        FileVerdict::Good(_) => Ok(()),
-        _ if order.unsigned_ok && len == file.len => Ok(()),
-        verdict => {
-            // What came in is wrong, who knows where: the next run begins anew.
-            stage.remove(&file.local)?;
-            Err(refused(match verdict {
-                FileVerdict::Bad(reason) => reason,
-                FileVerdict::Good(_) | FileVerdict::Unsigned => "nobody has signed it".into(),
-            }))
-        }
-    }
+    let whole = incoming.at == file.len;
+    let verdict = incoming.finish()?.verdict.will_do(order.verify);
+    let verdict = if whole { verdict } else { Err("it is longer or shorter than the mirror said".into()) };
+    verdict.or_else(|reason| {
+        // What came in is wrong, who knows where: the next run begins anew.
+        stage.remove(&file.local)?;
+        Err(refused(reason))
+    })
 }
 
 enum Streamed {
@@ -317,15 +319,23 @@ async fn get(url: &str) -> Result<Vec<u8>, FetchError> {
     run(&["--max-filesize", "16M"], url).await
 }
 
-/// A file's length, by HEAD.
-async fn length(url: &str) -> Result<u64, FetchError> {
-    let head = String::from_utf8_lossy(&run(&["--head"], url).await?).to_lowercase();
-    let mut lengths = head.lines().filter_map(|line| line.strip_prefix("content-length:"));
-    // Of several responses (redirects), the last one is the file's.
-    lengths.next_back().and_then(|text| text.trim().parse().ok()).ok_or_else(|| FetchError::Failed {
-        url: url.to_owned(),
-        reason: "the mirror does not say how long it is".into(),
-    })
+/// A file's length, and what tells it from another one under its URL, by HEAD.
+async fn state(url: &str) -> Result<(u64, String), FetchError> {
+    let head = run(&["--head"], url).await?;
+    let head = String::from_utf8_lossy(&head);
+    let field = |name: &str| {
+        let fields = head.lines().filter_map(|line| line.split_once(':'));
+        // Of several responses (redirects), the last one is the file's.
+        fields
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .next_back()
+    };
+    let len = field("content-length").and_then(|text| text.parse().ok()).ok_or_else(|| {
+        FetchError::Failed { url: url.to_owned(), reason: "the mirror does not say how long it is".into() }
+    })?;
+    let origin = [field("etag"), field("last-modified")].map(Option::unwrap_or_default).join(" ");
+    Ok((len, format!("{url} {len} {origin}")))
 }
 
 async fn run(arguments: &[&str], url: &str) -> Result<Vec<u8>, FetchError> {

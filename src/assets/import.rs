@@ -1,7 +1,10 @@
-//! Copying versions and configurations from a disk or a folder into an asset folder, verifying them on the way.
+//! Copying versions, and what belongs to them, from a disk or a folder into an asset folder; versions are verified on the
+//! way. What is the same is known by its content, never by its length or its name.
+
+mod others;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -9,16 +12,19 @@ use std::{
     thread,
 };
 
+pub use others::{Other, others};
+
 use crate::{
     assets::{
-        authentic::{Examiner, FileVerdict, Proof},
-        catalog::Catalog,
+        examine::Examiner,
         folder::Found,
         keys::Keys,
+        scan,
         stage::{Stage, StageError},
         verify::ReadProof,
-        version::{FileSet, Version},
+        version::{File as VersionFile, FileSet, Version},
     },
+    config::Verify,
     progress::Bars,
 };
 
@@ -29,11 +35,13 @@ const AHEAD: usize = 2;
 
 /// What became of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Imported {
-    /// It is here now.
-    Copied(PathBuf),
-    /// It was here already.
-    There(PathBuf),
+pub struct Imported {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// Whether it was there already, byte for byte.
+    pub was_there: bool,
+    /// Images for other hardware that were left out, and why, a sentence each.
+    pub left_out: Vec<String>,
 }
 
 /// Why a version is not imported.
@@ -60,92 +68,152 @@ pub struct Rules<'a> {
     /// The keys that count.
     pub keys: &'a Keys,
     /// Whether files that nobody vouches for will do.
-    pub unsigned_ok: bool,
+    pub verify: Verify,
 }
 
-/// Copies what a version has for one or several processors. Files that are there are not copied again, and a
-/// version appears when it is whole.
+/// Copies what a version has for one or several processors, unless the same bytes are there. A version appears when it is
+/// whole, in place of one of that name whose bytes are others; what that has for further processors stays.
 ///
 /// # Errors
 /// [`ImportError`] names the file. What was copied stays, for the next run.
 pub fn version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Result<Imported, ImportError> {
     let (profile, name) = (&version.profile.name, &version.name);
     let target = rules.to.join(profile).join(name);
-    let sets: Vec<&FileSet> = version.sets.iter().filter(|set| set.missing.is_empty()).collect();
+    let sets: Vec<&FileSet> = version.sets.iter().filter(|set| set.is_complete()).collect();
     let files: BTreeMap<String, &Found> = sets.iter().flat_map(|set| files_of(version, set)).collect();
-    let is_there = |(name, found): (&String, &&Found)| {
-        fs::metadata(target.join(name)).is_ok_and(|meta| meta.len() == found.len)
-    };
-    if files.iter().all(is_there) {
-        return Ok(Imported::There(target));
+    let mut imported = Imported { folder: target.clone(), was_there: true, left_out: Vec::new() };
+    if is_there(&target, &files, bars)? {
+        return Ok(imported);
     }
+    imported.was_there = false;
     let stage = Stage::open(rules.to, profile, name)?;
     let missing = files.iter().map(|(name, found)| found.len.saturating_sub(stage.has(name)));
     stage.need_room(missing.sum())?;
-    for set in sets {
-        for file in set.files.iter().filter(|file| !file.with_loaders) {
-            let proof = file.proof.as_ref().map(ReadProof::of).transpose();
-            let proof = proof.map_err(|error| StageError::Read(file.found.path.clone(), error))?;
-            let own_name = file.found.name.last().map_or("", String::as_str);
-            let trust = rules.keys.trust(&version.profile);
-            let proof = proof.as_ref().map(ReadProof::bytes);
-            let examiner = Examiner::new(own_name, proof, rules.keys, &trust);
-            copy(&stage, &relative(version, set, &file.found), &file.found, examiner, rules, bars)?;
+    let mut copied = BTreeSet::new();
+    for set in &sets {
+        for file in set.all_files().filter(|file| !file.with_loaders) {
+            let name = relative(version, set, &file.found);
+            match copy(&stage, &name, version, file, rules, bars) {
+                Ok(()) => drop(copied.insert(name)),
+                Err(ImportError::NotAuthentic { file: path, reason }) if set.variants.contains(file) => {
+                    copied.insert(name);
+                    imported.left_out.push(format!("{}: {reason}; left out", path.display()));
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
-    for (name, found) in &files {
+    for (name, found) in files.iter().filter(|(name, _)| !copied.contains(*name)) {
         // Signatures, lists and version files: small, and what they vouch for was looked at.
-        if stage.has(name) != found.len {
-            let bytes = fs::read(&found.path).map_err(|error| StageError::Read(found.path.clone(), error))?;
-            stage.put(name, &bytes)?;
+        let bytes = fs::read(&found.path).map_err(|error| StageError::Read(found.path.clone(), error))?;
+        stage.put(name, &bytes)?;
+    }
+    keep_others(&stage, version, &sets, rules.to)?;
+    imported.folder = stage.finish()?;
+    Ok(imported)
+}
+
+/// Whether a folder holds the same files, byte for byte.
+fn is_there(target: &Path, files: &BTreeMap<String, &Found>, bars: &Bars) -> Result<bool, StageError> {
+    let has_length = |(name, found): (&String, &&Found)| {
+        fs::metadata(target.join(name)).is_ok_and(|meta| meta.len() == found.len)
+    };
+    if !files.iter().all(has_length) {
+        return Ok(false);
+    }
+    for (name, found) in files {
+        let path = target.join(name);
+        let bar = bars.of_bytes("comparing", &found.path, found.len);
+        if !is_same(&found.path, &path, |bytes| bar.more(bytes))? {
+            return Ok(false);
         }
     }
-    Ok(Imported::Copied(stage.finish()?))
+    Ok(true)
+}
+
+/// Whether two files hold the same bytes.
+fn is_same(one: &Path, other: &Path, mut told: impl FnMut(u64)) -> Result<bool, StageError> {
+    let open = |path: &Path| File::open(path).map_err(|error| StageError::Read(path.to_owned(), error));
+    let (mut left, mut right) = (open(one)?, open(other)?);
+    let (mut a, mut b) = (vec![0; PIECE], vec![0; PIECE]);
+    loop {
+        let n = fill(&mut left, &mut a).map_err(|error| StageError::Read(one.to_owned(), error))?;
+        let m = fill(&mut right, &mut b).map_err(|error| StageError::Read(other.to_owned(), error))?;
+        if a[..n] != b[..m] {
+            return Ok(false);
+        }
+        if n == 0 {
+            return Ok(true);
+        }
+        told(n as u64);
+    }
+}
+
+/// Reads until the piece is full or the file at its end.
+fn fill(file: &mut File, piece: &mut [u8]) -> io::Result<usize> {
+    let mut at = 0;
+    while at < piece.len() {
+        match file.read(&mut piece[at..])? {
+            0 => break,
+            n => at += n,
+        }
+    }
+    Ok(at)
+}
+
+/// What the asset folder's own version has for processors that the new one has nothing for.
+fn keep_others(stage: &Stage, version: &Version, sets: &[&FileSet], to: &Path) -> Result<(), StageError> {
+    let there = scan::scan(&[to.to_owned()], Path::new(""), None);
+    let Some(there) = there.version(&version.profile.name, &version.name) else { return Ok(()) };
+    for other in there.sets.iter().filter(|other| sets.iter().all(|set| set.arch != other.arch)) {
+        for (name, found) in files_of(there, other) {
+            stage.take_over(&name, &found.path)?;
+        }
+    }
+    Ok(())
 }
 
 fn copy(
     stage: &Stage,
     name: &str,
-    found: &Found,
-    examiner: Examiner,
+    version: &Version,
+    file: &VersionFile,
     rules: Rules<'_>,
     bars: &Bars,
 ) -> Result<(), ImportError> {
+    let found = &file.found;
     let unread = |error| StageError::Read(found.path.clone(), error);
     let refused = |reason: String| ImportError::NotAuthentic { file: found.path.clone(), reason };
+    let proof = ReadProof::of(&file.proof).map_err(unread)?;
+    let trust = rules.keys.trust(&version.profile);
+    let mut examiner = Examiner::new(found.own_name(), &proof.bytes(), rules.keys, &trust);
     // Before a long copy.
-    if let Some(reason) = examiner.refused().filter(|_| !rules.unsigned_ok) {
+    if let Some(reason) = examiner.hopeless(rules.verify) {
         return Err(refused(reason));
     }
     let bar = bars.of_bytes("copying", &found.path, found.len);
-    let mut incoming = stage.incoming(name, examiner)?;
-    bar.at(incoming.at);
-    let mut from = File::open(&found.path).map_err(unread)?;
-    std::io::Seek::seek(&mut from, std::io::SeekFrom::Start(incoming.at)).map_err(unread)?;
-    thread::scope(|scope| {
+    let mut comparing = stage.comparing(name)?;
+    let from = File::open(&found.path).map_err(unread)?;
+    let len = thread::scope(|scope| {
         let (full, pieces) = mpsc::sync_channel(AHEAD);
         scope.spawn(move || read_ahead(from, &full));
+        let mut len = 0;
         for piece in pieces {
             let piece = piece.map_err(unread)?;
-            incoming.more(&piece)?;
+            comparing.more(&piece)?;
+            examiner.update(&piece);
             bar.more(piece.len() as u64);
+            len += piece.len() as u64;
         }
-        Ok::<(), ImportError>(())
+        Ok::<u64, ImportError>(len)
     })?;
-    let whole = incoming.at == found.len;
-    match incoming.finish()?.verdict {
-        FileVerdict::Good(_) if whole => Ok(()),
-        FileVerdict::Unsigned | FileVerdict::Bad(_) if rules.unsigned_ok && whole => Ok(()),
-        verdict => {
-            // Whatever is there may be what is wrong: the next run begins anew.
-            stage.remove(name)?;
-            Err(refused(match verdict {
-                FileVerdict::Bad(reason) => reason,
-                FileVerdict::Unsigned => "nobody has signed it".into(),
-                FileVerdict::Good(_) => "it changed while it was copied".into(),
-            }))
-        }
-    }
+    comparing.finish()?;
+    let verdict = examiner.finish().verdict.will_do(rules.verify);
+    let verdict = if len == found.len { verdict } else { Err("it changed while it was copied".into()) };
+    verdict.or_else(|reason| {
+        stage.remove(name)?;
+        Err(refused(reason))
+    })
 }
 
 /// Reads to the end, or until nobody takes pieces any more. One disk is read while the other is written to.
@@ -165,45 +233,15 @@ fn read_ahead(mut from: File, full: &mpsc::SyncSender<io::Result<Vec<u8>>>) {
 
 /// Every file that belongs to a set, by its name below the version's folder.
 fn files_of<'v>(version: &Version, set: &'v FileSet) -> Vec<(String, &'v Found)> {
-    let own = set.files.iter().filter(|file| !file.with_loaders);
-    let all = own.flat_map(|file| {
-        let proofs = match &file.proof {
-            Some(Proof::Signature(signature)) => vec![signature],
-            Some(Proof::Listed(list, signature)) => [list].into_iter().chain(signature).collect(),
-            None => Vec::new(),
-        };
-        [&file.found].into_iter().chain(proofs)
-    });
-    all.chain(&set.version_file).map(|found| (relative(version, set, found), found)).collect()
+    let own = set.all_files().filter(|file| !file.with_loaders);
+    let all = own.flat_map(|file| [&file.found].into_iter().chain(file.proof.files()));
+    let all = all.chain(&set.companions).chain(&set.version_file);
+    all.map(|found| (relative(version, set, found), found)).collect()
 }
 
 /// A file's name below its version's folder; an architecture's own folder is a part of it.
 fn relative(version: &Version, set: &FileSet, found: &Found) -> String {
-    let arch = version.profile.arch(&set.arch).and_then(|arch| arch.folder.as_ref());
-    let below = set.base.len() - usize::from(arch.is_some());
-    found.name[below..].join("/")
-}
-
-/// Copies configurations that are not there yet; returns the names of those that are, and differ.
-///
-/// # Errors
-/// When one can't be read or written.
-pub fn configs(from: &Catalog, to: &Path) -> Result<Vec<String>, StageError> {
-    let mut kept = Vec::new();
-    for (name, text) in from.configs().iter() {
-        let path = to.join("cloud-configs").join(name);
-        match fs::read(&path) {
-            Ok(there) if there == text.as_bytes() => {}
-            Ok(_) => kept.push(name.clone()),
-            Err(_) => {
-                let folder = path.parent().unwrap_or(to);
-                fs::create_dir_all(folder)
-                    .and_then(|()| fs::write(&path, text.as_bytes()))
-                    .map_err(|error| StageError::Write(path.clone(), error))?;
-            }
-        }
-    }
-    Ok(kept)
+    found.name[set.version_folder(&version.profile).len()..].join("/")
 }
 
 /// Says which version is current, unless the asset folder says so already, or `replace` is wanted.

@@ -5,11 +5,11 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
 };
 
-use crate::assets::authentic::{Examiner, Finding};
+use crate::assets::{authentic::Finding, examine::Examiner};
 
 /// What is read at once.
 const PIECE: usize = 1 << 20;
@@ -84,6 +84,35 @@ impl Stage {
         Ok(())
     }
 
+    /// Begins a file whose bytes are all at hand, those of an earlier run too: what that left is kept as far as it is
+    /// the same.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn comparing(&self, name: &str) -> Result<Comparing, StageError> {
+        let path = self.path(name)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| StageError::Write(path.clone(), error))?;
+        Ok(Comparing { path, file, at: 0, is_same: true, there: Vec::new() })
+    }
+
+    /// Takes a file of the version that this one will replace.
+    ///
+    /// # Errors
+    /// When it can't be moved.
+    pub fn take_over(&self, name: &str, from: &Path) -> Result<(), StageError> {
+        let path = self.path(name)?;
+        if path.exists() {
+            return Ok(());
+        }
+        fs::rename(from, &path).map_err(|error| StageError::Write(path, error))
+    }
+
     /// Keeps a small file.
     ///
     /// # Errors
@@ -91,6 +120,30 @@ impl Stage {
     pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StageError> {
         let path = self.path(name)?;
         fs::write(&path, bytes).map_err(|error| StageError::Write(path, error))
+    }
+
+    /// Goes on with what an earlier run left of a file only if that came from the same place: `origin` names the file
+    /// there and its state. For files that no signature vouches for: of others, a mixture would be noticed.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn continue_from(&self, name: &str, origin: &str) -> Result<(), StageError> {
+        let path = self.path(name)?;
+        let note = self.origins().join(name.replace('/', " "));
+        if fs::read_to_string(&note).is_ok_and(|known| known == origin) {
+            return Ok(());
+        }
+        if path.exists() {
+            self.remove(name)?;
+        }
+        fs::create_dir_all(self.origins())
+            .and_then(|()| fs::write(&note, origin))
+            .map_err(|error| StageError::Write(note, error))
+    }
+
+    /// Where is kept what the files came from.
+    fn origins(&self) -> PathBuf {
+        self.gathering.with_extension("from")
     }
 
     /// Goes on with a file, whose bytes `examiner` looks at, those of an earlier run first.
@@ -156,9 +209,63 @@ impl Stage {
         if let Some(parent) = self.target.parent() {
             sync(parent).map_err(failed(parent))?;
         }
-        // It has no name any more; what can't be taken away is only room.
+        // These have no meaning any more; what can't be taken away is only room.
         let _ = fs::remove_dir_all(&old);
+        let _ = fs::remove_dir_all(self.origins());
         Ok(self.target.clone())
+    }
+}
+
+/// A file that is written anew where it is another one than what is there.
+#[derive(Debug)]
+pub struct Comparing {
+    path: PathBuf,
+    file: File,
+    at: u64,
+    is_same: bool,
+    there: Vec<u8>,
+}
+
+impl Comparing {
+    /// The file's next bytes.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub fn more(&mut self, bytes: &[u8]) -> Result<(), StageError> {
+        let done = self.compare(bytes).and_then(|differs| match differs {
+            true => self.file.write_all(bytes),
+            false => Ok(()),
+        });
+        done.map_err(|error| StageError::Write(self.path.clone(), error))?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Whether these bytes must be written: from the first ones on that differ, nothing of what was there counts.
+    fn compare(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        if !self.is_same {
+            return Ok(true);
+        }
+        self.there.resize(bytes.len(), 0);
+        self.is_same = match self.file.read_exact(&mut self.there) {
+            Ok(()) => self.there == bytes,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
+            Err(error) => return Err(error),
+        };
+        if !self.is_same {
+            self.file.set_len(self.at)?;
+            self.file.seek(io::SeekFrom::Start(self.at))?;
+        }
+        Ok(!self.is_same)
+    }
+
+    /// The file is whole, and on the disk.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn finish(self) -> Result<(), StageError> {
+        let done = self.file.set_len(self.at).and_then(|()| self.file.sync_data());
+        done.map_err(|error| StageError::Write(self.path, error))
     }
 }
 
@@ -187,4 +294,33 @@ impl Incoming {
 /// Makes names in a folder durable.
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_from_elsewhere_is_not_gone_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let stage = Stage::open(dir.path(), "raw", "1").unwrap();
+        let part = dir.path().join("raw/.1.part/arm64/disk.img");
+        let left = |origin: &str| {
+            stage.continue_from("arm64/disk.img", origin).unwrap();
+            part.exists()
+        };
+        assert!(!left("http://a/disk.img 10 \"one\""));
+        fs::write(&part, "half").unwrap();
+        assert!(left("http://a/disk.img 10 \"one\""), "the same");
+        assert!(!left("http://a/disk.img 10 \"two\""), "built anew meanwhile");
+        fs::write(&part, "half").unwrap();
+        assert!(left("http://a/disk.img 10 \"two\""));
+        fs::remove_dir_all(dir.path().join("raw/.1.from")).unwrap();
+        assert!(!left("http://a/disk.img 10 \"two\""), "nobody knows from where");
+        fs::write(&part, "whole").unwrap();
+        stage.finish().unwrap();
+        let names: Vec<_> =
+            fs::read_dir(dir.path().join("raw")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, ["1"]);
+    }
 }

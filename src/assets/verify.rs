@@ -8,8 +8,11 @@ use std::{
     sync::Arc,
 };
 
+use serde::Deserialize;
+
 use crate::assets::{
-    authentic::{Examiner, Finding, Findings, Job, Proof, ProofBytes, Subject},
+    authentic::{Finding, Findings, Job, Proof, Subject},
+    examine::{Examiner, ProofBytes},
     folder::Found,
     keys::Keys,
 };
@@ -20,6 +23,33 @@ const PIECE: usize = 1 << 20;
 const LONGEST_PROOF: u64 = 4 << 20;
 /// More findings than this are not kept: those of files that are gone go first.
 const MOST: usize = 10_000;
+
+/// What the file's content means; raise it when findings of before can't stand for those of now.
+const FORMAT: u32 = 2;
+
+/// The file's content.
+#[derive(Deserialize)]
+#[serde(from = "AnyKept")]
+struct Kept {
+    format: u32,
+    findings: Vec<(Subject, Finding)>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyKept {
+    Now { format: u32, findings: Vec<(Subject, Finding)> },
+    Before(serde::de::IgnoredAny),
+}
+
+impl From<AnyKept> for Kept {
+    fn from(kept: AnyKept) -> Kept {
+        match kept {
+            AnyKept::Now { format, findings } => Kept { format, findings },
+            AnyKept::Before(_) => Kept { format: 0, findings: Vec::new() },
+        }
+    }
+}
 
 /// What was found, and the file that keeps it.
 #[derive(Debug)]
@@ -33,7 +63,12 @@ impl Archive {
     pub fn open(folder: &Path) -> Archive {
         let path = folder.join("verified.json");
         let read = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice::<Vec<(Subject, Finding)>>(&bytes).map_err(io::Error::from),
+            Ok(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(Kept { format: FORMAT, findings }) => Ok(findings),
+                // By an earlier version, which told fewer findings apart.
+                Ok(Kept { .. }) => Ok(Vec::new()),
+                Err(error) => Err(error.into()),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
         };
@@ -72,9 +107,10 @@ impl Archive {
 
     fn write(&self) -> io::Result<()> {
         let all: Vec<_> = self.findings.iter().collect();
+        let kept = serde_json::json!({ "format": FORMAT, "findings": all });
         let new = self.path.with_extension("new");
         let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec(&all)?)?;
+        file.write_all(&serde_json::to_vec(&kept)?)?;
         file.sync_data()?;
         fs::rename(&new, &self.path)
     }
@@ -85,10 +121,8 @@ impl Archive {
 /// # Errors
 /// When it can't be read to its end: nothing is found then.
 pub fn examine(job: &Job, keys: &Keys, mut told: impl FnMut(&[u8])) -> io::Result<Finding> {
-    let name = job.file.name.last().map_or("", String::as_str);
-    let proof = job.proof.as_ref().map(ReadProof::of).transpose()?;
-    let proof = proof.as_ref().map(ReadProof::bytes);
-    let mut examiner = Examiner::new(name, proof, keys, &keys.trust(&job.profile));
+    let proof = ReadProof::of(&job.proof)?;
+    let mut examiner = Examiner::new(job.file.own_name(), &proof.bytes(), keys, &keys.trust(&job.profile));
     let mut file = File::open(&job.file.path)?;
     let mut piece = vec![0; PIECE];
     let mut len = 0;
@@ -111,9 +145,8 @@ pub fn examine(job: &Job, keys: &Keys, mut told: impl FnMut(&[u8])) -> io::Resul
 /// What vouches for a file, read.
 #[derive(Debug)]
 pub struct ReadProof {
-    first: Vec<u8>,
-    second: Option<Vec<u8>>,
-    is_list: bool,
+    signature: Option<Vec<u8>>,
+    lists: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 impl ReadProof {
@@ -126,19 +159,18 @@ impl ReadProof {
             true => fs::read(&found.path),
             false => Err(io::Error::other(format!("{} is too long for a signature", found.path.display()))),
         };
-        let (first, second, is_list) = match proof {
-            Proof::Signature(signature) => (read(signature)?, None, false),
-            Proof::Listed(list, signature) => (read(list)?, signature.as_ref().map(read).transpose()?, true),
-        };
-        Ok(ReadProof { first, second, is_list })
+        let lists = proof.lists.iter().map(|listed| {
+            Ok::<_, io::Error>((read(&listed.list)?, listed.signature.as_ref().map(read).transpose()?))
+        });
+        Ok(ReadProof {
+            signature: proof.signature.as_ref().map(read).transpose()?,
+            lists: lists.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Its bytes.
     pub fn bytes(&self) -> ProofBytes<'_> {
-        if self.is_list {
-            ProofBytes::List(&self.first, self.second.as_deref())
-        } else {
-            ProofBytes::Signature(&self.first)
-        }
+        let lists = self.lists.iter().map(|(list, signature)| (list.as_slice(), signature.as_deref()));
+        ProofBytes { signature: self.signature.as_deref(), lists: lists.collect() }
     }
 }

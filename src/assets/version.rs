@@ -1,13 +1,15 @@
 //! Versions: the files of one release of one operating system, and whether all are there.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use crate::{
     assets::{
         authentic::Proof,
         folder::{Folder, Found, Name, value_of},
+        proofs::{proof, vouches},
     },
-    profiles::{Architecture, FileSpec, Profile, Role, SIGNATURES, matches},
+    ids::folded,
+    profiles::{Architecture, FileSpec, Profile, Role, matches},
 };
 
 /// One version of one operating system.
@@ -33,8 +35,14 @@ pub struct FileSet {
     pub base: Name,
     /// Its files.
     pub files: Vec<File>,
+    /// Images for other hardware or clouds that its installer can be told to take in the usual one's place.
+    pub variants: Vec<File>,
+    /// What stands beside them: signatures, lists of digests.
+    pub companions: Vec<Found>,
     /// Needed files that are not there, or empty (the first moment of a copy).
     pub missing: Vec<String>,
+    /// Files of which it can have one only, where several are there.
+    pub surplus: Vec<String>,
     /// The `version.txt` among them.
     pub version_file: Option<Found>,
 }
@@ -47,7 +55,7 @@ pub struct File {
     /// The file.
     pub found: Found,
     /// What vouches for it, where something does.
-    pub proof: Option<Proof>,
+    pub proof: Proof,
     /// It comes with the boot loaders.
     pub with_loaders: bool,
 }
@@ -119,6 +127,29 @@ pub enum NotReady {
         /// Why.
         reason: String,
     },
+    /// Its own installer would not take it.
+    #[error("{profile} {version} can't be installed: {reason}")]
+    Installer {
+        /// The profile.
+        profile: String,
+        /// The version.
+        version: String,
+        /// Why.
+        reason: String,
+    },
+    /// Several files are there of which one is meant.
+    #[error(
+        "{profile} {version} has several images ({files}), and nobody can tell which is meant; put each into a version's \
+         folder of its own"
+    )]
+    Surplus {
+        /// The profile.
+        profile: String,
+        /// The version.
+        version: String,
+        /// The files.
+        files: String,
+    },
     /// A file is missing.
     #[error("{profile} {version} is incomplete: {missing} not there")]
     Incomplete {
@@ -132,8 +163,12 @@ pub enum NotReady {
 }
 
 impl NotReady {
-    /// What this set lacks.
+    /// What this set lacks, or has too much of.
     pub fn incomplete(version: &Version, set: &FileSet) -> NotReady {
+        if set.missing.is_empty() {
+            let (profile, version) = (version.profile.name.clone(), version.name.clone());
+            return NotReady::Surplus { profile, version, files: set.surplus.join(", ") };
+        }
         NotReady::Incomplete {
             profile: version.profile.name.clone(),
             version: version.name.clone(),
@@ -152,7 +187,7 @@ impl Version {
     pub(super) fn offer(&mut self, set: FileSet) {
         match self.sets.iter_mut().find(|known| known.arch == set.arch) {
             None => self.sets.push(set),
-            Some(known) if !known.missing.is_empty() && set.missing.is_empty() => *known = set,
+            Some(known) if !known.is_complete() && set.is_complete() => *known = set,
             Some(_) => {}
         }
     }
@@ -174,33 +209,70 @@ impl FileSet {
             folder: folder.path.clone(),
             base: base.clone(),
             files: Vec::new(),
+            variants: Vec::new(),
+            companions: Vec::new(),
             missing: Vec::new(),
-            version_file: folder.files.get(&[base.as_slice(), &["version.txt".to_owned()]].concat()).cloned(),
+            surplus: Vec::new(),
+            version_file: folder.get(&[base.as_slice(), &["version.txt".to_owned()]].concat()).cloned(),
+        };
+        let file = |spec: &FileSpec, found: &Found| File {
+            role: spec.role,
+            proof: proof(spec, found.own_name(), version, &arch.name, folder, &base),
+            found: found.clone(),
+            with_loaders: spec.with_loaders,
         };
         for spec in &profile.files {
             let names: Vec<String> = spec.names(version, &arch.name).collect();
             let found = if spec.with_loaders {
-                names.iter().find_map(|name| loaders.files.get(&segments(name)))
+                names.iter().find_map(|name| loaders.get(&segments(name)))
             } else {
+                set.surplus.extend(several(folder, &base, &names));
                 names.iter().find_map(|name| in_folder(folder, &base, name))
             };
             match found.filter(|found| found.len > 0) {
-                Some(found) => set.files.push(File {
-                    role: spec.role,
-                    proof: proof(spec, found.name.last()?, version, &arch.name, folder, &base),
-                    found: found.clone(),
-                    with_loaders: spec.with_loaders,
-                }),
+                Some(found) => set.files.push(file(spec, found)),
                 None if spec.optional => {}
                 None => set.missing.extend(names.into_iter().next()),
             }
+            let variants = spec.variants(version, &arch.name);
+            let variants = variants.flat_map(|pattern| inside(folder, &base, &pattern).collect::<Vec<_>>());
+            set.variants.extend(variants.map(|found| file(spec, found)));
         }
+        let own = |found: &Found| set.files.iter().any(|file| file.found.name == found.name);
+        set.variants.retain(|file| !own(&file.found));
+        set.companions = set.beside_files(folder);
         set.files.iter().any(|file| !file.with_loaders).then_some(set)
+    }
+
+    /// Whether all that is needed is there, once.
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.surplus.is_empty()
+    }
+
+    /// What vouches for its files, and what is called as if it did.
+    fn beside_files(&self, folder: &Folder) -> Vec<Found> {
+        let names: Vec<String> = self.all_files().map(|file| file.found.own_name().to_owned()).collect();
+        let proofs: Vec<&Found> = self.all_files().flat_map(|file| file.proof.files()).collect();
+        let vouching = folder.inside(&self.base).filter(|found| {
+            vouches(found.own_name(), &names) || proofs.iter().any(|proof| proof.name == found.name)
+        });
+        vouching.cloned().collect()
+    }
+
+    /// The version's own folder, which may be the one above an architecture's.
+    pub fn version_folder(&self, profile: &Profile) -> &[String] {
+        let arch = profile.arch(&self.arch).and_then(|arch| arch.folder.as_ref());
+        &self.base[..self.base.len() - usize::from(arch.is_some())]
+    }
+
+    /// Its files, images for other hardware included.
+    pub fn all_files(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().chain(&self.variants)
     }
 
     /// The version that their `version.txt` is of.
     pub fn named(&self, profile: &Profile) -> Option<String> {
-        value_of(self.version_file.as_ref()?.text.as_deref()?, profile.version_key.as_deref()?)
+        value_of(self.version_file.as_ref()?.text()?, profile.version_key.as_deref()?)
     }
 
     /// The file of a role.
@@ -218,38 +290,28 @@ impl File {
 
 /// The file called `name`, or the first one that the pattern `name` means.
 fn in_folder<'f>(folder: &'f Folder, base: &[String], name: &str) -> Option<&'f Found> {
-    if !name.contains('*') {
-        return folder.files.get(&[base, &segments(name)].concat());
+    if name.contains('*') {
+        return inside(folder, base, name).next();
     }
-    let inside = folder.files.range(base.to_vec()..).take_while(|(path, _)| path.starts_with(base));
-    inside.map(|(_, found)| found).find(|found| {
-        found.name.len() == base.len() + 1 && found.name.last().is_some_and(|last| matches(name, last))
-    })
+    folder.get(&[base, &segments(name)].concat())
 }
 
-/// What vouches for the file called `name`: its own signature, or a list of digests that is signed.
-fn proof(
-    spec: &FileSpec,
-    name: &str,
-    version: &str,
-    arch: &str,
-    folder: &Folder,
+/// The names of the files that patterns mean, if there are several of them.
+fn several(folder: &Folder, base: &[String], patterns: &[String]) -> Vec<String> {
+    let patterns = patterns.iter().filter(|pattern| pattern.contains('*'));
+    let found = patterns.flat_map(|pattern| inside(folder, base, pattern).collect::<Vec<_>>());
+    let names: BTreeSet<&str> = found.filter(|found| found.len > 0).map(Found::own_name).collect();
+    if names.len() < 2 { Vec::new() } else { names.into_iter().map(str::to_owned).collect() }
+}
+
+/// The files in the folder `base` that a pattern means.
+pub(super) fn inside<'f>(
+    folder: &'f Folder,
     base: &[String],
-) -> Option<Proof> {
-    let beside = |name: &str| folder.files.get(&[base, &segments(name)].concat()).cloned();
-    let signed = |name: &str| SIGNATURES.iter().find_map(|extension| beside(&format!("{name}.{extension}")));
-    let own = spec.signatures(name, version, arch).iter().find_map(|signature| beside(signature));
-    if let Some(signature) = own {
-        return Some(Proof::Signature(signature));
-    }
-    // These carry their signature: CoreOS' and Flatcar's, and Fedora's `Fedora-…-CHECKSUM`.
-    let whole = beside(&format!("{name}.DIGESTS.asc"));
-    if let Some(list) = whole.or_else(|| in_folder(folder, base, "*-CHECKSUM").cloned()) {
-        return Some(Proof::Listed(list, None));
-    }
-    [format!("{name}.DIGESTS"), "SHA256SUMS".into(), "SHA512SUMS".into()]
-        .iter()
-        .find_map(|list| Some(Proof::Listed(beside(list)?, Some(signed(list)?))))
+    pattern: &str,
+) -> impl Iterator<Item = &'f Found> {
+    let pattern = folded(pattern);
+    folder.inside(base).filter(move |found| matches(&pattern, &folded(found.own_name())))
 }
 
 fn segments(name: &str) -> Name {

@@ -19,8 +19,10 @@ use crate::{
         authentic::FileVerdict,
         catalog::Catalog,
         fetch,
-        import::{self, Imported, Rules},
+        folder::Found,
+        import::{self, Imported, Other, Rules},
         scan, verify,
+        version::{NotReady, Version},
     },
     config::{self, Settings, Verify},
     progress::{Bars, Progress},
@@ -51,7 +53,7 @@ pub async fn run(socket: &Path, command: AssetsCommand) -> anyhow::Result<()> {
                 base_url,
                 to: place.destination(&to)?,
                 keys: place.catalog.keys().clone(),
-                unsigned_ok: place.unsigned_ok,
+                verify: place.verify,
             };
             fetched(order, &to).await
         }
@@ -83,22 +85,22 @@ struct Place {
     catalog: Catalog,
     dirs: Vec<PathBuf>,
     loaders: PathBuf,
-    unsigned_ok: bool,
+    verify: Verify,
 }
 
 /// As configuration files say, or the service that runs, or else by default.
 async fn place(socket: &Path, files: &[PathBuf]) -> anyhow::Result<Place> {
-    let (dirs, loaders, unsigned_ok) = match control::assets(socket).await {
+    let (dirs, loaders, verify) = match control::assets(socket).await {
         Ok(AssetsView { dirs, loaders, must_be_authentic, .. }) if files.is_empty() => {
-            (dirs, loaders, !must_be_authentic)
+            (dirs, loaders, if must_be_authentic { Verify::Required } else { Verify::UnsignedOk })
         }
         _ => {
             let Settings { assets, .. } = config::load(files)?;
-            (assets.dirs, assets.loaders, assets.verify == Verify::UnsignedOk)
+            (assets.dirs, assets.loaders, assets.verify)
         }
     };
     let catalog = scan::scan(&dirs, &loaders, None);
-    Ok(Place { catalog, dirs, loaders, unsigned_ok })
+    Ok(Place { catalog, dirs, loaders, verify })
 }
 
 impl Place {
@@ -146,6 +148,7 @@ fn verify(place: &Place) -> anyhow::Result<()> {
                 faults += 1;
                 match bad {
                     Ok(FileVerdict::Bad(reason)) => format!("NOT AUTHENTIC: {reason}"),
+                    Ok(FileVerdict::Unproven(reason)) => format!("nobody known vouches for it: {reason}"),
                     Ok(_) => "nobody has signed it".into(),
                     Err(error) => format!("can't be read: {error}"),
                 }
@@ -158,30 +161,32 @@ fn verify(place: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What comes along with versions; keys come before them.
+const OTHERS: [&str; 5] = ["cloud-configs", "profiles", "pxelinux.cfg", "loaders", "files"];
+
 fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
     ensure!(path.is_dir(), "{} is no folder", path.display());
     let target = place.destination(to)?;
     // A disk has its set in rackberry/, or at its top as in 2016.
     let from = scan::scan(&[path.join("rackberry"), path.to_owned()], &place.loaders, None);
-    let rules = Rules { to: &target, keys: place.catalog.keys(), unsigned_ok: place.unsigned_ok };
-    let (bars, mut brought, mut failed) = (Bars::default(), 0, 0);
+    for fault in from.faults() {
+        println!("{fault}");
+    }
+    let bars = Bars::default();
+    import_others(&from.below(&["keys"]), &target, &bars)?;
+    // Those that came with the disk count for what is on it, as they do where it is served.
+    let keys = scan::scan(&place.dirs, &place.loaders, Some(&place.catalog)).keys().clone();
+    let rules = Rules { to: &target, keys: &keys, verify: place.verify };
+    let (mut brought, mut failed) = (0, 0);
     for version in from.versions() {
-        let name = format!("{} {}", version.profile.name, version.name);
-        if version.sets.iter().all(|set| !set.missing.is_empty()) {
-            let missing: Vec<String> = version.sets.iter().flat_map(|set| set.missing.clone()).collect();
-            println!("{name}: incomplete, left out: {} not there", missing.join(", "));
-            continue;
-        }
-        match import::version(version, rules, &bars) {
-            Ok(Imported::Copied(folder)) => println!("{name}: is in {} now", folder.display()),
-            Ok(Imported::There(folder)) => println!("{name}: was in {} already", folder.display()),
-            Err(error) => {
+        match import_version(version, rules, &bars) {
+            Some(true) => brought += 1,
+            Some(false) => {
                 failed += 1;
-                println!("{name}: {:#}", anyhow::Error::from(error));
                 continue;
             }
+            None => continue,
         }
-        brought += 1;
         // Of several versions the disk says which one.
         let profile = &version.profile.name;
         let current = from.ready(profile, "current").unwrap_or(version);
@@ -189,12 +194,52 @@ fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
             say_current(&target, profile, &version.name, to.current)?;
         }
     }
-    for name in import::configs(&from, &target)? {
-        println!("cloud-configs/{name}: is there and differs; it was left as it is");
+    for top in OTHERS {
+        import_others(&from.below(&[top]), &target, &bars)?;
     }
+    import_others(&from.menu_files(), &target, &bars)?;
     ensure!(failed == 0, "{failed} versions were not imported");
     if brought == 0 {
         bail!("there is no complete version in {}", path.display());
+    }
+    Ok(())
+}
+
+/// Whether a version is here now; nothing where it is not complete.
+fn import_version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Option<bool> {
+    let name = format!("{} {}", version.profile.name, version.name);
+    if version.sets.iter().all(|set| !set.is_complete()) {
+        let missing: Vec<String> = version.sets.iter().flat_map(|set| set.missing.clone()).collect();
+        match version.sets.first() {
+            Some(set) if missing.is_empty() => println!("left out: {}", NotReady::incomplete(version, set)),
+            _ => println!("{name}: incomplete, left out: {} not there", missing.join(", ")),
+        }
+        return None;
+    }
+    match import::version(version, rules, bars) {
+        Ok(Imported { folder, was_there, left_out }) => {
+            let folder = folder.display();
+            match was_there {
+                true => println!("{name}: was in {folder} already, byte for byte"),
+                false => println!("{name}: is in {folder} now"),
+            }
+            left_out.iter().for_each(|words| println!("{words}"));
+            Some(true)
+        }
+        Err(error) => {
+            println!("{name}: {:#}", anyhow::Error::from(error));
+            Some(false)
+        }
+    }
+}
+
+fn import_others(files: &[&Found], target: &Path, bars: &Bars) -> anyhow::Result<()> {
+    let there = scan::scan(&[target.to_owned()], Path::new(""), None);
+    for other in import::others(files, &there, bars)? {
+        match other {
+            Other::Copied(name) => println!("{name}: is in {} now", target.display()),
+            Other::Kept(name) => println!("{name}: is there and differs; it was left as it is"),
+        }
     }
     Ok(())
 }

@@ -188,6 +188,7 @@ pub fn assets(assets: &AssetsView, paint: Paint) -> String {
             VersionState::NotAuthentic => {
                 paint.stage(Stage::Failed, &format!("NOT AUTHENTIC: {}", version.note))
             }
+            VersionState::NotInstallable => paint.stage(Stage::Failed, &version.note),
             VersionState::Incomplete => paint.warning(&format!("incomplete: {}", version.note)),
         };
         let size = format!("{} MB", version.bytes / 1_000_000);
@@ -195,7 +196,8 @@ pub fn assets(assets: &AssetsView, paint: Paint) -> String {
             writeln!(text, "{:<14}  {name:<22}  {:<8}  {size:>9}  {state}", version.profile, version.arch);
     }
     if !assets.must_be_authentic {
-        text += &paint.warning("anything complete may be installed: assets.verify is \"unsigned-ok\"\n");
+        text +=
+            &paint.warning("what nobody vouches for may be installed: assets.verify is \"unsigned-ok\"\n");
     }
     for key in &assets.own_keys {
         let _ = writeln!(text, "own key {key}");

@@ -186,8 +186,8 @@ pub(super) const SECTIONS: &[Section] = &[
                 "verify",
                 r#""required""#,
                 r#""unsigned-ok""#,
-                "`required`: only what an accepted key has signed is handed out; `unsigned-ok`: anything \
-                 complete, with a warning on every view.",
+                "`required`: only what an accepted key has signed is installed; `unsigned-ok`: what nobody \
+                 vouches for, too, with a warning on every view. What is proven to be wrong is never installed.",
             ),
             key(
                 "loaders",

@@ -166,7 +166,7 @@ pub struct Assets {
 pub enum Verify {
     /// Only what a pinned key has signed.
     Required,
-    /// Anything complete, with a warning on every view.
+    /// What nobody vouches for, too, with a warning on every view; never what is proven to be wrong.
     UnsignedOk,
 }
 

@@ -100,6 +100,7 @@ fn tell(job: &Job, finding: &Finding) {
     match &finding.verdict {
         FileVerdict::Good(good) => tracing::info!(%path, "authentic: {good}"),
         FileVerdict::Bad(reason) => tracing::warn!(%path, "NOT authentic: {reason}"),
+        FileVerdict::Unproven(reason) => tracing::warn!(%path, "nobody known vouches for it: {reason}"),
         FileVerdict::Unsigned => tracing::warn!(%path, "nobody has signed it"),
     }
 }

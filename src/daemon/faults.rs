@@ -79,8 +79,13 @@ fn assets(settings: &Settings, Findings { faults, notes }: &mut Findings) {
     faults.extend(missing.map(|file| {
         format!("{folder}: the boot loader {} is missing; `make assets` builds it", file.join("/"))
     }));
+    notes.extend(catalog.keys().others().iter().map(|name| format!("note: keys/{name} is no key")));
     let (now, secret) = (Time::default(), [0; 32]);
     let appliance =
         Appliance::new(Arc::new(settings.clone()), Arc::new(catalog), Stored::default(), secret, now);
     faults.extend(appliance.faults());
+    let fates = appliance.config_fates();
+    faults.extend(fates.faults);
+    notes.extend(fates.warnings.into_iter().map(|warning| format!("warning: {warning}")));
+    notes.extend(fates.notes);
 }

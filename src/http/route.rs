@@ -1,8 +1,12 @@
 //! The trees that clients ask for, the same over HTTP and TFTP.
 
 mod path;
+mod pxelinux;
 
-use crate::{ids::Mac, profiles::ConfigKind};
+use crate::{
+    ids::{Mac, folded},
+    profiles::ConfigKind,
+};
 
 /// Longest path or query that is looked at, in bytes, before decoding.
 pub const LONGEST_PATH: usize = 1024;
@@ -27,7 +31,8 @@ pub enum Route {
     /// NUL, no control character, no slash or backslash inside a segment.
     File(Vec<String>),
     /// `/VERSION/version.txt`, `/static/current/version.txt` and so on are files too; this is the rendered
-    /// pxelinux menu: `pxelinux.cfg/NAME`, in any folder, because pxelinux looks beside itself.
+    /// pxelinux menu: `pxelinux.cfg/NAME`, in any folder, because pxelinux looks beside itself. Other names than those
+    /// that it asks for by itself are files of somebody's own menus.
     PxelinuxMenu(String),
     /// `grub/grub.cfg` or `grub/grub.cfg-NAME`, rendered, in any folder (signed GRUBs have one built in);
     /// holds the file's name, `grub.cfg` or `grub.cfg-NAME`.
@@ -35,6 +40,8 @@ pub enum Route {
     /// A node's configuration: `/cloud-configs/MAC.yml`, `/static/cloud-configs/MAC.yml`, `/ignition?mac=MAC`; or of
     /// whichever kind there is: `/cloud-config/MAC`.
     NodeConfig(Mac, Option<ConfigKind>),
+    /// `/cloud-configs/FILE`, any other file of that folder: its path there.
+    ConfigFile(Vec<String>),
     /// `/cloud-configs/install.sh`, `/static/cloud-config/install.sh`, `/profile/install.sh`.
     InstallScript,
     /// `/profile/NAME`: another text that the node's profile makes for it.
@@ -175,23 +182,35 @@ fn meaning(mut segments: Vec<String>, folder: bool, query: Option<&str>) -> Resu
     if folder {
         return Err(RouteError::NotFound(format!("list of {}", segments.join("/"))));
     }
-    if segments[0] == "static" && segments.len() > 1 {
+    if folded(&segments[0]) == "static" && segments.len() > 1 {
         segments.remove(0);
     }
     let not_found = || RouteError::NotFound(segments.join("/"));
-    let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let known: Vec<String> = segments.iter().map(|segment| folded(segment)).collect();
+    let parts: Vec<&str> = known.iter().map(String::as_str).collect();
     match parts.as_slice() {
         ["healthz"] => Ok(Route::Health),
         ["metrics"] => Ok(Route::Metrics),
         ["ignition"] => mac_of(query).map(|mac| Route::NodeConfig(mac, Some(ConfigKind::Ignition))),
         ["boot.ipxe"] => mac_of(query).map(Route::IpxeScript),
-        ["api", "v1", rest @ ..] => api(rest).map(Route::Api),
+        ["api", "v1", ..] => {
+            let rest: Vec<&str> = segments[2..].iter().map(String::as_str).collect();
+            api(&rest).map(Route::Api)
+        }
         ["api", ..] => Err(not_found()),
         ["cloud-config" | "cloud-configs" | "profile", "install.sh"] => Ok(Route::InstallScript),
-        ["profile", name] => Ok(Route::ProfileText((*name).to_owned())),
-        ["cloud-config" | "cloud-configs", name] => node_config(name).ok_or_else(not_found),
-        ["cloud-config" | "cloud-configs", ..] => Err(not_found()),
-        [.., "pxelinux.cfg", name] => Ok(Route::PxelinuxMenu((*name).to_owned())),
+        ["profile", _] => Ok(Route::ProfileText(segments.swap_remove(1))),
+        // What an installer's answers name beside themselves.
+        ["profile", _, ..] => Ok(Route::ConfigFile(segments.split_off(1))),
+        ["cloud-config" | "cloud-configs", name] => {
+            Ok(node_config(name).unwrap_or_else(|| Route::ConfigFile(segments.split_off(1))))
+        }
+        ["cloud-config" | "cloud-configs", _, ..] => Ok(Route::ConfigFile(segments.split_off(1))),
+        [.., "pxelinux.cfg", name] if pxelinux::asks_for(name) => Ok(Route::PxelinuxMenu((*name).to_owned())),
+        [folders @ .., name] if folders.contains(&"pxelinux.cfg") && !name.is_empty() => {
+            let start = folders.iter().position(|folder| *folder == "pxelinux.cfg").unwrap_or_default();
+            Ok(Route::File(segments.split_off(start)))
+        }
         [.., "grub", name] if *name == "grub.cfg" || name.starts_with("grub.cfg-") => {
             Ok(Route::GrubMenu((*name).to_owned()))
         }
@@ -201,13 +220,12 @@ fn meaning(mut segments: Vec<String>, folder: bool, query: Option<&str>) -> Resu
 
 /// `MAC`, or `MAC.EXTENSION` of a kind of configuration.
 fn node_config(name: &str) -> Option<Route> {
-    if let Ok(mac) = name.parse() {
+    if let Ok(mac) = Mac::from_file_stem(name) {
         return Some(Route::NodeConfig(mac, None));
     }
     let (stem, extension) = name.rsplit_once('.')?;
-    let kinds = [ConfigKind::CloudConfig, ConfigKind::Ignition, ConfigKind::Preseed];
-    let kind = kinds.into_iter().find(|kind| kind.extensions().contains(&extension))?;
-    Some(Route::NodeConfig(stem.parse().ok()?, Some(kind)))
+    let kind = ConfigKind::of_extension(extension)?;
+    Some(Route::NodeConfig(Mac::from_file_stem(stem).ok()?, Some(kind)))
 }
 
 fn api(rest: &[&str]) -> Result<Api, RouteError> {

@@ -26,6 +26,13 @@ impl Mac {
         text.strip_prefix("01-").ok_or_else(|| MacError(text.to_owned())).and_then(str::parse)
     }
 
+    /// Reads what stands before a file name's extension: any usual spelling, or pxelinux's form with the hardware type
+    /// in front, with dashes or colons.
+    pub fn from_file_stem(text: &str) -> Result<Self, MacError> {
+        let bare = text.strip_prefix("01-").or_else(|| text.strip_prefix("01:"));
+        bare.and_then(|bare| bare.parse().ok()).map_or_else(|| text.parse(), Ok)
+    }
+
     /// Whether this can be the address of one network card: neither a group address nor all zeros.
     pub fn is_unicast(self) -> bool {
         self.0[0] & 1 == 0 && self.0 != [0; 6]

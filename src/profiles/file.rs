@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
-use super::{Architecture, ConfigKind, FileSpec, FindCurrent, Mirror, Profile, Role, SHARED_SCRIPT};
+use super::{
+    Architecture, ConfigKind, FileSpec, FindCurrent, InstallerCheck, InstallerKeys, Mirror, Profile, Role,
+    SHARED_SCRIPT,
+};
 
 /// The longest silence while a disk is written, where a profile does not say.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
@@ -37,6 +40,7 @@ struct Raw {
     install: RawInstall,
     #[serde(default)]
     templates: BTreeMap<String, String>,
+    formats: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +80,8 @@ struct RawFile {
     #[serde(default)]
     signature: OneOrMore,
     #[serde(default)]
+    variant: OneOrMore,
+    #[serde(default)]
     optional: bool,
     #[serde(default)]
     with_loaders: bool,
@@ -101,6 +107,15 @@ struct RawInstall {
     script: Option<String>,
     command: Option<String>,
     silence: Option<String>,
+    check: Option<RawCheck>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+struct RawCheck {
+    keys: InstallerKeys,
+    #[serde(default)]
+    forgives_missing: bool,
 }
 
 /// Reads the profile called `name`; `files` are the other files of its folder.
@@ -131,14 +146,6 @@ pub fn parse(name: &str, text: &str, files: &BTreeMap<String, Arc<str>>) -> Resu
         None if script == SHARED_SCRIPT.0 => Ok(SHARED_SCRIPT.1.to_owned()),
         None => Err(ProfileError::Invalid(format!("its script {script} is not there"))),
     });
-    let mirror = raw.mirror.map(|mirror| {
-        let find = match (mirror.current.key, mirror.current.pointer) {
-            (Some(key), None) => FindCurrent::Key(key),
-            (None, Some(pointer)) => FindCurrent::Pointer(pointer),
-            _ => return Err(ProfileError::Invalid("mirror.current needs either key or pointer".into())),
-        };
-        Ok(Mirror { files: mirror.files, current: mirror.current.path, find })
-    });
     Ok(Profile {
         name: name.to_owned(),
         title: raw.title,
@@ -157,11 +164,16 @@ pub fn parse(name: &str, text: &str, files: &BTreeMap<String, Arc<str>>) -> Resu
             .map(|RawArch { name, folder, mirror }| Architecture { name, folder, mirror })
             .collect(),
         files: specs,
-        mirror: mirror.transpose()?,
+        mirror: raw.mirror.map(Mirror::try_from).transpose()?,
         start_install: raw.start.install,
         start_live: raw.start.live,
         script: script.transpose()?,
         command: raw.install.command.unwrap_or_default(),
+        formats: raw.formats,
+        check: raw
+            .install
+            .check
+            .map(|RawCheck { keys, forgives_missing }| InstallerCheck { keys, forgives_missing }),
         silence: raw.install.silence.map_or(Ok(SILENCE), |text| minutes(&text))?,
         templates,
     })
@@ -182,12 +194,26 @@ fn minutes(text: &str) -> Result<Duration, ProfileError> {
     })
 }
 
+impl TryFrom<RawMirror> for Mirror {
+    type Error = ProfileError;
+
+    fn try_from(raw: RawMirror) -> Result<Mirror, ProfileError> {
+        let find = match (raw.current.key, raw.current.pointer) {
+            (Some(key), None) => FindCurrent::Key(key),
+            (None, Some(pointer)) => FindCurrent::Pointer(pointer),
+            _ => return Err(ProfileError::Invalid("mirror.current needs either key or pointer".into())),
+        };
+        Ok(Mirror { files: raw.files, current: raw.current.path, find })
+    }
+}
+
 impl From<RawFile> for FileSpec {
     fn from(raw: RawFile) -> FileSpec {
         FileSpec {
             role: raw.role,
             names: raw.name.into(),
             signatures: raw.signature.into(),
+            variants: raw.variant.into(),
             optional: raw.optional,
             with_loaders: raw.with_loaders,
         }
@@ -225,7 +251,7 @@ mod tests {
         let profile = read(LEAST).unwrap();
         assert_eq!((profile.name.as_str(), profile.silence), ("own", Duration::from_secs(600)));
         let kernel = &profile.files[0];
-        assert_eq!(kernel.signatures("k", "1", "x86_64"), ["k.sig", "k.asc", "k.gpg"]);
+        assert_eq!(kernel.signatures("k", "1", "x86_64"), ["k.sig", "k.asc", "k.gpg", "k.sign"]);
     }
 
     #[test]
@@ -239,6 +265,8 @@ mod tests {
                 "\"12AB\" is no key's fingerprint",
             ),
             (format!("{LEAST}[install]\nsilence = 'long'"), "\"long\" is no number of minutes"),
+            (format!("{LEAST}[install]\ncheck = {{}}"), "missing field `keys`"),
+            (format!("{LEAST}[install]\ncheck = {{ keys = 'mine' }}"), "unknown variant `mine`"),
             (format!("{LEAST}[install]\nscript = 'own.sh'"), "its script own.sh is not there"),
             (format!("{LEAST}[templates]\n'a' = 'b'"), "its template b is not there"),
         ];

@@ -38,10 +38,35 @@ pub struct Profile {
     pub script: Option<String>,
     /// Template of the command in that script that writes the disk.
     pub command: String,
+    /// What its installer itself checks of the image; none where it checks nothing.
+    pub check: Option<InstallerCheck>,
+    /// Formats of configurations that not every version of it takes, with the first version that does each; none where
+    /// nothing is known of that.
+    pub formats: Option<BTreeMap<String, String>>,
     /// The longest silence that is normal while its installer writes the disk.
     pub silence: Duration,
     /// Its other templates, by the name that URLs know them by.
     pub templates: BTreeMap<String, Arc<str>>,
+}
+
+/// What an installer checks of the image that it writes, by itself, whatever the appliance has found. Most of them
+/// find out only when the disk is overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InstallerCheck {
+    /// Which keys its signature may be by.
+    pub keys: InstallerKeys,
+    /// Whether it can be told to go on where there is no signature. A signature that is there must be good even then.
+    pub forgives_missing: bool,
+}
+
+/// Which keys an installer knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstallerKeys {
+    /// Those that are built into it, which the profile pins.
+    BuiltIn,
+    /// Those that it is handed: the file `$keys` of the install script.
+    Handed,
 }
 
 /// What it runs on.
@@ -65,6 +90,8 @@ pub struct FileSpec {
     pub names: Vec<String>,
     /// The names that its signature may have.
     pub signatures: Vec<String>,
+    /// Names of files that its installer can be told to take in its place.
+    pub variants: Vec<String>,
     /// Whether a version can do without it.
     pub optional: bool,
     /// Whether it comes with the boot loaders.
@@ -118,7 +145,7 @@ impl Role {
 }
 
 /// A kind of node configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConfigKind {
     /// `#cloud-config`, YAML.
@@ -139,6 +166,12 @@ impl ConfigKind {
         }
     }
 
+    /// The kind whose files' names end in this.
+    pub fn of_extension(extension: &str) -> Option<ConfigKind> {
+        let kinds = [ConfigKind::CloudConfig, ConfigKind::Ignition, ConfigKind::Preseed];
+        kinds.into_iter().find(|kind| kind.extensions().contains(&extension))
+    }
+
     /// What its files' names end in.
     pub fn extensions(self) -> &'static [&'static str] {
         match self {
@@ -148,6 +181,9 @@ impl ConfigKind {
         }
     }
 }
+
+/// The names of those that are built in.
+pub const NAMES: [&str; 5] = ["coreos", "flatcar", "fedora-coreos", "debian", "raw"];
 
 /// Every profile that is built in.
 ///
@@ -165,7 +201,7 @@ pub fn built_in() -> Vec<Profile> {
 }
 
 /// What names of signatures end in.
-pub const SIGNATURES: [&str; 3] = ["sig", "asc", "gpg"];
+pub const SIGNATURES: [&str; 4] = ["sig", "asc", "gpg", "sign"];
 
 /// The install script that profiles share.
 pub const SHARED_SCRIPT: (&str, &str) = ("install.sh", include_str!("../../profiles/install.sh"));
@@ -196,6 +232,41 @@ const BUILT_IN: &[Source] = &[
 ];
 
 impl Profile {
+    /// The program that writes the disk: its command's first word.
+    pub fn installer(&self) -> &str {
+        self.command.split_whitespace().next().unwrap_or("its installer")
+    }
+
+    /// Whether a version takes a configuration of this format.
+    ///
+    /// # Errors
+    /// Why not, in one clause, with those that it takes.
+    pub fn takes(&self, format: &str, version: &str) -> Result<(), String> {
+        let Some(formats) = &self.formats else { return Ok(()) };
+        let since = formats.get(format);
+        if since.is_some_and(|first| is_since(version, first)) {
+            return Ok(());
+        }
+        let taken = formats.iter().filter(|(_, first)| is_since(version, first));
+        let taken: Vec<String> = taken.map(|(format, _)| format_words(format)).collect();
+        let since = since.map(|first| match first.strip_prefix("*.") {
+            Some(day) => format!(" (versions since {day} do)"),
+            None => format!(" (the first that does is {first})"),
+        });
+        let since = since.unwrap_or_default();
+        Err(format!(
+            "it is {}, which {} {version} does not take{since}; of such it takes {}",
+            format_words(format),
+            self.name,
+            if taken.is_empty() { "none".to_owned() } else { taken.join(", ") }
+        ))
+    }
+
+    /// Whether its installer is handed keys.
+    pub fn hands_keys(&self) -> bool {
+        self.check.is_some_and(|check| check.keys == InstallerKeys::Handed)
+    }
+
     /// What it needs on this processor, if it runs there.
     pub fn arch(&self, name: &str) -> Option<&Architecture> {
         self.arches.iter().find(|arch| arch.name == name)
@@ -208,17 +279,47 @@ impl FileSpec {
         self.names.iter().map(move |name| fill(name, version, arch))
     }
 
+    /// The names of what may take its place.
+    pub fn variants(&self, version: &str, arch: &str) -> impl Iterator<Item = String> {
+        self.variants.iter().map(move |name| fill(name, version, arch))
+    }
+
     /// The names that the signature of its file called `name` may have.
     pub fn signatures(&self, name: &str, version: &str, arch: &str) -> Vec<String> {
-        if self.signatures.is_empty() {
-            return SIGNATURES.map(|extension| format!("{name}.{extension}")).to_vec();
-        }
-        self.signatures.iter().map(|name| fill(name, version, arch)).collect()
+        let own = self.signatures.iter().map(|name| fill(name, version, arch));
+        let usual = SIGNATURES.iter().map(|extension| format!("{name}.{extension}"));
+        let mut names: Vec<String> = own.collect();
+        names.extend(usual.filter(|name| !self.signatures.contains(name)));
+        names
     }
 }
 
 fn fill(name: &str, version: &str, arch: &str) -> String {
     name.replace("{version}", version).replace("{arch}", arch)
+}
+
+/// A format's name for people.
+pub fn format_words(format: &str) -> String {
+    match format.strip_prefix("ignition-") {
+        Some(version) => format!("Ignition {version}"),
+        None if format == "mime" => "MIME user data of cloud-init".into(),
+        None => format.to_owned(),
+    }
+}
+
+/// Whether a version is `first` or a later one, number by number; `*` stands for any number, and a date is behind it. What
+/// is no number, or no date, can't be compared, and passes.
+fn is_since(version: &str, first: &str) -> bool {
+    let number = |part: &str| part.parse::<u64>().ok();
+    let is_date = first.starts_with('*');
+    for (own, least) in version.split('.').zip(first.split('.')) {
+        match (number(own), number(least)) {
+            (Some(_), Some(_)) if is_date && own.len() != least.len() => return true,
+            (Some(own), Some(least)) if own != least => return own > least,
+            _ => {}
+        }
+    }
+    true
 }
 
 /// Whether a name is what a pattern with `*` means. Every `*` takes any characters.
@@ -236,7 +337,44 @@ mod tests {
     #[test]
     fn the_built_in_profiles_are_read() {
         let names: Vec<String> = built_in().into_iter().map(|profile| profile.name).collect();
-        assert_eq!(names, ["coreos", "flatcar", "fedora-coreos", "debian", "raw"]);
+        assert_eq!(names, NAMES);
+    }
+
+    #[test]
+    fn each_system_takes_the_formats_of_its_time() {
+        let profile = |name: &str| built_in().into_iter().find(|profile| profile.name == name).unwrap();
+        for (name, version, format, takes) in [
+            ("fedora-coreos", "44.20261101.3.0", "ignition-3.4", true),
+            ("fedora-coreos", "44.20261101.3.0", "ignition-2.3", false),
+            ("fedora-coreos", "44.20261101.3.0", "ignition-1", false),
+            ("fedora-coreos", "37.20230110.3.1", "ignition-3.4", false),
+            ("fedora-coreos", "38.20230322.1.0", "ignition-3.4", true),
+            ("flatcar", "2905.2.5", "ignition-3.0", false),
+            ("flatcar", "2905.2.5", "ignition-2.3", true),
+            ("flatcar", "3185.0.0", "ignition-3.3", true),
+            ("flatcar", "3227.2.0", "ignition-3.6", false),
+            ("flatcar", "4230.2.0", "ignition-3.5", true),
+            ("flatcar", "4230.2.0", "ignition-1", true),
+            ("flatcar", "4230.2.0", "mime", true),
+            ("flatcar", "3510.2.0", "mime", false),
+            ("coreos", "1010.5.0", "ignition-2.0", true),
+            ("coreos", "1010.5.0", "ignition-2.1", false),
+            ("coreos", "2512.3.0", "ignition-2.4", true),
+            ("coreos", "2512.3.0", "ignition-3.0", false),
+            ("coreos", "1010.5.0", "mime", false),
+            ("coreos", "alpha", "ignition-2.4", true),
+            ("fedora-coreos", "44.1", "ignition-3.4", true),
+            ("raw", "1", "ignition-9", true),
+        ] {
+            let said = profile(name).takes(format, version);
+            assert_eq!(said.is_ok(), takes, "{name} {version} {format}: {said:?}");
+        }
+        let said = profile("flatcar").takes("ignition-3.0", "2905.2.5").unwrap_err();
+        assert!(
+            said.contains("which flatcar 2905.2.5 does not take (the first that does is 3185)"),
+            "{said}"
+        );
+        assert!(said.contains("it takes Ignition 1, Ignition 2.0, "), "{said}");
     }
 
     #[test]

@@ -3,11 +3,15 @@
 use saphyr::LoadableYamlNode as _;
 use serde_json::Value;
 
+use super::preseed;
 use crate::profiles::ConfigKind;
 
 /// Why a configuration can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
+    /// Some editors put it before the first line, where machines look for something else.
+    #[error("it begins with a byte order mark; save it as UTF-8 without one (Notepad: UTF-8, not UTF-8-BOM)")]
+    Mark,
     /// Not JSON.
     #[error("it is no JSON: {0}")]
     Json(String),
@@ -15,11 +19,14 @@ pub enum ConfigError {
     #[error("it has no \"ignition\": {{\"version\": …}}")]
     NotIgnition,
     /// A version of Ignition's format that no installer here takes.
-    #[error("Ignition version {0:?} is not known; known are 2.0.0 to 2.4.0 and 3.0.0 to 3.6.0")]
+    #[error("Ignition version {0:?} is not known; known are 1, 2.0.0 to 2.4.0 and 3.0.0 to 3.6.0")]
     IgnitionVersion(String),
     /// Butane is what people write, Ignition is what machines read.
     #[error("it is Butane, not Ignition; translate it with `butane --strict`")]
     Butane,
+    /// Something else that cloud-init takes, and CoreOS' program of that name does not.
+    #[error("it is {0}, which coreos-cloudinit does not take; write one #cloud-config, or a script (#!…)")]
+    UserData(&'static str),
     /// The header is missing, and without it cloud-init takes no notice of the rest.
     #[error("its first line must be `#cloud-config` (or `#!…` of a script), and is {0:?}")]
     Header(String),
@@ -37,75 +44,123 @@ pub enum ConfigError {
         /// The line.
         text: String,
     },
+    /// It would be taken for that of the script which the appliance adds.
+    #[error("preseed/run/checksum would be taken for rackberry's own script, too; leave it out")]
+    RunChecksum,
+}
+
+/// What a configuration says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Its format, as profiles call it, where it is one that not every version of a system takes: `ignition-3.4`,
+    /// `mime`.
+    pub format: Option<String>,
 }
 
 /// Checks a configuration of this kind.
 ///
 /// # Errors
 /// [`ConfigError`] says what its installer would stumble over.
-pub fn check(kind: ConfigKind, text: &str) -> Result<(), ConfigError> {
+pub fn check(kind: ConfigKind, text: &str) -> Result<Facts, ConfigError> {
+    examine(kind, text, true)
+}
+
+/// As [`check`], of a long text: it takes little memory, and leaves YAML below its header to the installer.
+///
+/// # Errors
+/// [`ConfigError`] says what its installer would stumble over.
+pub fn check_large(kind: ConfigKind, text: &str) -> Result<Facts, ConfigError> {
+    examine(kind, text, false)
+}
+
+fn examine(kind: ConfigKind, text: &str, whole: bool) -> Result<Facts, ConfigError> {
+    if text.starts_with('\u{feff}') {
+        return Err(ConfigError::Mark);
+    }
     match kind {
-        ConfigKind::Ignition => ignition(text),
-        ConfigKind::CloudConfig => cloud_config(text),
-        ConfigKind::Preseed => preseed(text),
+        ConfigKind::Ignition => ignition(text).map(|format| Facts { format: Some(format) }),
+        ConfigKind::CloudConfig => cloud_config(text, whole).map(|format| Facts { format }),
+        ConfigKind::Preseed => preseed::check(text).map(|()| Facts::default()),
     }
 }
 
-fn ignition(text: &str) -> Result<(), ConfigError> {
-    let json: Value = match serde_json::from_str(text) {
-        Ok(json) => json,
+/// What of a config says which format it has; the rest is read over.
+#[derive(serde::Deserialize)]
+struct Head {
+    ignition: Option<IgnitionHead>,
+    #[serde(rename = "ignitionVersion")]
+    first: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(serde::Deserialize)]
+struct IgnitionHead {
+    version: Option<Value>,
+}
+
+fn ignition(text: &str) -> Result<String, ConfigError> {
+    let head: Head = match serde_json::from_str(text) {
+        Ok(head) => head,
         Err(_) if text.lines().any(|line| line.starts_with("variant:")) => return Err(ConfigError::Butane),
+        // It is JSON, and something else than Ignition's.
+        Err(error) if error.is_data() => return Err(ConfigError::NotIgnition),
         Err(error) => return Err(ConfigError::Json(error.to_string())),
     };
-    let version =
-        json.pointer("/ignition/version").and_then(Value::as_str).ok_or(ConfigError::NotIgnition)?;
+    // Of 2015 and 2016.
+    if head.first.is_some() {
+        return Ok("ignition-1".into());
+    }
+    let version = head.ignition.and_then(|head| head.version).ok_or(ConfigError::NotIgnition)?;
+    let version = version.as_str().ok_or(ConfigError::NotIgnition)?;
     let mut parts = version.split('.');
-    let known = match (parts.next(), parts.next().and_then(|minor| minor.parse::<u8>().ok()), parts.next()) {
-        (Some("2"), Some(minor), Some("0")) => minor <= 4,
-        (Some("3"), Some(minor), Some("0")) => minor <= 6,
-        _ => false,
-    };
-    if known && parts.next().is_none() {
-        Ok(())
-    } else {
-        Err(ConfigError::IgnitionVersion(version.to_owned()))
+    let (major, minor, patch) = (parts.next(), parts.next(), parts.next());
+    let minor = minor.and_then(|minor| minor.parse::<u8>().ok());
+    match (major, minor, patch, parts.next()) {
+        (Some(major @ "2"), Some(minor @ 0..=4), Some("0"), None)
+        | (Some(major @ "3"), Some(minor @ 0..=6), Some("0"), None) => {
+            Ok(format!("ignition-{major}.{minor}"))
+        }
+        _ => Err(ConfigError::IgnitionVersion(version.to_owned())),
     }
 }
 
-fn cloud_config(text: &str) -> Result<(), ConfigError> {
+/// How other user data of cloud-init begins.
+const USER_DATA: [(&str, &str); 6] = [
+    ("content-type:", "MIME user data of cloud-init, of one part"),
+    ("#cloud-config-archive", "an archive of cloud-init's"),
+    ("#include", "a list of URLs for cloud-init"),
+    ("#cloud-boothook", "a boot hook of cloud-init's"),
+    ("#upstart-job", "an upstart job for cloud-init"),
+    ("## template:", "a template of cloud-init's"),
+];
+
+fn cloud_config(text: &str, whole: bool) -> Result<Option<String>, ConfigError> {
     let header = text.lines().next().unwrap_or_default();
     if header.starts_with("#!") {
-        return Ok(());
+        return Ok(None);
     }
     if header.trim_end() != "#cloud-config" {
+        let lower = header.to_lowercase();
+        if lower.starts_with("content-type: multipart/") || lower.starts_with("mime-version:") {
+            return Ok(Some("mime".into()));
+        }
+        let known = USER_DATA.iter().find(|(start, _)| lower.starts_with(start));
+        if let Some((_, what)) = known {
+            return Err(ConfigError::UserData(what));
+        }
+        if text.trim_start().starts_with('{') && text.contains("\"ignition") {
+            return Err(ConfigError::UserData("Ignition, under a cloud-config's name (call it .ign)"));
+        }
         return Err(ConfigError::Header(header.chars().take(60).collect()));
+    }
+    if !whole {
+        return Ok(None);
     }
     let documents =
         saphyr::Yaml::load_from_str(text).map_err(|error| ConfigError::Yaml(error.to_string()))?;
     match documents.first() {
-        Some(document) if document.is_mapping() => Ok(()),
+        Some(document) if document.is_mapping() => Ok(None),
         _ => Err(ConfigError::NoKeys),
     }
-}
-
-/// The types that debconf knows (debconf-devel(7)), and `seen`, which d-i's preseed takes in their place.
-const TYPES: [&str; 10] =
-    ["string", "boolean", "select", "multiselect", "note", "text", "password", "title", "error", "seen"];
-
-fn preseed(text: &str) -> Result<(), ConfigError> {
-    let mut continued = false;
-    for (number, line) in text.lines().enumerate() {
-        let is_start = !std::mem::replace(&mut continued, line.ends_with('\\'));
-        let words: Vec<&str> = line.split_whitespace().collect();
-        if !is_start || words.is_empty() || line.trim_start().starts_with('#') {
-            continue;
-        }
-        if words.len() < 3 || !TYPES.contains(&words[2]) {
-            let text = line.chars().take(60).collect();
-            return Err(ConfigError::Preseed { line: number + 1, text });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -115,38 +170,74 @@ mod tests {
     #[test]
     fn ignition_is_json_of_a_known_version() {
         let check = |text: &str| check(ConfigKind::Ignition, text);
-        for version in ["2.0.0", "2.4.0", "3.0.0", "3.4.0"] {
-            assert_eq!(check(&format!("{{\"ignition\":{{\"version\":\"{version}\"}}}}")), Ok(()));
+        let format = |format: &str| Ok(Facts { format: Some(format.into()) });
+        for (version, known) in [
+            ("2.0.0", "ignition-2.0"),
+            ("2.4.0", "ignition-2.4"),
+            ("3.0.0", "ignition-3.0"),
+            ("3.4.0", "ignition-3.4"),
+        ] {
+            assert_eq!(check(&format!("{{\"ignition\":{{\"version\":\"{version}\"}}}}")), format(known));
         }
+        assert_eq!(check("{\"ignitionVersion\": 1, \"storage\": {}}"), format("ignition-1"));
         for version in ["1", "2.9.0", "3.1", "3.1.0-experimental", "4.0.0", "3.0.0.0"] {
             let text = format!("{{\"ignition\":{{\"version\":\"{version}\"}}}}");
             assert_eq!(check(&text), Err(ConfigError::IgnitionVersion(version.into())));
         }
-        assert_eq!(check("{}"), Err(ConfigError::NotIgnition));
+        for text in
+            ["{}", "[]", "3", "{\"ignition\":{}}", "{\"ignition\":{\"version\":3}}", "{\"ignition\":\"x\"}"]
+        {
+            assert_eq!(check(text), Err(ConfigError::NotIgnition), "{text}");
+        }
         assert_eq!(check("variant: fcos\nversion: 1.5.0\n"), Err(ConfigError::Butane));
         assert!(check("{\"ignition\":{},}").unwrap_err().to_string().contains("line 1 column"));
+        assert_eq!(check("\u{feff}{}"), Err(ConfigError::Mark));
+    }
+
+    #[test]
+    fn long_configurations_are_checked_without_being_taken_apart() {
+        let files = format!("\"x\":[{}0]", "0,".repeat(500_000));
+        let text = format!("{{{files},\"ignition\":{{\"version\":\"3.4.0\",\"config\":{{}}}}}}");
+        let facts = Facts { format: Some("ignition-3.4".into()) };
+        assert_eq!(check_large(ConfigKind::Ignition, &text), Ok(facts));
+        assert!(check_large(ConfigKind::Ignition, &text[..text.len() - 1]).is_err(), "cut off");
+        assert!(check_large(ConfigKind::CloudConfig, "#cloud-config\nx: [\n").is_ok());
+        assert!(check_large(ConfigKind::CloudConfig, "x: y\n").is_err());
     }
 
     #[test]
     fn cloud_config_has_its_header_and_keys() {
-        let check = |text: &str| check(ConfigKind::CloudConfig, text);
+        let check = |text: &str| check(ConfigKind::CloudConfig, text).map(drop);
         assert_eq!(check("#cloud-config\nhostname: a\n"), Ok(()));
         assert_eq!(check("#cloud-config  \r\nhostname: a\r\n"), Ok(()));
         assert_eq!(check("#!/bin/sh\nexit 0\n"), Ok(()));
         assert_eq!(check("hostname: a\n"), Err(ConfigError::Header("hostname: a".into())));
         assert_eq!(check("# cloud-config\nhostname: a\n"), Err(ConfigError::Header("# cloud-config".into())));
         assert_eq!(check("#cloud-config\n"), Err(ConfigError::NoKeys));
+        assert_eq!(check("\u{feff}#cloud-config\nhostname: a\n"), Err(ConfigError::Mark));
         let error = check("#cloud-config\nunits:\n  - name: x\n command: y\n").unwrap_err();
         assert!(error.to_string().contains("line 4"), "{error}");
     }
 
+    /// What else people have for cloud-init is called by its name.
     #[test]
-    fn preseed_lines_are_answers() {
-        let check = |text: &str| check(ConfigKind::Preseed, text);
-        assert_eq!(
-            check("# c\n\nd-i mirror/country string manual\nd-i a/b string \\\n  x \\\n  y\n"),
-            Ok(())
-        );
-        assert!(check("d-i mirror/country manual\n").unwrap_err().to_string().starts_with("line 1"));
+    fn other_user_data_is_named() {
+        for text in [
+            "Content-Type: multipart/mixed; boundary=\"=1\"\nMIME-Version: 1.0\n\n--=1\n",
+            "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\n",
+        ] {
+            assert_eq!(check(ConfigKind::CloudConfig, text).unwrap().format.as_deref(), Some("mime"));
+        }
+        for (text, words) in [
+            ("Content-Type: text/cloud-config\n\n#cloud-config\n", "MIME user data"),
+            ("#include\nhttp://e/x\n", "a list of URLs"),
+            ("#cloud-config-archive\n- type: x\n", "an archive"),
+            ("#cloud-boothook\n", "a boot hook"),
+            ("## template: jinja\n#cloud-config\n", "a template of cloud-init's"),
+            ("{\"ignition\": {\"version\": \"3.0.0\"}}", "call it .ign"),
+        ] {
+            let error = check(ConfigKind::CloudConfig, text).unwrap_err().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
     }
 }

@@ -32,10 +32,14 @@ pub struct Context {
     pub files: BTreeMap<&'static str, Option<FileFacts>>,
     /// Whether signatures vouch for all of these files.
     pub verified: bool,
+    /// Whether the installer is handed the keys that signed them.
+    pub hands_keys: bool,
     /// The kind of the node's configuration: `cloud-config`, `ignition`, `preseed`; none where it has none.
     pub config_kind: Option<&'static str>,
     /// The node's configuration, in templates of profiles.
     pub config: String,
+    /// What it answers, by question, where it is for Debian's installer.
+    pub answers: BTreeMap<String, String>,
     /// The command that writes the disk, in install scripts.
     pub command: String,
 }
@@ -64,6 +68,8 @@ pub struct FileFacts {
     pub name: String,
     /// Its URL.
     pub url: String,
+    /// Whether a signature of it lies beside it, as `URL.sig`.
+    pub signed: bool,
     /// Its SHA-256 in hexadecimal digits, where it is known.
     pub sha256: Option<String>,
 }

@@ -5,16 +5,27 @@
 
 mod check;
 mod context;
+mod preseed;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, syntax::SyntaxConfig, value::Serde};
 
-pub use check::{ConfigError, check};
+pub use check::{ConfigError, Facts, check, check_large};
 pub use context::{Context, FileFacts, NodeFacts};
+pub use preseed::answers;
 
-/// Texts by name; templates may include each other.
-pub type Library = Arc<BTreeMap<String, Arc<str>>>;
+/// A text that a template may include.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// A template, too.
+    Template(Arc<str>),
+    /// A text that stays as it is.
+    Plain(Arc<str>),
+}
+
+/// The first line of a template whose name does not say that it is one; it is taken out.
+pub const MARK: &str = "{# template #}";
 
 /// Why a text can't be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,16 +39,40 @@ pub struct TemplateError {
     pub reason: String,
 }
 
-/// Makes a text from the template called `name`.
+/// Makes a text from the template called `name`, which may include those that `find` knows.
 ///
 /// # Errors
 /// [`TemplateError`] says where and why.
-pub fn render(library: &Library, name: &str, context: &Context) -> Result<String, TemplateError> {
+pub fn render(
+    name: &str,
+    text: &str,
+    find: impl Fn(&str) -> Option<Piece> + Send + Sync + 'static,
+    context: &Context,
+) -> Result<String, TemplateError> {
     let mut environment = environment();
-    let texts = library.clone();
-    environment.set_loader(move |name| Ok(texts.get(name).map(ToString::to_string)));
-    let rendered = environment.get_template(name).and_then(|template| template.render(Serde(context)));
+    environment.set_loader(move |name| Ok(find(name).map(source)));
+    let rendered = environment.render_named_str(name, &without_mark(text), Serde(context));
     rendered.map_err(|error| explain(name, &error))
+}
+
+/// What stands for an included text.
+fn source(piece: Piece) -> String {
+    match piece {
+        Piece::Template(text) => without_mark(&text),
+        // A string literal: nothing in it is looked at.
+        Piece::Plain(text) => format!("{{{{ {} }}}}", serde_json::Value::from(&*text)),
+    }
+}
+
+/// The text without its first line, if that only says that it is a template. Its end goes into the comment, so that
+/// lines keep their numbers.
+fn without_mark(text: &str) -> String {
+    let line = text.lines().next().filter(|line| line.trim_end() == MARK);
+    let rest = line.and_then(|line| text.get(line.len()..));
+    let Some(rest) = rest else { return text.to_owned() };
+    let end = rest.len() - rest.trim_start_matches(['\r', '\n']).len();
+    let end = rest[..end].find('\n').map_or(end, |at| at + 1);
+    format!("{{#{}#}}{}", &rest[..end], &rest[end..])
 }
 
 /// Makes a text from a template that is one line of a profile, called `name` in errors.
@@ -52,6 +87,8 @@ pub fn render_line(name: &str, line: &str, context: &Context) -> Result<String, 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Without it, errors of a release build don't know what was not defined.
+    environment.set_debug(true);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     // Line ends stay as they are, those behind blocks too: without them, a line that ends in `{% endfor %}` would
     // swallow the next one.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 
 fn context() -> Context {
@@ -22,16 +24,22 @@ fn context() -> Context {
         console: None,
         files: BTreeMap::from([("kernel", None)]),
         verified: true,
+        hands_keys: false,
         config_kind: None,
         config: String::new(),
+        answers: BTreeMap::new(),
         command: "it's".into(),
     }
 }
 
 fn made(text: &str) -> Result<String, TemplateError> {
-    let part = "one\n{{ node.nmae }}\n";
-    let library = BTreeMap::from([("a.yml".into(), Arc::from(text)), ("part.yml".into(), Arc::from(part))]);
-    render(&Arc::new(library), "a.yml", &context())
+    let find = |name: &str| match name {
+        "part.yml" => Some(Piece::Template("one\n{{ node.nmae }}\n".into())),
+        "marked.yml" => Some(Piece::Template("{# template #}\n  - {{ node.name }}\n".into())),
+        "plain.sh" => Some(Piece::Plain("${#A[@]} {{ version }} \"\\n\" %}\n".into())),
+        _ => None,
+    };
+    render("a.yml", text, find, &context())
 }
 
 #[test]
@@ -55,6 +63,24 @@ fn what_is_not_there_is_an_error_with_its_line() {
     assert_eq!(error.to_string(), "part.yml:2: \"node.nmae\" is not defined");
     let error = made("{% include 'nothing.yml' %}").unwrap_err();
     assert!(error.to_string().contains("nothing.yml"), "{error}");
+}
+
+/// Other programs' texts have braces, too.
+#[test]
+fn what_is_no_template_is_included_as_it_is() {
+    assert_eq!(made("x\n{% include 'plain.sh' %}y").unwrap(), "x\n${#A[@]} {{ version }} \"\\n\" %}\ny");
+}
+
+#[test]
+fn the_line_that_says_that_it_is_a_template_is_no_line_of_it() {
+    assert_eq!(
+        made("{# template #}\n#cloud-config\nname: {{ node.name }}\n").unwrap(),
+        "#cloud-config\nname: node1\n"
+    );
+    assert_eq!(made("{# template #}\r\n\r\n#x\r\n").unwrap(), "\r\n#x\r\n");
+    assert_eq!(made("{# template #}").unwrap(), "");
+    assert_eq!(made("a:\n{% include 'marked.yml' %}").unwrap(), "a:\n  - node1\n");
+    assert_eq!(made("{# template #}\n{{ node.nmae }}").unwrap_err().line, Some(2));
 }
 
 #[test]

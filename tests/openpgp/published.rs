@@ -1,11 +1,13 @@
 //! The keys that come with the profiles, and a document that was released with one of them.
 
+use std::collections::BTreeSet;
+
 use rackberry::assets::{
     openpgp::{Bad, Keyring, Trust, verify_cleartext},
     sums::Sums,
 };
 
-use super::{fingerprint, keyring};
+use super::{fingerprint, gpg::Gpg, keyring};
 
 const COREOS: &[u8] = include_bytes!("../../profiles/keys/coreos.asc");
 const FLATCAR: &[u8] = include_bytes!("../../profiles/keys/flatcar.asc");
@@ -108,4 +110,31 @@ fn a_released_document() {
     let altered = CHECKSUM.replacen("55c60a3b", "55c60a3c", 1);
     let reason = verify_cleartext(altered.as_bytes(), &keyring, &release_44).unwrap_err();
     assert!(matches!(reason, Bad::DoesNotMatch { .. }), "{reason}");
+}
+
+/// What an installer is handed is what its own GnuPG takes: every key and subkey of the copies that are here.
+#[test]
+fn what_is_handed_on_is_taken_by_gnupg() {
+    let list = |file: &[u8]| {
+        let gpg = Gpg::new();
+        gpg.run("20300101", &["--import"], file);
+        let keys = gpg.run("20300101", &["--with-colons", "--check-sigs"], b"");
+        let keys = String::from_utf8(keys).unwrap();
+        let bad = keys.lines().filter(|line| line.starts_with("sig:-") || line.starts_with("sig:?")).count();
+        let fingerprints: BTreeSet<String> =
+            keys.lines().filter(|line| line.starts_with("fpr:")).map(str::to_owned).collect();
+        (bad, fingerprints)
+    };
+    for (file, primary) in [
+        (COREOS, "04127D0BFABEC8871FFB2CCE50E0885593D2DCB4"),
+        (FLATCAR, "F88CFEDEFF29A5B4D9523864E25D9AED0593B34A"),
+    ] {
+        let primary = BTreeSet::from([fingerprint(primary)]);
+        // Twice the same copy is one.
+        let handed = keyring(&[file, FEDORA, file]).export(&primary);
+        assert_eq!(handed.matches("BEGIN PGP PUBLIC KEY BLOCK").count(), 1);
+        let (bad, keys) = list(handed.as_bytes());
+        assert_eq!((bad, &keys), (0, &list(file).1));
+        assert!(keys.len() > 3, "{keys:?}");
+    }
 }

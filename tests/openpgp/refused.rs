@@ -77,7 +77,10 @@ fn a_key_whose_time_was_over_or_had_not_come() {
     good(&last_day, FILE, &[&old]);
     assert_eq!(
         bad(&day_after, FILE, &[&old]).to_string(),
-        format!("it was signed on 2016-06-01 by key {key}, which had expired on 2016-05-31")
+        format!(
+            "it was signed on 2016-06-01 by key {key}, which had expired on 2016-05-31; if its owner has extended it \
+             since, get a newer copy of the key"
+        )
     );
     assert_eq!(
         bad(&before, FILE, &[&old]).to_string(),

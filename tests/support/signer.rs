@@ -39,6 +39,21 @@ impl Signer {
         fs::write(to, self.gpg("20160501", &["--armor", "--export"])).expect("it works");
     }
 
+    /// The fingerprint of its key.
+    pub fn fingerprint(&self) -> String {
+        let keys = self.gpg("20160501", &["--list-keys", "--with-colons"]);
+        let keys = String::from_utf8(keys).expect("text");
+        let line = keys.lines().find_map(|line| line.strip_prefix("fpr:")).expect("a key");
+        line.trim_matches(':').to_owned()
+    }
+
+    /// For [`own_profile`](super::service::own_profile): whose installer has this key built in.
+    pub fn pinned(&self, profile: &str) -> String {
+        let start = profile.find("fingerprints = [").expect("pinned keys");
+        let end = start + profile[start..].find(']').expect("their end");
+        format!("{}fingerprints = [\"{}\"{}", &profile[..start], self.fingerprint(), &profile[end..])
+    }
+
     /// Signs `file` on `day`; beside it, as `.sig`.
     pub fn sign(&self, day: &str, file: &Path) {
         let signature = format!("{}.sig", file.display());

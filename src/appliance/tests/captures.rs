@@ -142,20 +142,20 @@ pub(super) fn stocked(network: &str, nodes: &[(&str, Mac)], own: &[&str]) -> Wor
 }
 
 fn stock(own: &[&str]) -> Arc<Catalog> {
-    let files = ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2"];
+    let files = ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2", "image.bin.bz2.sig"];
     let mut assets: Vec<Found> = own.iter().map(|name| found(name, None)).collect();
     for folder in ["", "arm64-usr/"] {
         let path = |name: &str| format!("coreos/1010.5.0/{folder}coreos_production_{name}");
         assets.extend(files.iter().map(|name| found(&path(name), None)));
     }
-    assets.push(found("cloud-configs/default.yml", Some("#cloud-config\nhostname: {{ node.name }}\n")));
+    assets.push(found("cloud-configs/default.yml.j2", Some("#cloud-config\nhostname: {{ node.name }}\n")));
     let pis = ["bootcode.bin", "config.txt", "start.elf", "fixup.dat", "start4.elf", "fixup4.dat"];
     let pis = pis.iter().chain(&["bcm2710-rpi-3-b.dtb", "bcm2711-rpi-4-b.dtb"]);
     let pis = pis.map(|name| found(&format!("raspberry-pi/{name}"), None));
     let loaders = crate::boot::files();
     let loaders = Folder::new("loaders".into(), loaders.map(|name| found(name, None)).chain(pis));
     // The signing keys are read once.
-    Arc::new(Catalog::new(vec![Folder::new("assets".into(), assets)], loaders, Some(&catalog())))
+    Arc::new(Catalog::new(vec![Folder::new("assets".into(), assets)], loaders, Some(&catalog())).all_good())
 }
 
 fn world(mode: &str) -> World {

@@ -412,7 +412,7 @@ fn with_own(name: &str) -> World {
     let own = Folder::new("own".into(), [found(name, text)]);
     let files = catalog().files().cloned().collect::<Vec<_>>();
     let loaders = Folder::new("loaders".into(), [found("pxelinux.0", None)]);
-    let catalog = Catalog::new(vec![own, Folder::new("assets".into(), files)], loaders, None);
+    let catalog = Catalog::new(vec![own, Folder::new("assets".into(), files)], loaders, None).all_good();
     World::with(settings(), Arc::new(catalog))
 }
 

@@ -20,7 +20,7 @@ use crate::{
     },
     assets::{
         catalog::Catalog,
-        folder::{Folder, Found, Stamp},
+        folder::{Content, Folder, Found, Stamp},
     },
     config,
     dhcp::{self, LeaseChange},
@@ -340,14 +340,14 @@ pub(super) fn make_catalog() -> Arc<Catalog> {
     let coreos = |name: &str| found(&format!("coreos/1010.5.0/coreos_production_{name}"), None);
     let mut files =
         ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2", "image.bin.bz2.sig"].map(coreos).to_vec();
-    files.push(found("cloud-configs/default.yml", Some("#cloud-config\nhostname: {{ node.name }}\n")));
-    files.push(found("cloud-configs/secret.txt", Some("for templates only")));
+    files.push(found("cloud-configs/default.yml.j2", Some("#cloud-config\nhostname: {{ node.name }}\n")));
     let loaders = Folder::new("loaders".into(), [found("pxelinux.0", None), found("snponly.efi", None)]);
-    Arc::new(Catalog::new(vec![Folder::new("assets".into(), files)], loaders, None))
+    Arc::new(Catalog::new(vec![Folder::new("assets".into(), files)], loaders, None).all_good())
 }
 
 pub(super) fn found(name: &str, text: Option<&str>) -> Found {
     let (path, stamp) = (PathBuf::from(name), Stamp::default());
     let name = name.split('/').map(str::to_owned).collect();
-    Found { name, path, len: 1000, stamp, text: text.map(Arc::from) }
+    let content = text.map_or(Content::Unread, |text| Content::Text(text.into()));
+    Found { name, path, len: 1000, stamp, content }
 }

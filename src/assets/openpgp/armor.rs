@@ -61,6 +61,32 @@ fn blocks(text: &str, kind: &'static str) -> Result<Vec<Vec<u8>>, Unreadable> {
     }
 }
 
+/// An armored block. With its checksum, which old programs want (section 6.1.1).
+pub(super) fn armored(bytes: &[u8], kind: &str) -> String {
+    let text = BASE64.encode(bytes);
+    let mut block = format!("-----BEGIN PGP {kind}-----\n\n");
+    for line in text.as_bytes().chunks(64) {
+        block.extend(line.iter().map(|byte| char::from(*byte)));
+        block.push('\n');
+    }
+    let [_, checksum @ ..] = crc24(bytes).to_be_bytes();
+    format!("{block}={}\n-----END PGP {kind}-----\n", BASE64.encode(checksum))
+}
+
+fn crc24(bytes: &[u8]) -> u32 {
+    let mut crc = 0x00b7_04ce;
+    for byte in bytes {
+        crc ^= u32::from(*byte) << 16;
+        for _ in 0..8 {
+            crc <<= 1;
+            if crc & 0x0100_0000 != 0 {
+                crc ^= 0x0186_4cfb;
+            }
+        }
+    }
+    crc & 0x00ff_ffff
+}
+
 /// The name in a block's first or last line.
 fn boundary<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     line.strip_prefix("-----")?.strip_suffix("-----")?.strip_prefix(word)?.strip_prefix(" PGP ")
@@ -87,6 +113,17 @@ mod tests {
         assert_eq!(signature(&format!("\u{feff}pub rsa4096\n{BLOCK}bye")).unwrap(), one);
         assert_eq!(signature(&BLOCK.repeat(2)).unwrap().len(), 2);
         assert_eq!(contents(&[0x89, 0], "SIGNATURE").unwrap(), [[0x89, 0]], "binary");
+    }
+
+    #[test]
+    fn what_is_armored_is_read_again() {
+        for len in [0, 1, 2, 47, 48, 49, 1000] {
+            let bytes: Vec<u8> = (0..len).map(|at| 0x80 | at as u8).collect();
+            let block = armored(&bytes, "SIGNATURE");
+            assert_eq!(signature(&block).unwrap(), [bytes]);
+        }
+        // The check value of section 6.1.1's CRC-24, as catalogues of such codes have it.
+        assert_eq!(crc24(b"123456789"), 0x0021_cf02);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     armor,
     certificate::{Certificate, Strength},
     names::{Fingerprint, Issuer, Timestamp},
-    packets::{self, Unreadable},
+    packets::{self, Unreadable, types},
     self_signatures::{Binding, Bound, Primary, Revocation},
 };
 
@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub(super) primary: Primary,
     /// One for each of the certificate's subkeys.
     pub(super) bound: Vec<Bound>,
+    /// The packets of each copy, as they stood in its file: what is handed on is what was given.
+    copies: Vec<Vec<u8>>,
 }
 
 /// What a list of keys shows of one.
@@ -85,20 +87,27 @@ impl Keyring {
     fn add_all(&mut self, file: &[u8]) -> Result<Vec<Fingerprint>, KeyFileFault> {
         let mut entries: BTreeMap<Fingerprint, Entry> = BTreeMap::new();
         for block in armor::contents(file, "PUBLIC KEY BLOCK")? {
-            for certificate in Certificate::parse(&packets::split(&block)?)? {
+            let packets = packets::split(&block)?;
+            let copies = packets.chunk_by(|_, next| next.kind != types::PUBLIC_KEY);
+            let mut copies = copies.filter(|copy| copy[0].kind == types::PUBLIC_KEY);
+            for certificate in Certificate::parse(&packets)? {
+                let copy = copies.next().unwrap_or_default().iter().flat_map(packets::frame).collect();
                 let fingerprint = certificate.primary.fingerprint.clone();
                 if let Strength::Unsupported(what) = certificate.primary.strength {
                     return Err(KeyFileFault::Unsupported { key: fingerprint, what });
                 }
                 let known = entries.remove(&fingerprint).or_else(|| self.entries.get(&fingerprint).cloned());
-                let merged = match known {
-                    Some(Entry { certificate: mut known, .. }) => {
+                let (merged, mut copies) = match known {
+                    Some(Entry { certificate: mut known, copies, .. }) => {
                         known.merge(certificate);
-                        known
+                        (known, copies)
                     }
-                    None => certificate,
+                    None => (certificate, Vec::new()),
                 };
-                let entry = Entry::of(merged);
+                if !copies.contains(&copy) {
+                    copies.push(copy);
+                }
+                let entry = Entry::of(merged, copies);
                 if entry.primary.never_stated {
                     return Err(KeyFileFault::NotSelfSigned(fingerprint));
                 }
@@ -118,6 +127,13 @@ impl Keyring {
     /// Whether it has this primary key.
     pub fn has(&self, primary: &Fingerprint) -> bool {
         self.entries.contains_key(primary)
+    }
+
+    /// The certificates of these primary keys, armored, for another program: every copy that is here.
+    pub fn export(&self, primaries: &BTreeSet<Fingerprint>) -> String {
+        let entries = primaries.iter().filter_map(|primary| self.entries.get(primary));
+        let packets: Vec<u8> = entries.flat_map(|entry| &entry.copies).flatten().copied().collect();
+        armor::armored(&packets, "PUBLIC KEY BLOCK")
     }
 
     /// Who could be meant: the certificate, and which of its keys (none: the primary one). Key IDs can be
@@ -144,11 +160,11 @@ impl Keyring {
 }
 
 impl Entry {
-    fn of(certificate: Certificate) -> Entry {
+    fn of(certificate: Certificate, copies: Vec<Vec<u8>>) -> Entry {
         let primary = Primary::of(&certificate);
         let bind = |subkey| Bound::of(subkey, &certificate.primary.packet);
         let bound = certificate.subkeys.iter().map(bind).collect();
-        Entry { primary, bound, certificate }
+        Entry { primary, bound, certificate, copies }
     }
 
     fn info(&self) -> KeyInfo {

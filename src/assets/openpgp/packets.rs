@@ -112,6 +112,12 @@ fn new_length(bytes: &[u8]) -> Result<(usize, &[u8]), Unreadable> {
     }
 }
 
+/// A packet in the frame of the present format, with a length of five bytes (section 4.2.1.3).
+pub(super) fn frame(packet: &Packet<'_>) -> Vec<u8> {
+    let len = u32::try_from(packet.body.len()).unwrap_or(u32::MAX).to_be_bytes();
+    [&[0xc0 | packet.kind, 0xff], len.as_slice(), packet.body].concat()
+}
+
 pub(super) fn big_endian(bytes: &[u8]) -> usize {
     bytes.iter().fold(0, |number, byte| (number << 8) | usize::from(*byte))
 }
@@ -135,6 +141,13 @@ mod tests {
         let several = [&[0xc6, 1, 9][..], &[0xb4, 2, 8, 7], &[0x88, 0]].concat();
         let kinds: Vec<u8> = split(&several).unwrap().iter().map(|packet| packet.kind).collect();
         assert_eq!(kinds, [6, 13, 2]);
+    }
+
+    #[test]
+    fn what_is_framed_is_split_again() {
+        let packets = [Packet { kind: 6, body: &[1; 300] }, Packet { kind: 13, body: b"me" }];
+        let bytes: Vec<u8> = packets.iter().flat_map(frame).collect();
+        assert_eq!(split(&bytes).unwrap(), packets);
     }
 
     #[test]

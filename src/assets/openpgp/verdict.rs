@@ -57,7 +57,10 @@ pub enum Bad {
     #[error("the signature can't be read: {0}")]
     Malformed(String),
     /// Nothing is known of the key that made it.
-    #[error("it is signed by key {issuer}, which no key file has; put the signer's public key into keys/")]
+    #[error(
+        "it is signed by key {issuer}, which no key file has; put the signer's public key into keys/ (if an older copy \
+         of it is here, get a newer one: keys are extended)"
+    )]
     UnknownKey {
         /// The key, as the signature names it.
         issuer: Issuer,
@@ -123,7 +126,10 @@ pub enum Bad {
         created: Timestamp,
     },
     /// The key's time was over.
-    #[error("it was signed on {made} by key {key}, which had expired on {expired}")]
+    #[error(
+        "it was signed on {made} by key {key}, which had expired on {expired}; if its owner has extended it since, get a \
+         newer copy of the key"
+    )]
     AfterExpiry {
         /// The key.
         key: Fingerprint,
@@ -163,6 +169,18 @@ pub enum Bad {
 }
 
 impl Bad {
+    /// Whether it only says that nobody is known to vouch for the file, and not that anything is wrong with it.
+    pub fn proves_nothing(&self) -> bool {
+        matches!(
+            self,
+            Bad::UnknownKey { .. }
+                | Bad::Untrusted { .. }
+                | Bad::Unsupported(_)
+                | Bad::WeakDigest(_)
+                | Bad::WeakKey { .. }
+        )
+    }
+
     /// Of several signatures none of which is good, the one with the greatest weight is spoken of.
     pub(super) fn weight(&self) -> u8 {
         match self {

@@ -29,6 +29,10 @@ fn config(kind: Option<ConfigKind>) -> Route {
     Route::NodeConfig(MAC, kind)
 }
 
+fn other(path: &[&str]) -> Route {
+    Route::ConfigFile(path.iter().map(|segment| (*segment).to_owned()).collect())
+}
+
 #[test]
 fn every_documented_url_means_what_it_should() {
     for (target, route) in [
@@ -43,8 +47,17 @@ fn every_documented_url_means_what_it_should() {
         ("/cloud-config/0025.90c0.f786", config(None)),
         ("/cloud-configs/0025.90c0.f786.ign", config(Some(ConfigKind::Ignition))),
         ("/static/cloud-configs/0025.90c0.f786.yml", config(Some(ConfigKind::CloudConfig))),
+        ("/cloud-configs/01-00-25-90-c0-f7-86.YML", config(Some(ConfigKind::CloudConfig))),
+        ("/Cloud-Configs./01:00:25:90:C0:F7:86", config(None)),
+        ("/cloud-configs/pxe.yml", other(&["pxe.yml"])),
+        ("/cloud-configs/Node1.yml", other(&["Node1.yml"])),
+        ("/static/cloud-config/certs/ca.pem", other(&["certs", "ca.pem"])),
+        ("/CLOUD-CONFIGS/post.sh", other(&["post.sh"])),
+        ("/cloud-configs/00:25:90:c0:f7:86.exe", other(&["00:25:90:c0:f7:86.exe"])),
+        ("/Cloud-Config/Install.SH", Route::InstallScript),
         ("/profile/install.sh", Route::InstallScript),
         ("/profile/live.ign", Route::ProfileText("live.ign".into())),
+        ("/profile/scripts/run.sh", other(&["scripts", "run.sh"])),
         ("/cloud-configs/install.sh", Route::InstallScript),
         ("/static/cloud-config/install.sh", Route::InstallScript),
         ("/static/cloud-configs/install.sh", Route::InstallScript),
@@ -105,6 +118,11 @@ fn files_lose_static_and_superfluous_slashes() {
     assert_eq!(url("/static/current/version.txt"), file("current/version.txt"));
     assert_eq!(url("/coreos/current/a%20b%25"), file("coreos/current/a b%"));
     assert_eq!(url("/static"), file("static"));
+    // Own menus' files, wherever the loader believes to be.
+    assert_eq!(url("/pxelinux.cfg/rack.cfg"), file("pxelinux.cfg/rack.cfg"));
+    assert_eq!(url("/bios/PXELINUX.CFG/menus/rack.cfg"), file("PXELINUX.CFG/menus/rack.cfg"));
+    assert_eq!(url("/pxelinux.cfg/C0A8025B"), Ok(Route::PxelinuxMenu("c0a8025b".into())));
+    assert_eq!(url("/pxelinux.cfg/default.cfg"), file("pxelinux.cfg/default.cfg"));
     assert_eq!(url("/grub/x86_64-efi/command.lst"), file("grub/x86_64-efi/command.lst"));
 }
 
@@ -114,9 +132,6 @@ fn what_can_not_be_there_is_not_found() {
         "/static/",
         "/1010.5.0/",
         "/1010.5.0/file/",
-        "/cloud-configs/banana.yml",
-        "/cloud-configs/00:25:90:c0:f7:86.exe",
-        "/cloud-configs/00:25:90:c0:f7:86/x",
         "/api",
         "/api/v2/status",
         "/api/v1",
@@ -182,7 +197,7 @@ fn tftp_names_are_the_same_tree() {
 
 fn stays_inside(route: &Route) -> bool {
     let names: &[String] = match route {
-        Route::File(segments) => segments,
+        Route::File(segments) | Route::ConfigFile(segments) => segments,
         Route::PxelinuxMenu(name) | Route::GrubMenu(name) => std::slice::from_ref(name),
         Route::Api(
             Api::Packets(Some(node))
