@@ -300,6 +300,12 @@ impl Appliance {
             (true, _) => Sign::Alive,
         };
         let mut update = self.nodes.saw(mac, sign, false, now);
+        if update.moved.as_ref().is_some_and(|moved| moved.to == Stage::Failed) {
+            let typed = self.nodes.change(mac, now, |node| {
+                node.failure.iter_mut().for_each(|failure| failure.cause = report.cause);
+            });
+            update.changed = typed.changed.or(update.changed);
+        }
         if !report.log.is_empty() {
             let kept = self.nodes.change(mac, now, |node| node.keep_log(&report.log));
             update.changed = kept.changed.or(update.changed);

@@ -167,7 +167,7 @@ impl World {
     }
 
     fn report(&mut self, mac: Mac, stage: Stage, ok: bool) -> Answer {
-        let report = Report { stage, ok, message: "said so".into(), log: String::new() };
+        let report = said(stage, ok, "said so");
         self.ask(Ask::Report { from: at(address(mac)), grant: None, mac, report })
     }
 
@@ -212,6 +212,11 @@ fn is_given(answer: &Answer) -> bool {
 }
 
 /// The address that each machine has reserved.
+/// A report as every install script sends it.
+fn said(stage: Stage, ok: bool, message: &str) -> Report {
+    Report { stage, ok, message: message.into(), log: String::new(), cause: None, machine: None }
+}
+
 fn address(mac: Mac) -> Ipv4Addr {
     Ipv4Addr::new(10, 10, 10, 10 + mac.0[5])
 }
@@ -357,7 +362,7 @@ fn a_node_speaks_and_asks_for_itself_only() {
     let forbidden = |answer| matches!(answer, Answer::Refused(Refusal::Forbidden(_)));
     assert!(forbidden(world.get(ONE, &format!("/cloud-configs/{TWO}.yml"))));
     assert!(is_given(&world.get(ONE, &format!("/cloud-configs/{ONE}.yml"))));
-    let report = Report { stage: Stage::Installed, ok: true, message: String::new(), log: String::new() };
+    let report = said(Stage::Installed, true, "");
     assert!(forbidden(world.ask(Ask::Report { from: at(address(ONE)), grant: None, mac: TWO, report })));
     // Nobody holds this lease.
     assert!(forbidden(world.get_from(Ipv4Addr::new(10, 10, 10, 77), IMAGE)));

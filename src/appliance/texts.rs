@@ -24,6 +24,8 @@ pub(super) struct Order<'a> {
     pub set: &'a FileSet,
     /// Of the grant; empty for a look at what would be.
     pub token: &'a str,
+    /// Whether its permission is for disks that rackberry installed before, too: one that names the node, or all.
+    pub overwrite_marked: bool,
 }
 
 /// A node's configuration.
@@ -38,7 +40,7 @@ impl Appliance {
     pub(super) fn order<'a>(&'a self, mac: Mac, grant: &'a Grant) -> Result<Order<'a>, String> {
         let ready = self.files_of(&grant.profile, &grant.version, &grant.arch);
         let (version, set) = ready.map_err(|reason| reason.to_string())?;
-        Ok(Order { mac, version, set, token: &grant.token })
+        Ok(Order { mac, version, set, token: &grant.token, overwrite_marked: true })
     }
 
     /// What a node boots when its loader asks for a menu.
@@ -59,7 +61,7 @@ impl Appliance {
     pub(super) fn render(&self, mac: Mac, now: Time) -> Result<RenderView, Refusal> {
         let conflict = |reason: String| Refusal::Conflict(format!("{}: {reason}", self.label(mac)));
         let (version, set) = self.wanted_files(mac).map_err(|reason| conflict(reason.to_string()))?;
-        let order = Order { mac, version, set, token: "" };
+        let order = Order { mac, version, set, token: "", overwrite_marked: true };
         let profile = &version.profile;
         let config = self.node_config(&order, None, now).map_err(conflict)?;
         let script = profile.script.is_some().then(|| self.install_script(&order, now)).transpose();
@@ -210,6 +212,7 @@ impl Appliance {
             config_kind: None,
             config: String::new(),
             command: String::new(),
+            overwrite_marked: if order.overwrite_marked { "yes" } else { "" },
         }
     }
 

@@ -229,7 +229,7 @@ mod tests {
             address: Some([10, 10, 10, 11].into()),
             granted: false,
             image: Some(ImageProgress { sent: 50, total: 200 }),
-            failure: Some(Failure { stage: Stage::Booting, reason: "it fell silent".into() }),
+            failure: Some(Failure { stage: Stage::Booting, reason: "it fell silent".into(), cause: None }),
             installed: None,
             writes: 1,
             offer_style: None,

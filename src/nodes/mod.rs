@@ -9,6 +9,7 @@ mod grant;
 pub mod journal;
 mod node;
 mod registry;
+mod remedy;
 mod tokens;
 mod trail;
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::{
-    ids::{Arch, Loader, Mac, OfferStyle, Stage, Time},
+    ids::{Arch, Cause, Loader, Mac, OfferStyle, Stage, Time},
     nodes::Grant,
 };
 
@@ -65,6 +65,9 @@ pub struct Failure {
     pub stage: Stage,
     /// One clause.
     pub reason: String,
+    /// What kind of failure it is, where the machine said so.
+    #[serde(default)]
+    pub cause: Option<Cause>,
 }
 
 /// What is on a node's disk.
@@ -312,7 +315,7 @@ impl Node {
         if stage == Stage::Installing {
             self.installed = None;
         }
-        self.failure = Some(Failure { stage, reason });
+        self.failure = Some(Failure { stage, reason, cause: None });
         self.enter(Stage::Failed, now);
     }
 

@@ -10,6 +10,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, syntax::SyntaxConfig, value::Serde};
 
+use crate::profiles;
+
 pub use check::{ConfigError, check};
 pub use context::{Context, FileFacts, NodeFacts};
 
@@ -40,12 +42,15 @@ pub fn render(library: &Library, name: &str, context: &Context) -> Result<String
     rendered.map_err(|error| explain(name, &error))
 }
 
-/// Makes a text from a template that is one line of a profile, called `name` in errors.
+/// Makes a text from a template of a profile, called `name` in errors. It may include the parts that scripts share
+/// ([`profiles::part`]).
 ///
 /// # Errors
 /// [`TemplateError`] says why.
 pub fn render_line(name: &str, line: &str, context: &Context) -> Result<String, TemplateError> {
-    let rendered = environment().render_named_str(name, line, Serde(context));
+    let mut environment = environment();
+    environment.set_loader(|name| Ok(profiles::part(name).map(str::to_owned)));
+    let rendered = environment.render_named_str(name, line, Serde(context));
     rendered.map_err(|error| explain(name, &error))
 }
 

@@ -25,6 +25,7 @@ fn context() -> Context {
         config_kind: None,
         config: String::new(),
         command: "it's".into(),
+        overwrite_marked: "",
     }
 }
 

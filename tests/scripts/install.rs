@@ -1,0 +1,649 @@
+//! The install script that profiles share.
+
+use std::{collections::BTreeMap, fs};
+
+use rackberry::{
+    profiles,
+    templates::{self, Context, NodeFacts},
+};
+use serde_json::{Value, json};
+
+use crate::rig::{Appliance, MAC, Machine, Reply, Run, Tools, mark_of};
+
+/// Of a disk: 4 MiB.
+const SECTORS: u64 = 8192;
+/// An installer that writes an image with one partition, which the kernel then shows.
+const WRITES: &str =
+    "echo 'the new system' | dd of=\"$1\" bs=1M seek=1 conv=notrunc 2>/dev/null; echo written";
+
+/// The script as it is made for a node.
+fn script(server: &str, change: impl FnOnce(&mut Context)) -> String {
+    let node = NodeFacts {
+        name: "node1".into(),
+        mac: MAC.into(),
+        macs: vec![MAC.into()],
+        address: None,
+        arch: "x86_64".into(),
+        vars: toml::Table::new(),
+    };
+    let mut context = Context {
+        node: node.clone(),
+        nodes: vec![node],
+        vars: toml::Table::new(),
+        ssh_keys: Vec::new(),
+        server_url: server.into(),
+        base_url: format!("{server}/g/12ab"),
+        profile: "flatcar".into(),
+        version: "4230.2.0".into(),
+        disk: "/dev/sda".into(),
+        console: None,
+        files: BTreeMap::from([(
+            "image",
+            Some(templates::FileFacts { name: "i".into(), url: "u".into(), sha256: None }),
+        )]),
+        verified: true,
+        config_kind: Some("ignition"),
+        config: String::new(),
+        command: "the-installer \"$disk\"".into(),
+        overwrite_marked: "yes",
+    };
+    change(&mut context);
+    templates::render_line("install.sh", profiles::SHARED_SCRIPT.1, &context).unwrap()
+}
+
+/// An appliance that takes everything.
+fn willing() -> Appliance {
+    Appliance::start(|_, asked| {
+        Reply::Status(
+            200,
+            if asked.path.contains("cloud-config") { b"{}".to_vec() } else { b"{}\n".to_vec() },
+        )
+    })
+}
+
+/// A machine with one disk and an installer that works.
+fn machine(tools: Tools) -> Machine {
+    let machine = Machine::new(tools);
+    machine.disk("sda", SECTORS);
+    machine.partition("sda", 1, 2048, 4096);
+    machine.program("the-installer", WRITES);
+    machine
+}
+
+fn install(machine: &Machine, appliance: &Appliance) -> Run {
+    machine.run(&script(&appliance.url(), |_| {}))
+}
+
+#[track_caller]
+fn told(appliance: &Appliance) -> Vec<(String, bool)> {
+    let reports = appliance.reports();
+    reports
+        .iter()
+        .map(|report| (report["stage"].as_str().unwrap().to_owned(), report["ok"].as_bool().unwrap()))
+        .collect()
+}
+
+/// The failure that was reported last: its stage, its cause and its message.
+#[track_caller]
+fn failure(appliance: &Appliance, run: &Run) -> (String, Value, String) {
+    let reports = appliance.reports();
+    let last = reports.last().unwrap_or_else(|| panic!("no report; it said:\n{}", run.said));
+    assert_eq!(last["ok"], false, "{last}\n{}", run.said);
+    (last["stage"].as_str().unwrap().into(), last["cause"].clone(), last["message"].as_str().unwrap().into())
+}
+
+#[test]
+fn an_install_goes_from_its_configuration_to_a_marked_disk_and_a_restart() {
+    for tools in Tools::ALL {
+        let (machine, appliance) = (machine(tools), willing());
+        let run = install(&machine, &appliance);
+        assert_eq!(
+            told(&appliance),
+            [("configuring".into(), true), ("written".into(), true)],
+            "{tools:?}: {}",
+            run.said
+        );
+        assert_eq!(run.steps.last().unwrap(), "reboot -f", "{tools:?}: {}", run.said);
+        let mark = mark_of(&machine.path("dev/sda"));
+        let lines: Vec<&str> = mark.lines().collect();
+        assert_eq!(
+            (&lines[..5], lines.last()),
+            (
+                &[
+                    "rackberry mark 1",
+                    "profile flatcar",
+                    "version 4230.2.0",
+                    "node node1",
+                    "mac 52:54:00:00:00:01"
+                ][..],
+                Some(&"end of mark")
+            ),
+            "{tools:?}: {}",
+            run.said
+        );
+        let disk = fs::read(machine.path("dev/sda")).unwrap();
+        let outside = disk[..2047 * 512].iter().chain(&disk[(1 << 20) + 15..]).all(|byte| *byte == 0);
+        assert!(
+            outside && disk.len() as u64 == SECTORS * 512,
+            "{tools:?}: only the mark and the system were written"
+        );
+    }
+}
+
+#[test]
+fn the_first_report_says_which_machine_this_is() {
+    for tools in Tools::ALL {
+        let (machine, appliance) = (machine(tools), willing());
+        for (name, address, kind) in [
+            ("eno1", MAC, "pci0000:00/0000:00:1f.6"),
+            ("eno2", "00:25:90:c0:f7:87", "pci0000:00/0000:00:1f.7"),
+            // A management controller's own cable, the same in each machine of its kind; a dongle; a radio; no card.
+            ("usb0", "be:3a:f2:b6:05:9f", "pci0000:00/usb1/1-9/1-9:1.0"),
+            ("usb1", "00:e0:4c:68:00:01", "pci0000:00/usb1/1-2/1-2:1.0"),
+            ("wlan0", "00:25:90:c0:f7:88", "pci0000:00/0000:00:14.3"),
+            ("ib0", "00:25:90:c0:f7:89", "pci0000:00/0000:01:00.0"),
+        ] {
+            let folder = format!("sys/class/net/{name}");
+            machine.write(&format!("{folder}/address"), format!("{address}\n"));
+            machine.write(&format!("{folder}/type"), if name == "ib0" { "32\n" } else { "1\n" });
+            let device = machine.write(&format!("sys/devices/{kind}/vendor"), "");
+            std::os::unix::fs::symlink(
+                format!("/sys/devices/{kind}"),
+                machine.path(&format!("{folder}/device")),
+            )
+            .unwrap();
+            drop(device);
+        }
+        machine.write("sys/class/net/wlan0/phy80211/index", "0\n");
+        machine.write("sys/class/net/br0/address", "52:54:00:00:00:09\n");
+        machine.write("sys/class/net/br0/type", "1\n");
+        machine.write("sys/class/dmi/id/product_uuid", "4C4C4544-0051-3510-8052-B7C04F4E4D32\n");
+        machine.write("sys/class/dmi/id/product_serial", " S\"1\\2  \n");
+        install(&machine, &appliance);
+        let reports = appliance.reports();
+        assert_eq!(
+            reports[0]["machine"],
+            json!({
+                "uuid": "4c4c4544-0051-3510-8052-b7c04f4e4d32",
+                "serial": "S\"1\\2",
+                "macs": [MAC, "00:25:90:c0:f7:87", "00:e0:4c:68:00:01"],
+            }),
+            "{tools:?}"
+        );
+        assert!(reports[1].get("machine").is_none(), "once is enough: {}", reports[1]);
+        serde_json::from_value::<rackberry::appliance::Report>(reports[0].clone()).unwrap();
+    }
+}
+
+#[test]
+fn what_vendors_leave_unwritten_is_no_identity() {
+    for (tools, uuid, serial) in [
+        (Tools::Bash, "00000000-0000-0000-0000-000000000000", "To Be Filled By O.E.M."),
+        (Tools::Dash, "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "System Serial Number"),
+        (Tools::Busybox, "03000200-0400-0500-0006-000700080009", "Default string"),
+        (Tools::Busybox, "Not Settable", "0000000000"),
+        (Tools::Dash, "", "None"),
+        (Tools::Bash, "12345678-1234-5678-90ab-cddeefaabbcc", "...... "),
+    ] {
+        let (machine, appliance) = (machine(tools), willing());
+        machine.write("sys/class/dmi/id/product_uuid", format!("{uuid}\n"));
+        machine.write("sys/class/dmi/id/product_serial", format!("{serial}\n"));
+        install(&machine, &appliance);
+        assert_eq!(appliance.reports()[0]["machine"], json!({ "macs": [MAC] }), "{uuid} {serial}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_not_meant_is_named_with_those_that_are_there() {
+    type Prepare = fn(&Machine);
+    let cases: [(&str, Prepare, &str, &str); 7] = [
+        ("/dev/sdz", |_| {}, "no-disk", "there is no disk /dev/sdz; this machine has: /dev/nvme0n1 /dev/sda"),
+        (
+            "/dev/sdz",
+            |machine| remove_disks(machine),
+            "no-disk",
+            "there is no disk /dev/sdz; this machine has: no disk",
+        ),
+        (
+            "/dev/sda1",
+            |machine| drop(machine.write("dev/sda1", "")),
+            "wrong-disk",
+            "/dev/sda1 is a partition; only whole disks can be installed on, and this machine has: /dev/nvme0n1 /dev/sda",
+        ),
+        (
+            "/dev/sda",
+            |machine| drop(machine.write("sys/class/block/sda/ro", "1\n")),
+            "wrong-disk",
+            "/dev/sda is read-only; only whole disks can be installed on, and this machine has: /dev/nvme0n1",
+        ),
+        (
+            "/dev/mapper",
+            |machine| drop(machine.write("dev/mapper", "")),
+            "wrong-disk",
+            "/dev/mapper is not a block device; only whole disks can be installed on, and this machine has: /dev/nvme0n1 /dev/sda",
+        ),
+        ("smallest", |machine| remove_disks(machine), "no-disk", "this machine has no disk to install on"),
+        (
+            "smallest",
+            |machine| {
+                ["sda", "nvme0n1"]
+                    .iter()
+                    .for_each(|disk| drop(machine.write(&format!("sys/class/block/{disk}/removable"), "1\n")))
+            },
+            "no-disk",
+            "this machine has no disk to install on",
+        ),
+    ];
+    for (at, (target, prepare, cause, words)) in cases.into_iter().enumerate() {
+        for tools in Tools::ALL {
+            let (machine, appliance) = (machine(tools), willing());
+            machine.disk("nvme0n1", 70_000);
+            prepare(&machine);
+            let run = machine.run(&script(&appliance.url(), |context| context.disk = target.into()));
+            let (stage, known, message) = failure(&appliance, &run);
+            assert_eq!(
+                (stage.as_str(), &known, message.as_str()),
+                ("configuring", &json!(cause), words),
+                "{at} {tools:?}\n{}",
+                run.said
+            );
+            assert!(
+                !run.said.contains("written"),
+                "{at} {tools:?}: the installer was not to be run:\n{}",
+                run.said
+            );
+        }
+    }
+}
+
+fn remove_disks(machine: &Machine) {
+    fs::remove_dir_all(machine.path("sys/class/block")).unwrap();
+    fs::create_dir(machine.path("sys/class/block")).unwrap();
+}
+
+#[test]
+fn the_smallest_disk_is_the_smallest_fixed_one_of_a_useful_size() {
+    for tools in Tools::ALL {
+        let (machine, appliance) = (machine(tools), willing());
+        for (name, sectors) in
+            [("sdb", 100_000), ("nvme0n1", 70_000), ("sdc", 66_000), ("mmcblk0boot0", 66_000)]
+        {
+            machine.disk(name, sectors);
+        }
+        machine.write("sys/class/block/sdc/removable", "1\n");
+        machine.write("sys/class/block/sdd/size", "not read\n");
+        machine.partition("nvme0n1", 1, 2048, 4096);
+        let run = machine.run(&script(&appliance.url(), |context| context.disk = "smallest".into()));
+        assert_eq!(appliance.reports()[0]["message"], "target /dev/nvme0n1", "{tools:?}\n{}", run.said);
+        assert!(mark_of(&machine.path("dev/nvme0n1")).contains("profile"), "{tools:?}\n{}", run.said);
+    }
+}
+
+#[test]
+fn who_gets_no_leave_or_no_configuration_does_not_touch_the_disk() {
+    for (path, status, cause, words) in [
+        ("cloud-config", 404, "no-configuration", "no configuration at http://127.0.0.1:"),
+        ("cloud-config", 403, "no-configuration", "no configuration at http://127.0.0.1:"),
+        ("cloud-config", 200, "no-configuration", "is empty"),
+        ("report", 403, "not-allowed", "the appliance does not give leave to write /dev/sda: "),
+    ] {
+        for tools in Tools::ALL {
+            let machine = machine(tools);
+            let appliance = Appliance::start(move |_, asked| {
+                let begins = asked.path.ends_with("/report")
+                    && asked.report()["stage"] == "installing"
+                    && asked.report()["ok"] == true;
+                match asked.path.contains(path) && (path != "report" || begins) {
+                    true => Reply::Status(
+                        status,
+                        if status == 200 { Vec::new() } else { b"{\"error\":\"it may not\"}".to_vec() },
+                    ),
+                    false => Reply::Status(200, b"{}".to_vec()),
+                }
+            });
+            let run = machine.run(&script(&appliance.url(), |context| {
+                context.files.clear();
+                context.files.insert("image", None);
+            }));
+            let (_, known, message) = failure(&appliance, &run);
+            assert!(
+                known == cause && message.contains(words),
+                "{path} {status} {tools:?}: {known} {message}\n{}",
+                run.said
+            );
+            assert!(
+                tools != Tools::Bash || status == 200 || message.contains("it may not"),
+                "curl shows the reason: {message}"
+            );
+            assert!(
+                !run.said.contains("written"),
+                "{path} {tools:?}: the installer was not to be run:\n{}",
+                run.said
+            );
+            assert_eq!(run.steps, ["sleep 10", "reboot -f"], "a refusal stays one: {path} {tools:?}");
+        }
+    }
+}
+
+/// Digits of an address, a port or a time are no answer of the server's.
+#[test]
+fn a_server_that_is_away_is_asked_again_whatever_numbers_its_silence_is_told_with() {
+    for tools in Tools::ALL {
+        let (machine, appliance) = (machine(tools), willing());
+        let (client, words) = match tools {
+            Tools::Bash => (
+                "curl",
+                "printf 000; echo 'curl: (7) Failed to connect to 10.40.140.4 port 4080 after 2403 ms: Connection refused' >&2",
+            ),
+            Tools::Dash => {
+                ("wget", "echo 'Connecting to 10.140.4.1:4041... failed: Connection refused.' >&2")
+            }
+            Tools::Busybox => (
+                "wget",
+                "echo \"wget: can't connect to remote host (10.140.4.1:404): Connection refused\" >&2",
+            ),
+        };
+        machine.write("away", "3");
+        machine.program(
+            client,
+            &format!(
+                "case \"$*\" in *--version*) exec {client}.real \"$@\" ;; esac
+                 left=$(cat {dir}/away); [ $left = 0 ] || {{ echo $((left - 1)) >{dir}/away; {words}; exit 7; }}
+                 exec {client}.real \"$@\"",
+                dir = machine.dir.path().display()
+            ),
+        );
+        let real = if tools == Tools::Busybox { "/bin/busybox".into() } else { format!("/usr/bin/{client}") };
+        machine.program(
+            &format!("{client}.real"),
+            &format!("exec {real} {} \"$@\"", if tools == Tools::Busybox { client } else { "" }),
+        );
+        let run = install(&machine, &appliance);
+        assert_eq!(
+            told(&appliance),
+            [("configuring".into(), true), ("written".into(), true)],
+            "{tools:?}\n{}",
+            run.said
+        );
+    }
+}
+
+/// Seconds that a script paused before its machine restarted.
+fn pauses(run: &Run) -> Vec<u64> {
+    assert_eq!(run.steps.last().map(String::as_str), Some("reboot -f"), "{}", run.said);
+    run.steps.iter().filter_map(|step| step.strip_prefix("sleep ")?.parse().ok()).collect()
+}
+
+#[test]
+fn that_the_disk_is_written_is_told_for_minutes() {
+    for tools in Tools::ALL {
+        // Away for seven requests after the disk is written, by a closed connection and by a service that is not up yet.
+        let machine = machine(tools);
+        let appliance = Appliance::start(|number, asked| match number {
+            2..6 if asked.path.ends_with("/report") => Reply::HangUp,
+            6..9 => Reply::Status(503, b"the disk is full".to_vec()),
+            _ => Reply::Status(200, b"{}".to_vec()),
+        });
+        let run = install(&machine, &appliance);
+        assert_eq!(pauses(&run), [1, 2, 4, 8, 16, 30, 30], "{tools:?}\n{}", run.said);
+        assert_eq!(told(&appliance).iter().filter(|(stage, _)| stage == "written").count(), 8, "{tools:?}");
+        assert!(run.said.contains("must hear that this machine is written"), "{tools:?}\n{}", run.said);
+    }
+    // For ever.
+    let machine = machine(Tools::Busybox);
+    let appliance =
+        Appliance::start(
+            |number, _| if number < 2 { Reply::Status(200, b"{}".to_vec()) } else { Reply::HangUp },
+        );
+    let run = install(&machine, &appliance);
+    assert_eq!(pauses(&run).iter().sum::<u64>(), 300, "{}", run.said);
+    // A refusal is final.
+    let machine = self::machine(Tools::Busybox);
+    let appliance =
+        Appliance::start(|number, _| Reply::Status(if number < 2 { 200 } else { 403 }, b"{}".to_vec()));
+    assert_eq!(pauses(&install(&machine, &appliance)), [0; 0]);
+    // Other reports are not worth so much.
+    let machine = self::machine(Tools::Bash);
+    let appliance = Appliance::start(|_, asked| {
+        if asked.path.ends_with("/report") { Reply::HangUp } else { Reply::Status(200, b"{}".to_vec()) }
+    });
+    machine.program("the-installer", "echo 'gpg: BAD signature from \"maker\"'; exit 1");
+    assert_eq!(pauses(&install(&machine, &appliance)).iter().sum::<u64>(), 15 + 15 + 10);
+}
+
+#[test]
+fn only_what_may_pass_is_tried_again() {
+    for (words, cause, times) in [
+        ("wget: connection closed prematurely", Value::Null, 3),
+        ("4: Download of flatcar_production_image.bin.bz2 did not complete", json!("transfer"), 3),
+        ("curl: (7) Failed to connect to 10.10.10.1 port 80: Connection refused", json!("no-server"), 3),
+        ("something that nobody has heard of", Value::Null, 3),
+        ("gpg: BAD signature from \"maker\"", json!("bad-signature"), 1),
+        ("dd: error writing '/dev/sda': No space left on device", json!("disk-too-small"), 1),
+    ] {
+        let (machine, appliance) = (machine(Tools::Busybox), willing());
+        machine.program(
+            "the-installer",
+            &format!("echo run >>{}/runs\ncat <<'END'\n{words}\nEND\nexit 3", machine.dir.path().display()),
+        );
+        let run = install(&machine, &appliance);
+        let (stage, known, message) = failure(&appliance, &run);
+        assert_eq!((stage.as_str(), known), ("installing", cause), "{words}\n{}", run.said);
+        assert_eq!(message, format!("{words} (the-installer ended with 3)"));
+        assert_eq!(fs::read_to_string(machine.path("runs")).unwrap().lines().count(), times, "{words}");
+        assert_eq!(mark_of(&machine.path("dev/sda")), "", "a failed install leaves no mark");
+    }
+}
+
+#[test]
+fn who_is_told_to_stop_says_so() {
+    for tools in Tools::ALL {
+        let (machine, appliance) = (machine(tools), willing());
+        machine.program("the-installer", &format!("kill -TERM $(cat {}/pid)", machine.dir.path().display()));
+        let run = install(&machine, &appliance);
+        let (stage, known, message) = failure(&appliance, &run);
+        assert_eq!(
+            (stage.as_str(), known, message.as_str()),
+            ("installing", json!("stopped"), "the install script was told to stop"),
+            "{tools:?}\n{}",
+            run.said
+        );
+    }
+}
+
+/// A disk with a mark on it, as another install left it.
+fn marked(tools: Tools, mark: &str) -> Machine {
+    let machine = machine(tools);
+    let mut disk = fs::read(machine.path("dev/sda")).unwrap();
+    disk[2047 * 512..2047 * 512 + mark.len()].copy_from_slice(mark.as_bytes());
+    fs::write(machine.path("dev/sda"), disk).unwrap();
+    machine
+}
+
+const MARK: &str = "rackberry mark 1\nprofile coreos\nversion 1010.5.0\nnode old7\nmac 00:25:90:c0:f7:86\ndate 2026-11-28\nend of mark";
+
+#[test]
+fn a_permission_for_everybody_does_not_overwrite_what_was_installed_before() {
+    let later = "rackberry mark 12\nprofile coreos\nversion 1010.5.0\nsomething new\nnode old7\nmac 00:25:90:c0:f7:86\nend of mark";
+    for (tools, mark, date) in [
+        (Tools::Bash, MARK, " on 2026-11-28"),
+        (Tools::Dash, MARK, " on 2026-11-28"),
+        (Tools::Busybox, MARK, " on 2026-11-28"),
+        (Tools::Busybox, later, ""),
+    ] {
+        let (machine, appliance) = (marked(tools, mark), willing());
+        let before = fs::read(machine.path("dev/sda")).unwrap();
+        let run = machine.run(&script(&appliance.url(), |context| context.overwrite_marked = ""));
+        assert_eq!(
+            failure(&appliance, &run),
+            (
+                "configuring".into(),
+                json!("marked-disk"),
+                format!(
+                    "/dev/sda has coreos 1010.5.0, which rackberry installed for old7 (00:25:90:c0:f7:86){date}, and a permission for \
+                     everybody does not overwrite that; name the node: rackberry arm node1"
+                )
+            ),
+            "{tools:?}\n{}",
+            run.said
+        );
+        assert!(
+            before == fs::read(machine.path("dev/sda")).unwrap() && !run.said.contains("written"),
+            "{tools:?}"
+        );
+        // Named, it is let through, and has a mark of its own then.
+        let appliance = willing();
+        let run = install(&machine, &appliance);
+        assert_eq!(
+            told(&appliance),
+            [("configuring".into(), true), ("written".into(), true)],
+            "{tools:?}\n{}",
+            run.said
+        );
+        assert!(mark_of(&machine.path("dev/sda")).contains("\nnode node1\n"), "{tools:?}");
+    }
+}
+
+#[test]
+fn only_a_whole_mark_is_one() {
+    let cases = [
+        "",
+        "rackberry mark 1\nprofile coreos\n",
+        "rackberry marks 1\nend of mark",
+        "x rackberry mark 1\nend of mark",
+        "rackberry mark 1\nend of marks",
+    ];
+    for mark in cases {
+        for tools in Tools::ALL {
+            let (machine, appliance) = (marked(tools, mark), willing());
+            let run = machine.run(&script(&appliance.url(), |context| context.overwrite_marked = ""));
+            assert_eq!(
+                told(&appliance).last().unwrap(),
+                &("written".into(), true),
+                "{mark:?} {tools:?}\n{}",
+                run.said
+            );
+            // What is no mark is somebody else's, and stays.
+            let left = mark_of(&machine.path("dev/sda"));
+            assert!(
+                if mark.is_empty() { left.contains("node1") } else { left == mark },
+                "{mark:?} {tools:?}: {left}"
+            );
+        }
+    }
+}
+
+/// Writes a real GPT, by sfdisk's own hand.
+fn table(machine: &Machine, lines: &str) {
+    let text = format!("label: gpt\nfirst-lba: 2048\n{lines}");
+    let mut child = std::process::Command::new("/usr/sbin/sfdisk")
+        .args(["--quiet", "--no-reread"])
+        .arg(machine.path("dev/sda"))
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+fn put(machine: &Machine, at: usize, bytes: &[u8]) {
+    let mut disk = fs::read(machine.path("dev/sda")).unwrap();
+    disk[at..at + bytes.len()].copy_from_slice(bytes);
+    fs::write(machine.path("dev/sda"), disk).unwrap();
+}
+
+#[test]
+fn the_mark_goes_only_where_nothing_else_can_be() {
+    type Prepare = fn(&Machine);
+    let cases: [(&str, Prepare, Option<&str>); 12] = [
+        ("a GPT as every tool makes it", |machine| table(machine, "start=2048, size=2048\n"), None),
+        ("a partition from the first MiB on", |machine| machine.partition("sda", 2, 2048, 100), None),
+        ("one that ends just before", |machine| machine.partition("sda", 2, 64, 1983), None),
+        (
+            "one that ends there",
+            |machine| machine.partition("sda", 2, 64, 1984),
+            Some("its partition sda2 covers the place"),
+        ),
+        (
+            "one that begins there",
+            |machine| machine.partition("sda", 2, 2047, 1),
+            Some("its partition sda2 covers the place"),
+        ),
+        (
+            "a file system on the bare disk",
+            |machine| fs::remove_dir_all(machine.path("sys/class/block/sda/sda1")).unwrap(),
+            Some("it has no partitions, so what it holds may cover the place"),
+        ),
+        (
+            "a hybrid ISO",
+            |machine| put(machine, 32769, b"CD001"),
+            Some("it holds an ISO 9660 image, which covers the place"),
+        ),
+        (
+            "a boot loader in the gap",
+            |machine| put(machine, 2047 * 512 + 300, b"\x90"),
+            Some("the place is in use, by a boot loader perhaps"),
+        ),
+        (
+            "a GPT whose entries make room for a boot loader",
+            |machine| {
+                table(machine, "start=2048, size=2048\n");
+                put(machine, 512 + 72, &2016u64.to_le_bytes());
+            },
+            Some("its partition table may cover the place"),
+        ),
+        (
+            "a GPT of very many entries",
+            |machine| {
+                table(machine, "start=2048, size=2048\n");
+                put(machine, 512 + 80, &8192u32.to_le_bytes());
+            },
+            Some("its partition table may cover the place"),
+        ),
+        (
+            "sectors of 4096 bytes",
+            |machine| {
+                drop(machine.write("sys/class/block/sda/queue/logical_block_size", "4096\n"));
+                table(machine, "start=2048, size=2048\n");
+                let header = fs::read(machine.path("dev/sda")).unwrap()[512..1024].to_vec();
+                put(machine, 512, &[0; 512]);
+                put(machine, 4096, &header);
+            },
+            None,
+        ),
+        (
+            "partitions that cannot be read again",
+            |machine| drop(machine.write("busy", "")),
+            Some("its partitions cannot be read again"),
+        ),
+    ];
+    for (at, (what, prepare, refused)) in cases.into_iter().enumerate() {
+        let tools = Tools::ALL[at % 3];
+        let (machine, appliance) = (machine(tools), willing());
+        prepare(&machine);
+        let before = fs::read(machine.path("dev/sda")).unwrap()[..1 << 20].to_vec();
+        let run = install(&machine, &appliance);
+        let after = fs::read(machine.path("dev/sda")).unwrap()[..1 << 20].to_vec();
+        let message = appliance.reports().last().unwrap()["message"].as_str().unwrap().to_owned();
+        match refused {
+            None => {
+                assert!(
+                    mark_of(&machine.path("dev/sda")).contains("node1"),
+                    "{what} {tools:?}\n{}",
+                    run.said
+                );
+                assert!(before[..2047 * 512] == after[..2047 * 512], "{what}");
+                assert_eq!(message, "4230.2.0 is on /dev/sda", "{what}");
+            }
+            Some(words) => {
+                assert!(before == after, "{what} {tools:?}\n{}", run.said);
+                assert_eq!(
+                    message,
+                    format!("4230.2.0 is on /dev/sda, which has no mark: {words}"),
+                    "{tools:?}\n{}",
+                    run.said
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Shell scripts that run on machines which are installed, in the shells and with the tools that they meet there.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests run real shells, and end where something is not as it should be"
+)]
+
+mod install;
+mod rig;
