@@ -17,7 +17,7 @@ const WRITES: &str =
     "echo 'the new system' | dd of=\"$1\" bs=1M seek=1 conv=notrunc 2>/dev/null; echo written";
 
 /// The script as it is made for a node.
-fn script(server: &str, change: impl FnOnce(&mut Context)) -> String {
+pub fn script(server: &str, change: impl FnOnce(&mut Context)) -> String {
     let node = NodeFacts {
         name: "node1".into(),
         mac: MAC.into(),
@@ -85,7 +85,7 @@ fn told(appliance: &Appliance) -> Vec<(String, bool)> {
 
 /// The failure that was reported last: its stage, its cause and its message.
 #[track_caller]
-fn failure(appliance: &Appliance, run: &Run) -> (String, Value, String) {
+pub fn failure(appliance: &Appliance, run: &Run) -> (String, Value, String) {
     let reports = appliance.reports();
     let last = reports.last().unwrap_or_else(|| panic!("no report; it said:\n{}", run.said));
     assert_eq!(last["ok"], false, "{last}\n{}", run.said);

@@ -6,4 +6,8 @@
 )]
 
 mod install;
+mod real;
 mod rig;
+#[path = "../support/mod.rs"]
+mod support;
+mod why;
