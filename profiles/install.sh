@@ -6,6 +6,7 @@
 set -u
 
 server='{{ base_url }}'
+# shellcheck disable=SC2034 # for disks.sh
 target='{{ disk | quoted }}'
 profile='{{ profile | quoted }}'
 version='{{ version | quoted }}'
@@ -20,6 +21,11 @@ overwrite_marked='{{ overwrite_marked }}'
 command='{{ command | quoted }}'
 
 stage=configuring
+# What the parts below find out.
+reason=''
+url=''
+disk=''
+cause=''
 mac=''
 told=''
 finished=''

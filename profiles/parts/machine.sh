@@ -3,8 +3,9 @@
 
 # Prints what a vendor wrote into a file, on one line; nothing where it is what vendors leave there unwritten.
 identity() {
-  text=$(cat "$1" 2>/dev/null | LC_ALL=C tr -cd '\40-\176' | sed -e 's/^ *//' -e 's/ *$//' | cut -c 1-64)
-  case $(printf '%s' "$text" | tr 'A-Z' 'a-z' | tr -d ' ._-') in
+  [ -r "$1" ] || return 0
+  text=$(LC_ALL=C tr <"$1" -cd '\40-\176' | sed -e 's/^ *//' -e 's/ *$//' | cut -c 1-64)
+  case $(printf '%s' "$text" | tr '[:upper:]' '[:lower:]' | tr -d ' ._-') in
     none | unknown | default* | notspecified* | notapplicable* | notsettable* | notpresent | empty | na | n/a | oem | tobefilled* | \
       system*number | serial*number | chassis*number | 0123456789* | 12345678*12345678* | 123456789* | 03000200040005000006000700080009) ;;
     *)
@@ -32,8 +33,8 @@ machine() {
 cards() {
   for nic in /sys/class/net/*; do
     # 1 is Ethernet; what is made of other cards has no device of its own.
-    [ "$(cat "$nic/type" 2>/dev/null)" = 1 ] && [ -e "$nic/device" ] || continue
-    if [ -e "$nic/wireless" ] || [ -e "$nic/phy80211" ]; then
+    if [ "$(cat "$nic/type" 2>/dev/null)" != 1 ] || [ ! -e "$nic/device" ] || [ -e "$nic/wireless" ] ||
+      [ -e "$nic/phy80211" ]; then
       continue
     fi
     address=$(cat "$nic/address" 2>/dev/null)

@@ -55,10 +55,14 @@ no_room() {
   for partition in "$block/${block##*/}"*; do
     [ -e "$partition/partition" ] || continue
     partitions=$((partitions + 1))
-    start=$(cat "$partition/start") && size=$(cat "$partition/size") || {
-      echo 'its partitions cannot be read'
-      return 0
-    }
+    start=$(cat "$partition/start")
+    size=$(cat "$partition/size")
+    case $start,$size in
+      ,* | *, | *[!0-9,]*)
+        echo 'its partitions cannot be read'
+        return 0
+        ;;
+    esac
     if [ "$start" -le "$mark_sector" ] && [ $((start + size)) -gt "$mark_sector" ]; then
       echo "its partition ${partition##*/} covers the place"
       return 0

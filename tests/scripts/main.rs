@@ -11,3 +11,4 @@ mod rig;
 #[path = "../support/mod.rs"]
 mod support;
 mod why;
+mod write_image;

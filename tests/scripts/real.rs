@@ -45,7 +45,9 @@ fn appliance(files: Files, cut: Option<usize>) -> Appliance {
     Appliance::start(move |_, asked| {
         let file = files.iter().find(|(end, _)| asked.path.ends_with(end));
         match (file, cut) {
-            (Some((end, bytes)), Some(at)) if *end == "image.bz2" => Reply::Cut(bytes[..at].to_vec(), bytes.len()),
+            (Some((end, bytes)), Some(at)) if *end == "image.bz2" => {
+                Reply::Cut(bytes[..at].to_vec(), bytes.len())
+            }
             (Some((_, bytes)), _) => Reply::Status(200, bytes.clone()),
             (None, _) if asked.path.contains("image.bz2") => Reply::Status(404, Vec::new()),
             (None, _) => Reply::Status(200, b"{}".to_vec()),
@@ -61,7 +63,8 @@ fn what_real_tools_say_becomes_the_reason_and_its_cause() {
     fs::write(&image, noise).unwrap();
     assert!(Command::new("bzip2").arg("-1").arg(&image).status().unwrap().success());
     let packed = dir.path().join("image.bz2");
-    let (maker, other) = (Signer::new("maker", "20160401", "never"), Signer::new("other", "20160401", "never"));
+    let (maker, other) =
+        (Signer::new("maker", "20160401", "never"), Signer::new("other", "20160401", "never"));
     let (key, signature) = (dir.path().join("key.asc"), dir.path().join("image.bz2.sig"));
     maker.publish(&key);
     other.sign("20160501", &packed);
@@ -71,15 +74,35 @@ fn what_real_tools_say_becomes_the_reason_and_its_cause() {
     let mut changed = good.clone();
     changed[2_000_000] ^= 1;
 
-    let files = |image: &[u8], signature: &[u8]| vec![("image.bz2.sig", signature.to_vec()), ("image.bz2", image.to_vec())];
+    let files = |image: &[u8], signature: &[u8]| {
+        vec![("image.bz2.sig", signature.to_vec()), ("image.bz2", image.to_vec())]
+    };
     let cases = [
         ("sda", files(&changed, &good_signature), None, "bad-signature", "gpg: BAD signature from \"maker\""),
         ("sda", files(&good, &strange), None, "unknown-key", "gpg: Can't check signature: No public key"),
         ("sda", files(&good, b"<html>"), None, "no-signature", "gpg: no valid OpenPGP data found."),
-        ("sda", vec![("image.bz2", good.clone())], None, "no-signature", "Image signature unavailable: http://127.0.0.1:"),
+        (
+            "sda",
+            vec![("image.bz2", good.clone())],
+            None,
+            "no-signature",
+            "Image signature unavailable: http://127.0.0.1:",
+        ),
         ("sda", Vec::new(), None, "no-image", "Image URL unavailable: http://127.0.0.1:"),
-        ("sda", files(&good, &good_signature), Some(1_000_000), "transfer", "4: Download of image.bz2 did not complete"),
-        ("full", files(&good, &good_signature), None, "disk-too-small", "dd: error writing '/dev/full': No space left on device"),
+        (
+            "sda",
+            files(&good, &good_signature),
+            Some(1_000_000),
+            "transfer",
+            "4: Download of image.bz2 did not complete",
+        ),
+        (
+            "full",
+            files(&good, &good_signature),
+            None,
+            "disk-too-small",
+            "dd: error writing '/dev/full': No space left on device",
+        ),
     ];
     for (disk, files, cut, cause, words) in cases {
         let machine = Machine::new(Tools::Bash);
@@ -87,13 +110,21 @@ fn what_real_tools_say_becomes_the_reason_and_its_cause() {
         machine.write("bin/real-installer.bash", INSTALLER);
         machine.program("real-installer", "exec bash ${0%/*}/real-installer.bash \"$@\"");
         let appliance = appliance(files, cut);
-        let command = format!("real-installer \"$disk\" {}/image.bz2 {}", appliance.url(), machine.write("key.asc", fs::read(&key).unwrap()).display());
+        let command = format!(
+            "real-installer \"$disk\" {}/image.bz2 {}",
+            appliance.url(),
+            machine.write("key.asc", fs::read(&key).unwrap()).display()
+        );
         let run = machine.run(&script(&appliance.url(), |context| {
             context.disk = format!("/dev/{disk}");
             context.command = command;
         }));
         let (stage, known, message) = failure(&appliance, &run);
         assert_eq!((stage.as_str(), known), ("installing", json!(cause)), "{message}\n{}", run.said);
-        assert!(message.contains(words) && message.ends_with("(real-installer ended with 1)"), "{message}\n{}", run.said);
+        assert!(
+            message.contains(words) && message.ends_with("(real-installer ended with 1)"),
+            "{message}\n{}",
+            run.said
+        );
     }
 }

@@ -8,7 +8,7 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use serde_json::Value;
@@ -28,11 +28,47 @@ pub enum Tools {
 
 impl Tools {
     pub const ALL: [Tools; 3] = [Tools::Bash, Tools::Dash, Tools::Busybox];
+
+    /// Where their programs are, as PATH has it.
+    fn path(self) -> &'static str {
+        static PATHS: OnceLock<[String; 2]> = OnceLock::new();
+        let [dash, busybox] = PATHS.get_or_init(|| {
+            let no_curl = fs::read_dir("/usr/bin")
+                .expect("programs")
+                .flatten()
+                .filter(|entry| entry.file_name() != "curl");
+            let no_curl =
+                no_curl.map(|entry| (entry.file_name().into_string().expect("a name"), entry.path()));
+            let list = Command::new("busybox").arg("--list").output().expect("busybox");
+            let applets = String::from_utf8_lossy(&list.stdout).into_owned();
+            let applets = applets.lines().map(|name| (name.to_owned(), PathBuf::from("/bin/busybox")));
+            [links("dash", no_curl), links("busybox", applets)]
+        });
+        match self {
+            Tools::Bash => "/usr/bin:/bin",
+            Tools::Dash => dash,
+            Tools::Busybox => busybox,
+        }
+    }
+}
+
+/// A folder of links, kept for the next run.
+fn links(name: &str, programs: impl Iterator<Item = (String, PathBuf)>) -> String {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tools-{name}"));
+    fs::create_dir_all(&folder).expect("a folder");
+    for (name, program) in programs {
+        let _ = symlink(program, folder.join(name));
+    }
+    folder.into_os_string().into_string().expect("a path")
 }
 
 /// One machine.
 pub struct Machine {
     pub dir: tempfile::TempDir,
+    /// Shell that prepares it further, as root of its own mounts.
+    pub setup: String,
+    /// And what is looked at before its mounts are gone.
+    pub teardown: String,
     tools: Tools,
 }
 
@@ -48,30 +84,13 @@ pub struct Run {
 impl Machine {
     /// A machine without disks.
     pub fn new(tools: Tools) -> Machine {
-        let machine = Machine { dir: folder(), tools };
-        for folder in ["sys/class/block", "sys/class/net", "sys/class/dmi/id", "dev", "bin", "tools", "tmp"] {
+        let machine = Machine { dir: folder(), setup: String::new(), teardown: String::new(), tools };
+        for folder in ["sys/class/block", "sys/class/net", "sys/class/dmi/id", "dev", "bin", "tmp"] {
             fs::create_dir_all(machine.path(folder)).expect("a folder");
         }
         machine.write("cmdline", format!("quiet BOOTIF=01-{}\n", MAC.replace(':', "-")));
         machine.write("uptime", "1000.00 900.00\n");
         machine.write("steps", "");
-        let tools_folder = machine.path("tools");
-        match tools {
-            Tools::Bash => {}
-            Tools::Dash => {
-                for entry in fs::read_dir("/usr/bin").expect("programs").flatten() {
-                    if entry.file_name() != "curl" {
-                        symlink(entry.path(), tools_folder.join(entry.file_name())).expect("a link");
-                    }
-                }
-            }
-            Tools::Busybox => {
-                let list = Command::new("busybox").arg("--list").output().expect("busybox");
-                for applet in String::from_utf8_lossy(&list.stdout).lines() {
-                    symlink("/bin/busybox", tools_folder.join(applet)).expect("a link");
-                }
-            }
-        }
         machine
     }
 
@@ -143,10 +162,8 @@ impl Machine {
             Tools::Dash => "dash",
             Tools::Busybox => "busybox sh",
         };
-        let tools = match self.tools {
-            Tools::Bash => "/usr/bin:/bin".to_owned(),
-            Tools::Dash | Tools::Busybox => format!("{dir}/tools"),
-        };
+        let tools = self.tools.path();
+        let (setup, teardown) = (&self.setup, &self.teardown);
         let mounts = format!(
             "set -e
              for node in null zero full random urandom; do : >{dir}/dev/$node; mount --bind /dev/$node {dir}/dev/$node; done
@@ -154,10 +171,13 @@ impl Machine {
              mount --rbind {dir}/dev /dev
              mount --bind {dir}/sys /sys
              mount --bind {dir}/tmp /tmp
+             mount -t tmpfs none /run
              mount --bind {dir}/cmdline /proc/cmdline
              mount --bind {dir}/uptime /proc/uptime
+             {setup}
              export PATH={dir}/bin:{tools} TMPDIR=/tmp
-             exec {shell} -c '. {dir}/prelude' 2>&1"
+             {shell} -c '. {dir}/prelude' 2>&1 || :
+             {teardown}"
         );
         let output = Command::new("unshare")
             .args([
@@ -221,6 +241,8 @@ pub enum Reply {
     Status(u16, Vec<u8>),
     /// So many bytes of the body, of more that are promised.
     Cut(Vec<u8>, usize),
+    /// The same, and the connection stays open.
+    Stall(Vec<u8>, usize),
     /// The connection ends without a word.
     HangUp,
 }
@@ -288,12 +310,18 @@ fn serve(stream: TcpStream, known: &Mutex<Vec<Asked>>, answer: &(impl Fn(usize, 
         format!("HTTP/1.1 {status} Said\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
             .into_bytes()
     };
-    let bytes = match answer(number, &asked) {
-        Reply::Status(status, body) => [head(status, body.len()), body].concat(),
-        Reply::Cut(body, promised) => [head(200, promised), body].concat(),
+    let reply = answer(number, &asked);
+    let bytes = match reply {
+        Reply::Status(status, ref body) => [head(status, body.len()), body.clone()].concat(),
+        Reply::Cut(ref body, promised) => [head(200, promised), body.clone()].concat(),
+        Reply::Stall(ref body, promised) => [head(200, promised), body.clone()].concat(),
         Reply::HangUp => Vec::new(),
     };
     let _ = (&stream).write_all(&bytes);
+    if matches!(reply, Reply::Stall(..)) {
+        // Until the other side is gone.
+        let _ = reader.read(&mut [0]);
+    }
 }
 
 /// Sector 2047 of a disk, without the zeros that fill it up.

@@ -30,8 +30,16 @@ const INSTALLER_END: &str = "\nResetting partition table\nError: install failed\
 
 /// What was said, what kind of failure that is, and the line that says it.
 fn cases() -> Vec<(String, &'static str, &'static str)> {
-    let flatcar = |text: &str| format!("Downloading, writing and verifying flatcar_production_image.bin.bz2...\n{text}\n{FLATCAR_END}\n");
-    let coreos = |text: &str| format!("Downloading image from http://10.10.10.1/i.xz\n> Read disk 1.0 GiB/2.0 GiB (50%)\r> Read disk 2.0 GiB/2.0 GiB (100%)\r\n\n{text}\n{INSTALLER_END}");
+    let flatcar = |text: &str| {
+        format!(
+            "Downloading, writing and verifying flatcar_production_image.bin.bz2...\n{text}\n{FLATCAR_END}\n"
+        )
+    };
+    let coreos = |text: &str| {
+        format!(
+            "Downloading image from http://10.10.10.1/i.xz\n> Read disk 1.0 GiB/2.0 GiB (50%)\r> Read disk 2.0 GiB/2.0 GiB (100%)\r\n\n{text}\n{INSTALLER_END}"
+        )
+    };
     vec![
         (
             flatcar(&format!("{DAMAGED}{BROKEN}")),
@@ -156,7 +164,12 @@ fn the_line_that_says_why_is_found_in_every_shell() {
             let line = format!("set -u; . {part}; why {log}; printf '%s|%s' \"$cause\" \"$reason\"");
             let output = Command::new(shell[0]).args(&shell[1..]).args(["-c", &line]).output().unwrap();
             let found = String::from_utf8_lossy(&output.stdout).into_owned();
-            assert_eq!(found, format!("{cause}|{words}"), "{shell:?}: {}\n{said}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(
+                found,
+                format!("{cause}|{words}"),
+                "{shell:?}: {}\n{said}",
+                String::from_utf8_lossy(&output.stderr)
+            );
             assert!(output.stderr.is_empty(), "{shell:?}: {}", String::from_utf8_lossy(&output.stderr));
         }
     }
