@@ -13,7 +13,7 @@ use std::{path::Path, process::Command, time::Duration};
 use rackberry::demo::machine::Firmware;
 use serde_json::Value;
 use support::{
-    Net,
+    Net, Watched,
     machine::{INSTALL, Node},
     root,
     service::{Service, small_system},
@@ -157,8 +157,73 @@ fn demo_image() -> std::path::PathBuf {
     root().join("target/demo/assets/coreos/1010.5.0/coreos_production_image.bin.bz2")
 }
 
+/// A web server that fails in the ways that servers do, on port 9000.
+const FAILING: &str = r#"
+import http.server, time
+image = bytes(range(256)) * 20480
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        name = self.path[1:]
+        if name == "hangup":
+            return
+        status, length, body = {
+            "empty": (200, 0, b""),
+            "html": (200, 996, b"<html>" * 166),
+            "stall": (200, 9000000, b""),
+            "cut": (200, 9000000, image[:3000000]),
+            "whole": (200, len(image), image),
+        }.get(name) or (int(name), 0, b"")
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.write(body)
+        if name == "stall":
+            time.sleep(60)
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("10.10.10.1", 9000), Handler).serve_forever()
+"#;
+
+/// What the machine does before its second install: each way in which an image may fail, on a real disk.
+const FAILURES: &str = r#"
+u=http://10.10.10.1:9000
+start() { dd if=/dev/vda bs=1M count=1 2>/dev/null; }
+before=$(start | md5sum)
+untouched() { [ "$(start | md5sum)" = "$before" ] && echo "case $1: untouched"; }
+for name in 403 404 503 empty html hangup; do
+  write-image /dev/vda $u/$name i.raw.xz -
+  untouched $name
+done
+write-image /dev/vda http://10.10.10.1:9001/ i.raw -
+untouched nobody
+blockdev --setro /dev/vda; write-image /dev/vda $u/whole i.raw -; blockdev --setrw /dev/vda
+untouched read-only
+write-image /dev/vda $u/stall i.raw - & sleep 3; kill -TERM $!; wait $!
+untouched stopped
+wiped() { [ "$(start | tr -d '\000' | wc -c)" = 0 ] && echo "case $1: wiped"; }
+write-image /dev/vda $u/cut i.raw - && echo not so
+wiped cut
+write-image /dev/vda $u/whole i.raw 0000
+wiped digest
+write-image /dev/vdb $u/whole i.raw -
+[ "$(dd if=/dev/vdb bs=1M count=1 2>/dev/null | tr -d '\000' | wc -c)" = 0 ] && echo 'case small: wiped'
+"#;
+
+/// The second install of a machine, in one start of it: refused by the mark of the first one, then the failures above,
+/// then let through.
+fn second_install(script: &str) -> String {
+    let refused = script
+        .replace("overwrite_marked='yes'", "overwrite_marked=''")
+        .replace("server='http://10.10.10.1'", "server='http://10.10.10.1:9001'")
+        .replace("\nrestart() {", "\nrestart() {\n  exit 0");
+    assert!(refused.contains("overwrite_marked=''") && refused.contains("10.10.10.1:9001"));
+    format!(
+        "#!/bin/sh\ncat >/run/refused <<'REFUSED'\n{refused}\nREFUSED\nsh /run/refused\n{FAILURES}\n{script}"
+    )
+}
+
 #[test]
-fn the_projects_own_installer_writes_a_disk_image() {
+fn the_projects_own_installer_writes_a_disk_image_marks_the_disk_and_respects_the_mark() {
     let net = Net::new();
     support::copy(&demo_image(), &net.path("assets/raw/7/demo.img.bz2"));
     let service = Service::start(
@@ -170,29 +235,87 @@ fn the_projects_own_installer_writes_a_disk_image() {
     let mut node = Node::plug(&net, "bios", "52:54:00:00:00:01", Firmware::Bios);
     // It holds the drivers of every card there is.
     node.machine.memory = 512;
+    // Smaller than anything that can be a target.
+    let small = net.write("small.img", vec![7; 2 << 20]);
+    node.hardware = [
+        "-drive",
+        &format!("if=none,id=small,format=raw,file={}", small.display()),
+        "-device",
+        "virtio-blk-pci,drive=small",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     node.switch_on();
     node.wait_up(1);
     service.wait_for("stage=installed", SOON);
     let known = service.node("bios");
     assert_eq!((&known["writes"], &known["installed"]["version"]), (&1.into(), &"7".into()), "{known}");
     node.wait_console("write-image: demo.img.bz2 is on /dev/vda", 1, INSTALL);
+    // The system has run from its disk meanwhile.
+    let mark = mark_of(&node.machine.disk());
+    assert!(
+        mark.starts_with("rackberry mark 1\nprofile raw\nversion 7\nnode bios\nmac 52:54:00:00:00:01\n"),
+        "{mark}"
+    );
+
+    let server = net.write("failing.py", FAILING);
+    let mut command = net.command("python3");
+    command.arg(server);
+    let _failing = Watched::start(command);
+    let script = render(&service, "bios")["script"].as_str().unwrap().to_owned();
+    net.write("assets/cloud-configs/install.sh", second_install(&script));
+    service.cli(&["arm", "bios"]);
+    node.machine.reset().unwrap();
+    node.wait_console(
+        "failed while configuring: /dev/vda has raw 7, which rackberry installed for bios",
+        1,
+        INSTALL,
+    );
+    for case in ["403", "404", "503", "empty", "html", "hangup", "nobody", "read-only", "stopped"] {
+        node.wait_console(&format!("case {case}: untouched"), 1, INSTALL);
+    }
+    for case in ["cut", "digest", "small"] {
+        node.wait_console(&format!("case {case}: wiped"), 1, INSTALL);
+    }
+    node.wait_up(2);
+    assert_eq!(service.node("bios")["writes"], 2);
+    assert_eq!(mark_of(&node.machine.disk()).lines().next(), mark.lines().next());
 }
 
+/// Sector 2047 of a disk, without the zeros that fill it up.
+fn mark_of(disk: &Path) -> String {
+    let bytes = std::fs::read(disk).unwrap();
+    String::from_utf8_lossy(&bytes[2047 * 512..2048 * 512]).trim_end_matches('\0').to_owned()
+}
+
+/// There is no mirror in this network: what the installer's later steps would run is run at its first one, with a disk
+/// that has a driver there. At last as if the state that knows of this machine had been lost.
+const EARLY: &str = "modprobe -a xhci-pci usb-storage sd_mod vfat nls_ascii nls_cp437; \
+     while [ ! -e /dev/sda1 ]; do sleep 1; done; \
+     /lib/partman/init.d/01rackberry; \
+     mkdir -p /target; mount /dev/sda1 /target; /usr/lib/finish-install.d/94rackberry; umount /target; \
+     sed -i \"s/^overwrite_marked=.*/overwrite_marked=''/; s/reboot -f/exit/\" /lib/rackberry.sh; \
+     /lib/partman/init.d/01rackberry; true";
+
 #[test]
-fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
+fn debians_own_installer_takes_its_answers_asks_for_leave_marks_its_disk_and_reports() {
     let net = Net::new();
     let images = Path::new("/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64");
     for file in ["linux", "initrd.gz"] {
         support::copy(&images.join(file), &net.path("assets/debian/12").join(file));
     }
-    // There is no mirror in this network: what the installer's later steps would run is run at the first one.
     net.write(
         "assets/cloud-configs/default.preseed",
-        "d-i debian-installer/locale string C\nd-i keyboard-configuration/xkb-keymap select us\n\
-         d-i netcfg/get_hostname string {{ node.name }}\n\
-         d-i preseed/early_command string \
-           /lib/partman/init.d/01rackberry && /usr/lib/finish-install.d/94rackberry\n",
+        format!(
+            "d-i debian-installer/locale string C\nd-i keyboard-configuration/xkb-keymap select us\n\
+             d-i netcfg/get_hostname string {{{{ node.name }}}}\nd-i preseed/early_command string {EARLY}\n"
+        ),
     );
+    let usb = net.path("usb.img");
+    net.run(&format!(
+        "truncate -s 16M {0}; echo 'start=2048, type=c' | /usr/sbin/sfdisk --quiet {0}; /usr/sbin/mkfs.vfat --offset 2048 {0} 15360 >/dev/null",
+        usb.display()
+    ));
     let service = Service::start(
         &net,
         "[install]\nprofile = 'debian'\ndisk = '/dev/vda'\nconsole = 'ttyS0,115200'\n\
@@ -202,11 +325,24 @@ fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
     let mut node = Node::plug(&net, "bios", "52:54:00:00:00:01", Firmware::Bios);
     // With less, the installer stops and says so.
     node.machine.memory = 1024;
+    node.hardware = [
+        "-device",
+        "qemu-xhci",
+        "-drive",
+        &format!("if=none,id=usb,format=raw,file={}", usb.display()),
+        "-device",
+        "usb-storage,drive=usb",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     node.mark_disk();
     node.switch_on();
     service.wait_for("node=\"bios\" stage=installing", INSTALL);
-    service.wait_for("node=\"bios\" stage=written", SOON);
+    service.wait_for("node=\"bios\" stage=written", INSTALL);
     let known = service.node("bios");
     assert_eq!((&known["writes"], &known["granted"]), (&1.into(), &false.into()), "{known}");
     assert!(node.is_disk_untouched(), "the installer has not come that far");
+    node.wait_console("rackberry: /dev/sda has debian 12, which rackberry installed for bios", 1, INSTALL);
+    let mark = mark_of(&usb);
+    assert!(mark.starts_with("rackberry mark 1\nprofile debian\nversion 12\nnode bios\n"), "{mark}");
 }

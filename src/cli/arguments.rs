@@ -112,6 +112,8 @@ pub enum ImageCommand {
     Setup,
     /// Write report.txt onto the card.
     Report,
+    /// Write the journal's mark onto the card.
+    Mark,
     /// Show address and mode on the screen.
     Console,
     /// Be the login of people at the rack.
@@ -150,6 +152,9 @@ pub struct Serve {
     /// What was found wrong with the configuration before this one was chosen: the SD image's file of faults.
     #[arg(long, hide = true, value_name = "FILE")]
     pub config_faults: Option<PathBuf>,
+    /// Which journal there was before, as the SD card remembers it.
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub journal_mark: Option<PathBuf>,
 }
 
 /// `check`

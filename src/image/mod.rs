@@ -3,10 +3,12 @@
 //! Decisions and texts are pure and stand in files of their own; `setup`, `publish` and `console` read and write
 //! for them. Whatever is wrong with the card, the appliance starts, can be reached, and says what it is.
 
+mod card;
 mod choose;
 mod console;
 mod keys;
 mod login;
+mod mark;
 mod network;
 mod publish;
 mod report;
@@ -14,6 +16,7 @@ mod setup;
 
 pub use console::console;
 pub use login::login;
+pub use mark::copy as mark;
 pub use publish::report;
 pub use setup::setup;
 

@@ -227,14 +227,13 @@ fn an_earlier_attempt_is_not_forgotten() {
 #[test]
 fn a_disk_that_does_not_take_the_image_is_named() {
     let appliance = answers(Reply::Status(200, image()));
-    // Write-protected.
+    // Write-protected, by the kernel's word and by a mount's.
     let mut machine = machine();
+    machine.write("sys/class/block/sda/ro", "1\n");
+    untouched(&machine, &write(&machine, &appliance.url(), "i.raw", "-"), "/dev/sda cannot be written");
+    machine.write("sys/class/block/sda/ro", "0\n");
     machine.setup = "mount --bind /dev/sda /dev/sda; mount -o remount,bind,ro /dev/sda".into();
-    untouched(
-        &machine,
-        &write(&machine, &appliance.url(), "i.raw", "-"),
-        "/dev/sda cannot be opened for writing",
-    );
+    untouched(&machine, &write(&machine, &appliance.url(), "i.raw", "-"), "/dev/sda cannot be written");
     assert!(appliance.asked().is_empty(), "nothing is fetched in vain");
     // Too small: what follows its end is refused.
     let mut machine = self::machine();

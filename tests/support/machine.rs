@@ -23,6 +23,8 @@ const PLACES: [u64; 2] = [0, 40 << 20];
 /// A machine that is plugged in; drop it to pull its plug. A test that fails shows its console.
 pub struct Node {
     pub machine: Machine,
+    /// More of QEMU's arguments: further hardware.
+    pub hardware: Vec<String>,
     qemu: Option<Watched>,
     _cable: Watched,
 }
@@ -41,14 +43,18 @@ impl Node {
         let (ours, theirs) = machine.cable();
         let mut cable = net.command(BINARY);
         cable.arg("cable").arg(format!("{name}-nic")).arg(ours).arg(theirs);
-        Node { machine, qemu: None, _cable: Watched::start(cable) }
+        Node { machine, hardware: Vec::new(), qemu: None, _cable: Watched::start(cable) }
     }
 
     /// Switches it on.
     pub fn switch_on(&mut self) {
         let qemu = self.machine.qemu();
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(qemu.get_program()).args(qemu.get_args());
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(qemu.get_program())
+            .args(qemu.get_args())
+            .args(&self.hardware);
         self.qemu = Some(Watched::start(command));
     }
 
