@@ -47,6 +47,7 @@ pub(super) async fn gather(root: &Root, socket: &Path) -> Facts {
         board: text(root.at("proc/device-tree/model")),
         in_force: text(root.found("in-force")),
         faults: paragraphs(&faults),
+        usb_notes: usb_notes(root),
         keys: text(root.found("authorized_keys")).lines().count(),
         was_cut: root.found("was-cut").exists(),
         status: ask(socket, "/api/v1/status").await,
@@ -54,6 +55,14 @@ pub(super) async fn gather(root: &Root, socket: &Path) -> Facts {
         failed_units: Vec::new(),
         log: Vec::new(),
     }
+}
+
+/// What is wrong with USB disks that are plugged in.
+fn usb_notes(root: &Root) -> Vec<String> {
+    let files =
+        fs::read_dir(root.run("rackberry-usb")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let notes = files.filter(|path| path.extension().is_some_and(|end| end == "note"));
+    notes.filter_map(|path| fs::read_to_string(path).ok()).map(|note| note.trim_end().to_owned()).collect()
 }
 
 /// Lines that are set in belong to the one before.

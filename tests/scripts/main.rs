@@ -5,10 +5,12 @@
     reason = "tests run real shells, and end where something is not as it should be"
 )]
 
+mod card_init;
 mod install;
 mod real;
 mod rig;
 #[path = "../support/mod.rs"]
 mod support;
+mod usb_disk;
 mod why;
 mod write_image;
