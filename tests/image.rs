@@ -9,7 +9,7 @@ use support::{
     HERE, Net,
     board::{Board, Kind, Moments, usb_disk},
     machine::Node,
-    root,
+    root, stick,
 };
 
 const BIOS: &str = "52:54:00:00:00:01";
@@ -26,12 +26,14 @@ fn a_flashed_card_installs_a_bare_machine_from_a_usb_disk() {
     let net = Net::new();
     let mut board = Board::plug(&net, Kind::Virtual);
     board.write("rackberry.toml", SETTINGS.as_bytes());
-    let assets = root().join("target/demo/assets");
-    let usb = usb_disk(&net, &assets, "rackberry");
-    board.switch_on(Some(&usb));
+    let usb = usb_disk(&net);
+    board.switch_on(None);
     board.wait_served();
     board.wait_login();
-    board.wait_for("sda is served", 0);
+    sticks_are_found(&net, &board);
+    let plugged = board.lines();
+    board.plug_usb("demo", &usb);
+    board.wait_for("sda is served", plugged);
     support::wait_until("the system on the USB disk is found", SOON, || {
         board.ssh("rackberry", "rackberry status").contains("coreos 1010.5.0")
     });
@@ -67,6 +69,18 @@ sys.exit("nobody is rackberry.local")
     assert!(board.ssh("rackberry", "rackberry arm bare").contains("armed"));
     let mut node = Node::plug(&net, "bare", BIOS, Firmware::Bios);
     node.switch_on();
+    // The disk is pulled while its image goes out: the machine says that it failed, and the appliance goes on.
+    board.wait_for("its disk is being overwritten", plugged);
+    board.pull_usb("demo");
+    board.wait_for("failed while installing", plugged);
+    assert!(!board.ssh("rackberry", "status").contains("coreos 1010.5.0"), "what is gone is not offered");
+    let plugged = board.lines();
+    board.plug_usb("again", &usb);
+    board.wait_for("is served", plugged);
+    support::wait_until("it can be armed again", SOON, || {
+        board.try_ssh("rackberry", "arm bare").status.success()
+    });
+    node.machine.reset().expect("it runs");
     node.wait_up(1);
     support::wait_until("the node is known as installed", SOON, || {
         board.ssh("rackberry", "nodes").contains("installed")
@@ -75,7 +89,7 @@ sys.exit("nobody is rackberry.local")
     node.wait_up(2);
     let known: serde_json::Value =
         serde_json::from_str(&board.ssh("rackberry", "node show --json bare")).expect("JSON");
-    assert_eq!((&known["stage"], &known["writes"]), (&"installed".into(), &1.into()));
+    assert_eq!((&known["stage"], &known["writes"]), (&"installed".into(), &2.into()));
 
     board.cut();
     let report = board.report();
@@ -85,6 +99,85 @@ sys.exit("nobody is rackberry.local")
         "1 key: ssh",
     ] {
         assert!(report.contains(words), "{words:?} is not in:\n{report}");
+    }
+}
+
+/// Each tree that the docs know, at the top and in the folder, on FAT and ext4, with a partition table and without; and
+/// a disk that is somebody's own.
+fn sticks_are_found(net: &Net, board: &Board) {
+    let mut number = 0;
+    for kind in [stick::Kind::Fat, stick::Kind::Ext4] {
+        for (folder, flat) in
+            [(None, true), (Some("rackberry"), true), (None, false), (Some("rackberry"), false)]
+        {
+            number += 1;
+            let (name, version) = (format!("stick{number}"), format!("{number}.7.0"));
+            let tree = net.path(&name);
+            std::fs::create_dir(&tree).expect("a folder");
+            net.run(&format!("cd {}; {}", tree.display(), stick::tree(folder, flat, &version)));
+            let partitioned = number % 2 == 0;
+            let disk = stick::stick(net, &format!("{name}-disk"), kind, &tree, 16, partitioned);
+            let plugged = board.lines();
+            board.plug_usb(&name, &disk);
+            board.wait_for(if partitioned { "sda1 is served" } else { "sda is served" }, plugged);
+            is_listed(board, &version);
+            board.pull_usb(&name);
+            board.wait_for("is gone", plugged);
+        }
+    }
+    let photos = net.path("photos");
+    net.write("photos/DCIM/IMG_1.JPG", "a holiday");
+    let disk = stick::stick(net, "photos-disk", stick::Kind::Fat, &photos, 16, true);
+    let plugged = board.lines();
+    board.plug_usb("photos", &disk);
+    board.wait_for("sda1: it has neither a folder rackberry nor an operating system", plugged);
+    board.pull_usb("photos");
+    board.wait_for("is gone", plugged);
+}
+
+fn is_listed(board: &Board, version: &str) {
+    support::wait_until(&format!("{version} is found"), SOON, || {
+        board.ssh("rackberry", "assets list").contains(version)
+    });
+}
+
+/// The same on file systems that nothing here can fill: the board itself does, by its kernel's drivers. Root may log in.
+fn sticks_of_other_kinds_are_found(net: &Net, board: &Board) {
+    let mut number = 20;
+    for (program, arguments, driver) in
+        [("mkfs.exfat", &["-q"][..], "exfat"), ("mkntfs", &["-q", "-F", "-f"], "ntfs3")]
+    {
+        let disk = net.path(program);
+        stick::blank(&disk, 32);
+        stick::run(program, &[arguments, &[&disk.display().to_string()]].concat());
+        let mut name = driver.to_owned();
+        let plugged = board.lines();
+        board.plug_usb(&name, &disk);
+        board.wait_for("sda: it has neither a folder rackberry nor an operating system", plugged);
+        for (folder, flat) in
+            [(None, true), (Some("rackberry"), true), (None, false), (Some("Rackberry"), false)]
+        {
+            number += 1;
+            let version = format!("{number}.7.0");
+            let tree = stick::tree(folder, flat, &version);
+            board.ssh(
+                "root",
+                &format!(
+                    "systemctl stop rackberry-usb@sda && mount -t {driver} /dev/sda /mnt && cd /mnt && rm -rf -- * && \
+                     {{ {tree}; }} && cd / && umount /mnt"
+                ),
+            );
+            board.pull_usb(&name);
+            board.ssh("root", "while [ -e /dev/sda ]; do sleep 0.2; done");
+            name = format!("{driver}{number}");
+            let plugged = board.lines();
+            board.plug_usb(&name, &disk);
+            board.wait_for("sda is served", plugged);
+            is_listed(board, &version);
+        }
+        let plugged = board.lines();
+        board.pull_usb(&name);
+        board.wait_for("sda is gone", plugged);
     }
 }
 
@@ -114,17 +207,38 @@ fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong(
     let mut board = Board::plug(&net, Kind::Virtual);
     // Bad TOML; the key is good.
     board.write("rackberry.toml", b"[network]\r\naddress = '10.10.10.1/24\r\n");
-    start_and_cut(&mut board);
-    told(&board, &["rackberry.toml:2:", "the defaults are in force", "1 key: ssh"]);
+    start(&mut board);
+    board.wait_login();
+    assert!(board.ssh("rackberry", "status").contains("nothing installs, and every machine is left alone"));
+    board.cut();
+    told(
+        &board,
+        &[
+            "rackberry.toml:2:",
+            "nothing installs: neither the rackberry.toml on the card nor a kept one is good",
+            "no good configuration was kept",
+            "1 key: ssh",
+        ],
+    );
+    assert_eq!(board.journal(), "journal: none");
 
     // A key that does not exist, and SSH keys that are none: the appliance serves, and keeps what it was told last.
     board.write("rackberry.toml", b"[dhcp]\r\nlease = '12h'\r\n[system]\r\nroot_login = true\r\n");
+    board.name_journal("the one before");
     start(&mut board);
-    // Meanwhile: what the service does when the panel's button is held for ten seconds powers the board off.
     board.wait_login();
+    // What the card remembers is where the service looks for it; what the service notes beside its journal comes onto
+    // the card, and nothing else of that changes.
+    assert_eq!(board.ssh("root", "cat /run/rackberry-setup/journal.mark"), "the one before\n");
+    board.ssh("root", "echo 'this one' >/var/lib/rackberry/journal.new; mv /var/lib/rackberry/journal.new /var/lib/rackberry/journal.mark");
+    board.wait_for("the card names the journal: this one", 0);
+    sticks_of_other_kinds_are_found(&net, &board);
+    // Meanwhile: what the service does when the panel's button is held for ten seconds powers the board off.
     board.ssh("root", "touch /run/rackberry/poweroff");
     board.wait_off();
     told(&board, &["rackberry.toml is good and in force", "\nnothing\n"]);
+    assert_eq!(board.journal(), "journal: this one");
+    board.check_fat();
     board.write("rackberry.toml", b"[dhcp]\r\nlaese = '12h'\r\n");
     board.write("authorized_keys", b"ssh-ed25519 AAAA\r\n-----BEGIN OPENSSH PRIVATE KEY-----\r\n");
     start_and_cut(&mut board);
@@ -208,7 +322,7 @@ fn power_may_be_cut_while_a_usb_disk_is_imported() {
     let net = Net::new();
     let mut board = open_board(&net, "import");
     let mut moments = Moments::new();
-    let usb = usb_disk(&net, &root().join("target/demo/assets"), "rackberry");
+    let usb = usb_disk(&net);
     board.switch_on(None);
     is_well(&board);
     let identity = board.ssh("root", "cat /data/ssh/ssh_host_ed25519_key.pub /data/machine-id");
@@ -243,7 +357,7 @@ fn power_may_be_cut_while_a_machine_installs() {
     let net = Net::new();
     let mut board = open_board(&net, "serve");
     let mut moments = Moments::new();
-    let usb = usb_disk(&net, &root().join("target/demo/assets"), "rackberry");
+    let usb = usb_disk(&net);
     let mut node = Node::plug(&net, "bare", BIOS, Firmware::Bios);
     let mut writes = 0;
     board.switch_on(Some(&usb));
