@@ -26,6 +26,7 @@ reason=''
 url=''
 disk=''
 cause=''
+unmarked=''
 mac=''
 told=''
 finished=''
@@ -54,7 +55,7 @@ seconds_up() {
 report() {
   [ -n "$mac" ] || return 1
   last=''
-  [ "$2" = true ] || last=$(tail -n 30 "$log" | tail -c 4000 | json_text)
+  [ "$2$unmarked" = true ] || last=$(tail -n 30 "$log" | tail -c 4000 | json_text)
   body="{\"stage\":\"$1\",\"ok\":$2,\"message\":\"$(printf '%s' "$3" | json_text)\",\"log\":\"$last\""
   [ -z "$4" ] || body="$body,\"cause\":\"$4\""
   # The first report says who is speaking.
@@ -183,7 +184,6 @@ if [ "$ended" != 0 ]; then
   fail "$cause" "$words ($installer ended with ${ended:-no status})"
 fi
 
-unmarked=''
 if reread "$disk"; then
   write_mark "$disk" "$profile" "$version" "$node" "$mac"
 else

@@ -30,7 +30,7 @@ fn a_flashed_card_installs_a_bare_machine_from_a_usb_disk() {
     board.switch_on(None);
     board.wait_served();
     board.wait_login();
-    sticks_are_found(&net, &board);
+    stick::all_are_found(&net, &board);
     let plugged = board.lines();
     board.plug_usb("demo", &usb);
     board.wait_for("sda is served", plugged);
@@ -102,85 +102,6 @@ sys.exit("nobody is rackberry.local")
     }
 }
 
-/// Each tree that the docs know, at the top and in the folder, on FAT and ext4, with a partition table and without; and
-/// a disk that is somebody's own.
-fn sticks_are_found(net: &Net, board: &Board) {
-    let mut number = 0;
-    for kind in [stick::Kind::Fat, stick::Kind::Ext4] {
-        for (folder, flat) in
-            [(None, true), (Some("rackberry"), true), (None, false), (Some("rackberry"), false)]
-        {
-            number += 1;
-            let (name, version) = (format!("stick{number}"), format!("{number}.7.0"));
-            let tree = net.path(&name);
-            std::fs::create_dir(&tree).expect("a folder");
-            net.run(&format!("cd {}; {}", tree.display(), stick::tree(folder, flat, &version)));
-            let partitioned = number % 2 == 0;
-            let disk = stick::stick(net, &format!("{name}-disk"), kind, &tree, 16, partitioned);
-            let plugged = board.lines();
-            board.plug_usb(&name, &disk);
-            board.wait_for(if partitioned { "sda1 is served" } else { "sda is served" }, plugged);
-            is_listed(board, &version);
-            board.pull_usb(&name);
-            board.wait_for("is gone", plugged);
-        }
-    }
-    let photos = net.path("photos");
-    net.write("photos/DCIM/IMG_1.JPG", "a holiday");
-    let disk = stick::stick(net, "photos-disk", stick::Kind::Fat, &photos, 16, true);
-    let plugged = board.lines();
-    board.plug_usb("photos", &disk);
-    board.wait_for("sda1: it has neither a folder rackberry nor an operating system", plugged);
-    board.pull_usb("photos");
-    board.wait_for("is gone", plugged);
-}
-
-fn is_listed(board: &Board, version: &str) {
-    support::wait_until(&format!("{version} is found"), SOON, || {
-        board.ssh("rackberry", "assets list").contains(version)
-    });
-}
-
-/// The same on file systems that nothing here can fill: the board itself does, by its kernel's drivers. Root may log in.
-fn sticks_of_other_kinds_are_found(net: &Net, board: &Board) {
-    let mut number = 20;
-    for (program, arguments, driver) in
-        [("mkfs.exfat", &["-q"][..], "exfat"), ("mkntfs", &["-q", "-F", "-f"], "ntfs3")]
-    {
-        let disk = net.path(program);
-        stick::blank(&disk, 32);
-        stick::run(program, &[arguments, &[&disk.display().to_string()]].concat());
-        let mut name = driver.to_owned();
-        let plugged = board.lines();
-        board.plug_usb(&name, &disk);
-        board.wait_for("sda: it has neither a folder rackberry nor an operating system", plugged);
-        for (folder, flat) in
-            [(None, true), (Some("rackberry"), true), (None, false), (Some("Rackberry"), false)]
-        {
-            number += 1;
-            let version = format!("{number}.7.0");
-            let tree = stick::tree(folder, flat, &version);
-            board.ssh(
-                "root",
-                &format!(
-                    "systemctl stop rackberry-usb@sda && mount -t {driver} /dev/sda /mnt && cd /mnt && rm -rf -- * && \
-                     {{ {tree}; }} && cd / && umount /mnt"
-                ),
-            );
-            board.pull_usb(&name);
-            board.ssh("root", "while [ -e /dev/sda ]; do sleep 0.2; done");
-            name = format!("{driver}{number}");
-            let plugged = board.lines();
-            board.plug_usb(&name, &disk);
-            board.wait_for("sda is served", plugged);
-            is_listed(board, &version);
-        }
-        let plugged = board.lines();
-        board.pull_usb(&name);
-        board.wait_for("sda is gone", plugged);
-    }
-}
-
 #[test]
 #[ignore = "takes the SD image: make test-image"]
 fn a_raspberry_pi_3_starts_from_its_card_and_serves() {
@@ -232,7 +153,7 @@ fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong(
     assert_eq!(board.ssh("root", "cat /run/rackberry-setup/journal.mark"), "the one before\n");
     board.ssh("root", "echo 'this one' >/var/lib/rackberry/journal.new; mv /var/lib/rackberry/journal.new /var/lib/rackberry/journal.mark");
     board.wait_for("the card names the journal: this one", 0);
-    sticks_of_other_kinds_are_found(&net, &board);
+    stick::other_kinds_are_found(&net, &board);
     // Meanwhile: what the service does when the panel's button is held for ten seconds powers the board off.
     board.ssh("root", "touch /run/rackberry/poweroff");
     board.wait_off();

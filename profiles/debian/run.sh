@@ -10,13 +10,14 @@ node='{{ node.name | quoted }}'
 profile='{{ profile | quoted }}'
 version='{{ version | quoted }}'
 overwrite_marked='{{ overwrite_marked }}'
+lacking=''
 
 # {% include "request.sh" %}
 # {% include "machine.sh" %}
 # {% include "mark.sh" %}
 # report STAGE OK MESSAGE CAUSE PATIENCE
 report() {
-  body="{\"stage\":\"$1\",\"ok\":$2,\"message\":\"$(printf '%s' "$3" | json_text)\",\"machine\":$(machine '')"
+  body="{\"stage\":\"$1\",\"ok\":$2,\"message\":\"$(printf '%s' "$3" | json_text)\",\"log\":\"$(printf '%s' "$lacking" | json_text)\",\"machine\":$(machine '')"
   [ -z "$4" ] || body="$body,\"cause\":\"$4\""
   waited=0
   pause=1
@@ -70,15 +71,14 @@ disks_below() {
 # While the new system is still mounted.
 end() {
   root=$(sed -n 's|^\(/dev/[^ ]*\) /target .*|\1|p' /proc/mounts | tail -n 1)
-  lacking=''
   if [ -z "$root" ]; then
-    lacking='; no disk has a mark: none is mounted at /target'
+    lacking='no disk has a mark: none is mounted at /target'
   else
     for disk in $(disks_below "$(basename "$(readlink -f "$root")")" | sort -u); do
-      write_mark "/dev/$disk" "$profile" "$version" "$node" "$mac" || lacking="$lacking; /dev/$disk has no mark: $unmarked"
+      write_mark "/dev/$disk" "$profile" "$version" "$node" "$mac" || lacking="$lacking/dev/$disk has no mark: $unmarked. "
     done
   fi
-  report written true "by Debian's installer$lacking" '' 300
+  report written true "by Debian's installer" '' 300
 }
 RACKBERRY
 

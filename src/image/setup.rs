@@ -76,6 +76,9 @@ fn read_config(root: &Root) -> Choice {
     let defaults = fs::read_to_string(root.at("usr/lib/rackberry/image.toml")).unwrap_or_default();
     let card = config::read(&root.card(CONFIG)).map_err(|mut fault| {
         fault.file = CONFIG.into();
+        if !root.card(CONFIG).exists() {
+            fault.help = "put one onto the card; the image brings one with every key and its default".into();
+        }
         fault.render(false)
     });
     let kept = fs::read(root.data(KEPT)).map_err(|error| match error.kind() {

@@ -6,8 +6,10 @@
 )]
 
 mod card_init;
+mod disks;
 mod install;
 mod real;
+mod restart;
 mod rig;
 #[path = "../support/mod.rs"]
 mod support;

@@ -137,8 +137,15 @@ impl Machine {
         fs::set_permissions(path, mode).expect("a program");
     }
 
-    /// Runs a script to its end.
+    /// Runs a script to its end, on this computer's own network.
     pub fn run(&self, script: &str) -> Run {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "setpriv", "--pdeathsig", "KILL"]);
+        self.run_by(command, script)
+    }
+
+    /// Runs a script to its end; `command` runs what follows it, where it may mount.
+    pub fn run_by(&self, mut command: Command, script: &str) -> Run {
         self.write("script", script);
         let dir = self.dir.path().display().to_string();
         // Waiting is noted, and moves the clock on. A pause while the file `hold` is there lasts until it is gone.
@@ -179,21 +186,8 @@ impl Machine {
              {shell} -c '. {dir}/prelude' 2>&1 || :
              {teardown}"
         );
-        let output = Command::new("unshare")
-            .args([
-                "--user",
-                "--map-root-user",
-                "--mount",
-                "setpriv",
-                "--pdeathsig",
-                "KILL",
-                "sh",
-                "-c",
-                &mounts,
-            ])
-            .stdin(Stdio::null())
-            .output()
-            .expect("unshare of util-linux");
+        command.args(["sh", "-c", &mounts]);
+        let output = command.stdin(Stdio::null()).output().expect("unshare of util-linux");
         let said =
             String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         // What every shell says of a script that is wrong in itself.

@@ -4,10 +4,13 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
-use super::{Net, text_of};
+use super::{Net, board::Board, text_of, wait_until};
 
+/// What is plugged in is listed within this.
+const SOON: Duration = Duration::from_secs(60);
 /// Where the partition begins, if there is one, in MiB.
 const START: u64 = 1;
 
@@ -79,4 +82,83 @@ pub fn tree(folder: Option<&str>, flat: bool, version: &str) -> String {
         "mkdir -p {place}; for file in pxe.vmlinuz pxe_image.cpio.gz image.bin.bz2 image.bin.bz2.sig; do \
          echo $file >{place}/coreos_production_$file; done"
     )
+}
+
+/// Each tree that the docs know, at the top and in the folder, on FAT and ext4, with a partition table and without; and
+/// a disk that is somebody's own.
+pub fn all_are_found(net: &Net, board: &Board) {
+    let mut number = 0;
+    for kind in [Kind::Fat, Kind::Ext4] {
+        for (folder, flat) in
+            [(None, true), (Some("rackberry"), true), (None, false), (Some("rackberry"), false)]
+        {
+            number += 1;
+            let (name, version) = (format!("stick{number}"), format!("{number}.7.0"));
+            let place = net.path(&name);
+            std::fs::create_dir(&place).expect("a folder");
+            net.run(&format!("cd {}; {}", place.display(), tree(folder, flat, &version)));
+            let partitioned = number % 2 == 0;
+            let disk = stick(net, &format!("{name}-disk"), kind, &place, 16, partitioned);
+            let plugged = board.lines();
+            board.plug_usb(&name, &disk);
+            board.wait_for(if partitioned { "sda1 is served" } else { "sda is served" }, plugged);
+            is_listed(board, &version);
+            board.pull_usb(&name);
+            board.wait_for("is gone", plugged);
+        }
+    }
+    let photos = net.path("photos");
+    net.write("photos/DCIM/IMG_1.JPG", "a holiday");
+    let disk = stick(net, "photos-disk", Kind::Fat, &photos, 16, true);
+    let plugged = board.lines();
+    board.plug_usb("photos", &disk);
+    board.wait_for("sda1: it has neither a folder rackberry nor an operating system", plugged);
+    board.pull_usb("photos");
+    board.wait_for("is gone", plugged);
+}
+
+fn is_listed(board: &Board, version: &str) {
+    wait_until(&format!("{version} is found"), SOON, || {
+        board.ssh("rackberry", "assets list").contains(version)
+    });
+}
+
+/// The same on file systems that nothing here can fill: the board itself does, by its kernel's drivers. Root may log in.
+pub fn other_kinds_are_found(net: &Net, board: &Board) {
+    let mut number = 20;
+    for (program, arguments, driver) in
+        [("mkfs.exfat", &["-q"][..], "exfat"), ("mkntfs", &["-q", "-F", "-f"], "ntfs3")]
+    {
+        let disk = net.path(program);
+        blank(&disk, 32);
+        run(program, &[arguments, &[&disk.display().to_string()]].concat());
+        let mut name = driver.to_owned();
+        let plugged = board.lines();
+        board.plug_usb(&name, &disk);
+        board.wait_for("sda: it has neither a folder rackberry nor an operating system", plugged);
+        for (folder, flat) in
+            [(None, true), (Some("rackberry"), true), (None, false), (Some("Rackberry"), false)]
+        {
+            number += 1;
+            let version = format!("{number}.7.0");
+            let made = tree(folder, flat, &version);
+            board.ssh(
+                "root",
+                &format!(
+                    "systemctl stop rackberry-usb@sda && mount -t {driver} /dev/sda /mnt && cd /mnt && rm -rf -- * && \
+                     {{ {made}; }} && cd / && umount /mnt"
+                ),
+            );
+            board.pull_usb(&name);
+            board.ssh("root", "while [ -e /dev/sda ]; do sleep 0.2; done");
+            name = format!("{driver}{number}");
+            let plugged = board.lines();
+            board.plug_usb(&name, &disk);
+            board.wait_for("sda is served", plugged);
+            is_listed(board, &version);
+        }
+        let plugged = board.lines();
+        board.pull_usb(&name);
+        board.wait_for("sda is gone", plugged);
+    }
 }
