@@ -127,7 +127,7 @@ fn is_listed(board: &Board, version: &str) {
 pub fn other_kinds_are_found(net: &Net, board: &Board) {
     let mut number = 20;
     for (program, arguments, driver) in
-        [("mkfs.exfat", &["-q"][..], "exfat"), ("mkntfs", &["-q", "-F", "-f"], "ntfs3")]
+        [("mkfs.exfat", &[][..], "exfat"), ("mkntfs", &["-q", "-F", "-f"], "ntfs3")]
     {
         let disk = net.path(program);
         blank(&disk, 32);
