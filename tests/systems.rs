@@ -207,6 +207,9 @@ write-image /dev/vda $u/whole i.raw 0000
 wiped digest
 write-image /dev/vdb $u/whole i.raw -
 [ "$(dd if=/dev/vdb bs=1M count=1 2>/dev/null | tr -d '\000' | wc -c)" = 0 ] && echo 'case small: wiped'
+echo 'a mark' | dd of=/dev/vdb bs=512 seek=2047 conv=notrunc 2>/dev/null
+[ "$(cat /sys/block/vdb/queue/logical_block_size)" = 4096 ] &&
+  [ "$(dd if=/dev/vdb bs=512 skip=2047 count=1 2>/dev/null | head -n 1)" = 'a mark' ] && echo 'case 4096: has a mark'
 "#;
 
 /// The second install of a machine, in one start of it: refused by the mark of the first one, then the failures above,
@@ -235,13 +238,13 @@ fn the_projects_own_installer_writes_a_disk_image_marks_the_disk_and_respects_th
     let mut node = Node::plug(&net, "bios", "52:54:00:00:00:01", Firmware::Bios);
     // It holds the drivers of every card there is.
     node.machine.memory = 512;
-    // Smaller than anything that can be a target.
+    // Smaller than anything that can be a target, in sectors of 4096 bytes.
     let small = net.write("small.img", vec![7; 2 << 20]);
     node.hardware = [
         "-drive",
         &format!("if=none,id=small,format=raw,file={}", small.display()),
         "-device",
-        "virtio-blk-pci,drive=small",
+        "virtio-blk-pci,drive=small,logical_block_size=4096,physical_block_size=4096",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -277,6 +280,8 @@ fn the_projects_own_installer_writes_a_disk_image_marks_the_disk_and_respects_th
     for case in ["cut", "digest", "small"] {
         node.wait_console(&format!("case {case}: wiped"), 1, INSTALL);
     }
+    // A sector of 512 bytes has its place on disks that have none.
+    node.wait_console("case 4096: has a mark", 1, INSTALL);
     node.wait_up(2);
     assert_eq!(service.node("bios")["writes"], 2);
     assert_eq!(mark_of(&node.machine.disk()).lines().next(), mark.lines().next());

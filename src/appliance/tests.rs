@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod captures;
+mod causes;
 mod pi;
 
 const ONE: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
@@ -167,7 +168,7 @@ impl World {
     }
 
     fn report(&mut self, mac: Mac, stage: Stage, ok: bool) -> Answer {
-        let report = said(stage, ok, "said so");
+        let report = report_of(stage, ok, "said so");
         self.ask(Ask::Report { from: at(address(mac)), grant: None, mac, report })
     }
 
@@ -211,12 +212,12 @@ fn is_given(answer: &Answer) -> bool {
     matches!(answer, Answer::File { .. } | Answer::Text { .. })
 }
 
-/// The address that each machine has reserved.
-/// A report as every install script sends it.
-fn said(stage: Stage, ok: bool, message: &str) -> Report {
+/// A report that says the least.
+fn report_of(stage: Stage, ok: bool, message: &str) -> Report {
     Report { stage, ok, message: message.into(), log: String::new(), cause: None, machine: None }
 }
 
+/// The address that each machine has reserved.
 fn address(mac: Mac) -> Ipv4Addr {
     Ipv4Addr::new(10, 10, 10, 10 + mac.0[5])
 }
@@ -362,7 +363,7 @@ fn a_node_speaks_and_asks_for_itself_only() {
     let forbidden = |answer| matches!(answer, Answer::Refused(Refusal::Forbidden(_)));
     assert!(forbidden(world.get(ONE, &format!("/cloud-configs/{TWO}.yml"))));
     assert!(is_given(&world.get(ONE, &format!("/cloud-configs/{ONE}.yml"))));
-    let report = said(Stage::Installed, true, "");
+    let report = report_of(Stage::Installed, true, "");
     assert!(forbidden(world.ask(Ask::Report { from: at(address(ONE)), grant: None, mac: TWO, report })));
     // Nobody holds this lease.
     assert!(forbidden(world.get_from(Ipv4Addr::new(10, 10, 10, 77), IMAGE)));
