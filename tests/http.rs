@@ -13,16 +13,14 @@ use std::{
 };
 
 use rackberry::{
-    appliance::{
-        Answer, Ask, Command, Progress, Refusal, Report, Requester, TransferEnd, TransferId, Via, View,
-    },
+    appliance::{Answer, Ask, Command, Progress, Refusal, Requester, TransferEnd, TransferId, Via, View},
     handle::{Handle, Message, Snapshot},
     http::{
         client,
         route::Route,
         serve::{Limits, Options, Server, Token},
     },
-    ids::{Source, Stage},
+    ids::Source,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
