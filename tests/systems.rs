@@ -13,8 +13,8 @@ use std::{path::Path, process::Command, time::Duration};
 use rackberry::demo::machine::Firmware;
 use serde_json::Value;
 use support::{
-    Net, Watched,
-    machine::{INSTALL, Node},
+    Net, failing,
+    machine::{INSTALL, Node, mark_of},
     root,
     service::{Service, small_system},
 };
@@ -157,33 +157,6 @@ fn demo_image() -> std::path::PathBuf {
     root().join("target/demo/assets/coreos/1010.5.0/coreos_production_image.bin.bz2")
 }
 
-/// A web server that fails in the ways that servers do, on port 9000.
-const FAILING: &str = r#"
-import http.server, time
-image = bytes(range(256)) * 20480
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        name = self.path[1:]
-        if name == "hangup":
-            return
-        status, length, body = {
-            "empty": (200, 0, b""),
-            "html": (200, 996, b"<html>" * 166),
-            "stall": (200, 9000000, b""),
-            "cut": (200, 9000000, image[:3000000]),
-            "whole": (200, len(image), image),
-        }.get(name) or (int(name), 0, b"")
-        self.send_response(status)
-        self.send_header("Content-Length", str(length))
-        self.end_headers()
-        self.wfile.write(body)
-        if name == "stall":
-            time.sleep(60)
-    def log_message(self, *_):
-        pass
-http.server.ThreadingHTTPServer(("10.10.10.1", 9000), Handler).serve_forever()
-"#;
-
 /// What the machine does before its second install: each way in which an image may fail, on a real disk.
 const FAILURES: &str = r#"
 u=http://10.10.10.1:9000
@@ -261,10 +234,7 @@ fn the_projects_own_installer_writes_a_disk_image_marks_the_disk_and_respects_th
         "{mark}"
     );
 
-    let server = net.write("failing.py", FAILING);
-    let mut command = net.command("python3");
-    command.arg(server);
-    let _failing = Watched::start(command);
+    let _failing = failing::server(&net);
     let script = render(&service, "bios")["script"].as_str().unwrap().to_owned();
     net.write("assets/cloud-configs/install.sh", second_install(&script));
     service.cli(&["arm", "bios"]);
@@ -285,12 +255,6 @@ fn the_projects_own_installer_writes_a_disk_image_marks_the_disk_and_respects_th
     node.wait_up(2);
     assert_eq!(service.node("bios")["writes"], 2);
     assert_eq!(mark_of(&node.machine.disk()).lines().next(), mark.lines().next());
-}
-
-/// Sector 2047 of a disk, without the zeros that fill it up.
-fn mark_of(disk: &Path) -> String {
-    let bytes = std::fs::read(disk).unwrap();
-    String::from_utf8_lossy(&bytes[2047 * 512..2048 * 512]).trim_end_matches('\0').to_owned()
 }
 
 /// There is no mirror in this network: what the installer's later steps would run is run at its first one, with a disk

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::{
     install::{failure, install, machine, script, told, willing},
-    rig::{Machine, Tools, mark_of},
+    rig::{Machine, Tools},
+    support::machine::mark_of,
 };
 
 const MARK: &str = "rackberry mark 1\nprofile coreos\nversion 1010.5.0\nnode old7\nmac 00:25:90:c0:f7:86\ndate 2026-11-28\nend of mark";

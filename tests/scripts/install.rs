@@ -8,7 +8,10 @@ use rackberry::{
 };
 use serde_json::{Value, json};
 
-use crate::rig::{Appliance, MAC, Machine, Reply, Run, Tools, mark_of};
+use crate::{
+    rig::{Appliance, MAC, Machine, Reply, Run, Tools},
+    support::machine::mark_of,
+};
 
 /// Of a disk: 4 MiB.
 pub const SECTORS: u64 = 8192;
@@ -18,6 +21,11 @@ const WRITES: &str =
 
 /// The script as it is made for a node.
 pub fn script(server: &str, change: impl FnOnce(&mut Context)) -> String {
+    rendered(profiles::SHARED_SCRIPT.1, server, change)
+}
+
+/// A text of a profile, as it is made for a node.
+pub fn rendered(text: &str, server: &str, change: impl FnOnce(&mut Context)) -> String {
     let node = NodeFacts {
         name: "node1".into(),
         mac: MAC.into(),
@@ -48,7 +56,7 @@ pub fn script(server: &str, change: impl FnOnce(&mut Context)) -> String {
         overwrite_marked: "yes",
     };
     change(&mut context);
-    templates::render_line("install.sh", profiles::SHARED_SCRIPT.1, &context).unwrap()
+    templates::render_line("the script", text, &context).unwrap()
 }
 
 /// An appliance that takes everything.

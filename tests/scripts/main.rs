@@ -6,6 +6,7 @@
 )]
 
 mod card_init;
+mod debian;
 mod disks;
 mod install;
 mod real;

@@ -317,10 +317,3 @@ fn serve(stream: TcpStream, known: &Mutex<Vec<Asked>>, answer: &(impl Fn(usize, 
         let _ = reader.read(&mut [0]);
     }
 }
-
-/// Sector 2047 of a disk, without the zeros that fill it up.
-pub fn mark_of(disk: &Path) -> String {
-    let bytes = fs::read(disk).expect("a disk");
-    let sector = &bytes[2047 * 512..2048 * 512];
-    String::from_utf8_lossy(sector).trim_end_matches('\0').to_owned()
-}

@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
+    path::Path,
     process::Command,
     time::Duration,
 };
@@ -101,6 +102,15 @@ impl Node {
         let what = format!("{} says {words:?} {times} times", self.machine.name);
         wait_until(&what, patience, || self.machine.console_count(words) >= times);
     }
+}
+
+/// The mark of a disk that was installed: sector 2047, without the zeros that fill it up.
+pub fn mark_of(disk: &Path) -> String {
+    let mut sector = [0; 512];
+    let mut file = std::fs::File::open(disk).expect("a disk");
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(2047 * 512)).expect("a place on it");
+    file.read_exact(&mut sector).expect("read");
+    String::from_utf8_lossy(&sector).trim_end_matches('\0').to_owned()
 }
 
 impl Drop for Node {

@@ -7,6 +7,7 @@
 
 pub mod board;
 pub mod capture;
+pub mod failing;
 pub mod machine;
 pub mod router;
 pub mod service;
