@@ -37,32 +37,8 @@ fn a_flashed_card_installs_a_bare_machine_from_a_usb_disk() {
         board.ssh("rackberry", "rackberry status").contains("coreos 1010.5.0")
     });
 
-    // The login is rackberry's own, and no other has one.
-    for command in
-        ["sh -c id", "cat /etc/shadow", "journalctl -u ssh", "rackberry serve", "scp -f /data/running"]
-    {
-        assert!(!board.try_ssh("rackberry", command).status.success(), "{command}");
-    }
-    assert!(board.ssh("rackberry", "journalctl -u rackberry").contains("ready and safe"));
-
-    // By name, too: a multicast question gets the address.
-    let question = r#"
-import socket, sys
-query = bytes(4) + b"\0\1" + bytes(6) + b"\x09rackberry\x05local\0\0\1\x80\1"
-asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-asked.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.10.10.254"))
-asked.settimeout(5)
-for _ in range(12):
-    asked.sendto(query, ("224.0.0.251", 5353))
-    try:
-        answer = asked.recv(9000)
-    except TimeoutError:
-        continue
-    if socket.inet_aton("10.10.10.1") in answer:
-        sys.exit()
-sys.exit("nobody is rackberry.local")
-"#;
-    net.run(&format!("python3 -c '{question}'"));
+    login_is_closed(&board);
+    has_a_name(&net);
 
     assert!(board.ssh("rackberry", "rackberry arm bare").contains("armed"));
     let mut node = Node::plug(&net, "bare", BIOS, Firmware::Bios);
@@ -101,6 +77,37 @@ sys.exit("nobody is rackberry.local")
     ] {
         assert!(report.contains(words), "{words:?} is not in:\n{report}");
     }
+}
+
+/// The login is rackberry's own, and no other has one.
+fn login_is_closed(board: &Board) {
+    for command in
+        ["sh -c id", "cat /etc/shadow", "journalctl -u ssh", "rackberry serve", "scp -f /data/running"]
+    {
+        assert!(!board.try_ssh("rackberry", command).status.success(), "{command}");
+    }
+    assert!(board.ssh("rackberry", "journalctl -u rackberry").contains("ready and safe"));
+}
+
+/// By name, too: a multicast question gets the address.
+fn has_a_name(net: &Net) {
+    let question = r#"
+import socket, sys
+query = bytes(4) + b"\0\1" + bytes(6) + b"\x09rackberry\x05local\0\0\1\x80\1"
+asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asked.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.10.10.254"))
+asked.settimeout(5)
+for _ in range(12):
+    asked.sendto(query, ("224.0.0.251", 5353))
+    try:
+        answer = asked.recv(9000)
+    except TimeoutError:
+        continue
+    if socket.inet_aton("10.10.10.1") in answer:
+        sys.exit()
+sys.exit("nobody is rackberry.local")
+"#;
+    net.run(&format!("python3 -c '{question}'"));
 }
 
 #[test]
@@ -150,11 +157,7 @@ fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong(
     board.name_journal("the one before");
     start(&mut board);
     board.wait_login();
-    // What the card remembers is where the service looks for it; what the service notes beside its journal comes onto
-    // the card, and nothing else of that changes.
-    assert_eq!(board.ssh("root", "cat /run/rackberry-setup/journal.mark"), "the one before\n");
-    board.ssh("root", "echo 'this one' >/var/lib/rackberry/journal.new; mv /var/lib/rackberry/journal.new /var/lib/rackberry/journal.mark");
-    board.wait_for("the card names the journal: this one", 0);
+    a_journal_is_named(&board);
     stick::other_kinds_are_found(&net, &board);
     // Meanwhile: what the service does when the panel's button is held for ten seconds powers the board off.
     board.ssh("root", "touch /run/rackberry/poweroff");
@@ -189,6 +192,14 @@ fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong(
             "power was cut",
         ],
     );
+}
+
+/// What the card remembers is where the service looks for it; what the service notes beside its journal comes onto
+/// the card, and nothing else of that changes.
+fn a_journal_is_named(board: &Board) {
+    assert_eq!(board.ssh("root", "cat /run/rackberry-setup/journal.mark"), "the one before\n");
+    board.ssh("root", "echo 'this one' >/var/lib/rackberry/journal.new; mv /var/lib/rackberry/journal.new /var/lib/rackberry/journal.mark");
+    board.wait_for("the card names the journal: this one", 0);
 }
 
 fn start_and_cut(board: &mut Board) {

@@ -197,72 +197,79 @@ fn put(machine: &Machine, at: usize, bytes: &[u8]) {
     fs::write(machine.path("dev/sda"), disk).unwrap();
 }
 
+/// A disk after an install, what is done to it, and why it gets no mark, if so.
+type Place = (&'static str, fn(&Machine), Option<&'static str>);
+
+/// Where partitions are.
+const PARTITIONS: [Place; 6] = [
+    ("a GPT as every tool makes it", |machine| table(machine, "start=2048, size=2048\n"), None),
+    ("a partition from the first MiB on", |machine| machine.partition("sda", 2, 2048, 100), None),
+    ("one that ends just before", |machine| machine.partition("sda", 2, 64, 1983), None),
+    (
+        "one that ends there",
+        |machine| machine.partition("sda", 2, 64, 1984),
+        Some("its partition sda2 covers the place"),
+    ),
+    (
+        "one that begins there",
+        |machine| machine.partition("sda", 2, 2047, 1),
+        Some("its partition sda2 covers the place"),
+    ),
+    (
+        "a file system on the bare disk",
+        |machine| fs::remove_dir_all(machine.path("sys/class/block/sda/sda1")).unwrap(),
+        Some("it has no partitions, so what it holds may cover the place"),
+    ),
+];
+/// What else may be in the sector.
+const OTHERS: [Place; 6] = [
+    (
+        "a hybrid ISO",
+        |machine| put(machine, 32769, b"CD001"),
+        Some("it holds an ISO 9660 image, which covers the place"),
+    ),
+    (
+        "a boot loader in the gap",
+        |machine| put(machine, 2047 * 512 + 300, b"\x90"),
+        Some("the place is in use, by a boot loader perhaps"),
+    ),
+    (
+        "a GPT whose entries make room for a boot loader",
+        |machine| {
+            table(machine, "start=2048, size=2048\n");
+            put(machine, 512 + 72, &2016u64.to_le_bytes());
+        },
+        Some("its partition table may cover the place"),
+    ),
+    (
+        "a GPT of very many entries",
+        |machine| {
+            table(machine, "start=2048, size=2048\n");
+            put(machine, 512 + 80, &8192u32.to_le_bytes());
+        },
+        Some("its partition table may cover the place"),
+    ),
+    (
+        "sectors of 4096 bytes",
+        |machine| {
+            drop(machine.write("sys/class/block/sda/queue/logical_block_size", "4096\n"));
+            table(machine, "start=2048, size=2048\n");
+            let header = fs::read(machine.path("dev/sda")).unwrap()[512..1024].to_vec();
+            put(machine, 512, &[0; 512]);
+            put(machine, 4096, &header);
+        },
+        None,
+    ),
+    (
+        "partitions that cannot be read again",
+        |machine| drop(machine.write("busy", "")),
+        Some("its partitions cannot be read again"),
+    ),
+];
+
 #[test]
 fn the_mark_goes_only_where_nothing_else_can_be() {
-    type Prepare = fn(&Machine);
-    let cases: [(&str, Prepare, Option<&str>); 12] = [
-        ("a GPT as every tool makes it", |machine| table(machine, "start=2048, size=2048\n"), None),
-        ("a partition from the first MiB on", |machine| machine.partition("sda", 2, 2048, 100), None),
-        ("one that ends just before", |machine| machine.partition("sda", 2, 64, 1983), None),
-        (
-            "one that ends there",
-            |machine| machine.partition("sda", 2, 64, 1984),
-            Some("its partition sda2 covers the place"),
-        ),
-        (
-            "one that begins there",
-            |machine| machine.partition("sda", 2, 2047, 1),
-            Some("its partition sda2 covers the place"),
-        ),
-        (
-            "a file system on the bare disk",
-            |machine| fs::remove_dir_all(machine.path("sys/class/block/sda/sda1")).unwrap(),
-            Some("it has no partitions, so what it holds may cover the place"),
-        ),
-        (
-            "a hybrid ISO",
-            |machine| put(machine, 32769, b"CD001"),
-            Some("it holds an ISO 9660 image, which covers the place"),
-        ),
-        (
-            "a boot loader in the gap",
-            |machine| put(machine, 2047 * 512 + 300, b"\x90"),
-            Some("the place is in use, by a boot loader perhaps"),
-        ),
-        (
-            "a GPT whose entries make room for a boot loader",
-            |machine| {
-                table(machine, "start=2048, size=2048\n");
-                put(machine, 512 + 72, &2016u64.to_le_bytes());
-            },
-            Some("its partition table may cover the place"),
-        ),
-        (
-            "a GPT of very many entries",
-            |machine| {
-                table(machine, "start=2048, size=2048\n");
-                put(machine, 512 + 80, &8192u32.to_le_bytes());
-            },
-            Some("its partition table may cover the place"),
-        ),
-        (
-            "sectors of 4096 bytes",
-            |machine| {
-                drop(machine.write("sys/class/block/sda/queue/logical_block_size", "4096\n"));
-                table(machine, "start=2048, size=2048\n");
-                let header = fs::read(machine.path("dev/sda")).unwrap()[512..1024].to_vec();
-                put(machine, 512, &[0; 512]);
-                put(machine, 4096, &header);
-            },
-            None,
-        ),
-        (
-            "partitions that cannot be read again",
-            |machine| drop(machine.write("busy", "")),
-            Some("its partitions cannot be read again"),
-        ),
-    ];
-    for (at, (what, prepare, refused)) in cases.into_iter().enumerate() {
+    for (at, (what, prepare, refused)) in PARTITIONS.into_iter().chain(OTHERS).enumerate() {
         let tools = Tools::ALL[at % 3];
         let (machine, appliance) = (machine(tools), willing());
         prepare(&machine);

@@ -1,12 +1,12 @@
 //! An installer of real programs (wget, GnuPG, bzip2) between the script and a server, and how it fails.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::json;
 
 use crate::{
     install::{failure, script},
-    rig::{Appliance, Machine, Reply, Tools},
+    rig::{Appliance, Machine, Reply, Run, Tools},
     support::signer::Signer,
 };
 
@@ -53,6 +53,20 @@ fn appliance(files: Files, cut: Option<usize>) -> Appliance {
             (None, _) => Reply::Status(200, b"{}".to_vec()),
         }
     })
+}
+
+/// Lets the script install by those programs.
+fn install_by(appliance: &Appliance, disk: &str, key: &Path) -> Run {
+    let machine = Machine::new(Tools::Bash);
+    machine.disk(disk, 16384);
+    machine.write("bin/real-installer.bash", INSTALLER);
+    machine.program("real-installer", "exec bash ${0%/*}/real-installer.bash \"$@\"");
+    let key = machine.write("key.asc", fs::read(key).unwrap());
+    let command = format!("real-installer \"$disk\" {}/image.bz2 {}", appliance.url(), key.display());
+    machine.run(&script(&appliance.url(), |context| {
+        context.disk = format!("/dev/{disk}");
+        context.command = command;
+    }))
 }
 
 #[test]
@@ -105,20 +119,8 @@ fn what_real_tools_say_becomes_the_reason_and_its_cause() {
         ),
     ];
     for (disk, files, cut, cause, words) in cases {
-        let machine = Machine::new(Tools::Bash);
-        machine.disk(disk, 16384);
-        machine.write("bin/real-installer.bash", INSTALLER);
-        machine.program("real-installer", "exec bash ${0%/*}/real-installer.bash \"$@\"");
         let appliance = appliance(files, cut);
-        let command = format!(
-            "real-installer \"$disk\" {}/image.bz2 {}",
-            appliance.url(),
-            machine.write("key.asc", fs::read(&key).unwrap()).display()
-        );
-        let run = machine.run(&script(&appliance.url(), |context| {
-            context.disk = format!("/dev/{disk}");
-            context.command = command;
-        }));
+        let run = install_by(&appliance, disk, &key);
         let (stage, known, message) = failure(&appliance, &run);
         assert_eq!((stage.as_str(), known), ("installing", json!(cause)), "{message}\n{}", run.said);
         assert!(

@@ -148,22 +148,7 @@ impl Machine {
     pub fn run_by(&self, mut command: Command, script: &str) -> Run {
         self.write("script", script);
         let dir = self.dir.path().display().to_string();
-        // Waiting is noted, and moves the clock on. A pause while the file `hold` is there lasts until it is gone.
-        let prelude = format!(
-            "sleep() {{
-               echo \"sleep $1\" >>{dir}/steps
-               up=$(cut -d . -f 1 /proc/uptime); echo \"$((up + $1)).00 0.00\" >{dir}/uptime
-               [ ! -e {dir}/hold ] || {{ mv {dir}/hold {dir}/held; while [ -e {dir}/held ]; do command sleep 0.02; done; }}
-             }}
-             reboot() {{ echo \"reboot $*\" >>{dir}/steps; exit 0; }}
-             systemctl() {{ return 1; }}
-             sync() {{ :; }}
-             blockdev() {{ [ ! -e {dir}/busy ]; }}
-             echo $$ >{dir}/pid
-             cd {dir}
-             . {dir}/script\n"
-        );
-        self.write("prelude", prelude);
+        self.write("prelude", prelude(&dir));
         let shell = match self.tools {
             Tools::Bash => "bash",
             Tools::Dash => "dash",
@@ -206,6 +191,25 @@ impl Machine {
         let steps = fs::read_to_string(self.path("steps")).expect("steps");
         Run { said, steps: steps.lines().map(str::to_owned).collect() }
     }
+}
+
+/// What is before a script in its shell.
+fn prelude(dir: &str) -> String {
+    // Waiting is noted, and moves the clock on. A pause while the file `hold` is there lasts until it is gone.
+    format!(
+        "sleep() {{
+           echo \"sleep $1\" >>{dir}/steps
+           up=$(cut -d . -f 1 /proc/uptime); echo \"$((up + $1)).00 0.00\" >{dir}/uptime
+           [ ! -e {dir}/hold ] || {{ mv {dir}/hold {dir}/held; while [ -e {dir}/held ]; do command sleep 0.02; done; }}
+         }}
+         reboot() {{ echo \"reboot $*\" >>{dir}/steps; exit 0; }}
+         systemctl() {{ return 1; }}
+         sync() {{ :; }}
+         blockdev() {{ [ ! -e {dir}/busy ]; }}
+         echo $$ >{dir}/pid
+         cd {dir}
+         . {dir}/script\n"
+    )
 }
 
 /// Not below /tmp: the machine has one of its own.

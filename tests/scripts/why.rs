@@ -29,15 +29,12 @@ data from undamaged sections of corrupted files.
 const INSTALLER_END: &str = "\nResetting partition table\nError: install failed\n";
 
 /// What was said, what kind of failure that is, and the line that says it.
-fn cases() -> Vec<(String, &'static str, &'static str)> {
+type Case = (String, &'static str, &'static str);
+
+fn of_flatcar_install() -> Vec<Case> {
     let flatcar = |text: &str| {
         format!(
             "Downloading, writing and verifying flatcar_production_image.bin.bz2...\n{text}\n{FLATCAR_END}\n"
-        )
-    };
-    let coreos = |text: &str| {
-        format!(
-            "Downloading image from http://10.10.10.1/i.xz\n> Read disk 1.0 GiB/2.0 GiB (50%)\r> Read disk 2.0 GiB/2.0 GiB (100%)\r\n\n{text}\n{INSTALLER_END}"
         )
     };
     vec![
@@ -47,17 +44,23 @@ fn cases() -> Vec<(String, &'static str, &'static str)> {
             "gpg: BAD signature from \"maker <maker@x>\" [ultimate]",
         ),
         (
-            flatcar("gpg: Signature made Sat Nov 28 00:35:00 2026 UTC\ngpg:                using RSA key 1E87\ngpg: Can't check signature: No public key\n2: GPG signature verification failed for flatcar_production_image.bin.bz2"),
+            flatcar(
+                "gpg: Signature made Sat Nov 28 00:35:00 2026 UTC\ngpg:                using RSA key 1E87\ngpg: Can't check signature: No public key\n2: GPG signature verification failed for flatcar_production_image.bin.bz2",
+            ),
             "unknown-key",
             "gpg: Can't check signature: No public key",
         ),
         (
-            flatcar("gpg: no valid OpenPGP data found.\ngpg: the signature could not be verified.\nPlease remember that the signature file (.sig or .asc)\nshould be the first file given on the command line.\n3: Download of flatcar_production_image.bin.bz2 did not complete"),
+            flatcar(
+                "gpg: no valid OpenPGP data found.\ngpg: the signature could not be verified.\nPlease remember that the signature file (.sig or .asc)\nshould be the first file given on the command line.\n3: Download of flatcar_production_image.bin.bz2 did not complete",
+            ),
             "no-signature",
             "gpg: no valid OpenPGP data found.",
         ),
         (
-            flatcar("/usr/bin/flatcar-install: Image signature unavailable: http://10.10.10.1/1/i.bin.bz2.sig"),
+            flatcar(
+                "/usr/bin/flatcar-install: Image signature unavailable: http://10.10.10.1/1/i.bin.bz2.sig",
+            ),
             "no-signature",
             "/usr/bin/flatcar-install: Image signature unavailable: http://10.10.10.1/1/i.bin.bz2.sig",
         ),
@@ -77,21 +80,30 @@ fn cases() -> Vec<(String, &'static str, &'static str)> {
             "dd: writing to '/dev/sda': Operation not permitted",
         ),
         (
-            flatcar(&format!("bunzip2: I/O or other error, bailing out.  Possible reason follows.\nbunzip2: Input/output error\n	Input file = (stdin), output file = (stdout)\n{BROKEN}")),
+            flatcar(&format!(
+                "bunzip2: I/O or other error, bailing out.  Possible reason follows.\nbunzip2: Input/output error\n	Input file = (stdin), output file = (stdout)\n{BROKEN}"
+            )),
             "disk-error",
             "bunzip2: Input/output error",
         ),
         (
-            flatcar("gpg: BAD signature from \"maker <maker@x>\" [ultimate]\n4: Download of flatcar_production_image.bin.bz2 did not complete\n1: GPG signature verification failed for flatcar_production_image.bin.bz2\n\nbzip2: Compressed file ends unexpectedly;\n	perhaps it is corrupted?  *Possible* reason follows."),
+            flatcar(
+                "gpg: BAD signature from \"maker <maker@x>\" [ultimate]\n4: Download of flatcar_production_image.bin.bz2 did not complete\n1: GPG signature verification failed for flatcar_production_image.bin.bz2\n\nbzip2: Compressed file ends unexpectedly;\n	perhaps it is corrupted?  *Possible* reason follows.",
+            ),
             "transfer",
             "4: Download of flatcar_production_image.bin.bz2 did not complete",
         ),
         (flatcar("something new went wrong"), "", "something new went wrong"),
-        (
-            "/usr/bin/flatcar-install: Target block device (/dev/sdb) is not a full disk.\n".into(),
-            "wrong-disk",
-            "/usr/bin/flatcar-install: Target block device (/dev/sdb) is not a full disk.",
-        ),
+    ]
+}
+
+fn of_coreos_installer() -> Vec<Case> {
+    let coreos = |text: &str| {
+        format!(
+            "Downloading image from http://10.10.10.1/i.xz\n> Read disk 1.0 GiB/2.0 GiB (50%)\r> Read disk 2.0 GiB/2.0 GiB (100%)\r\n\n{text}\n{INSTALLER_END}"
+        )
+    };
+    vec![
         (
             coreos("gpg: Signature made Sat Nov 28 00:51:49 2026 UTC\ngpg: Can't check signature: No public key\n\nError: GPG verification failure\n"),
             "unknown-key",
@@ -118,11 +130,6 @@ fn cases() -> Vec<(String, &'static str, &'static str)> {
             "decoding and writing image: xz compressed stream is truncated or otherwise corrupt",
         ),
         (
-            "Failed to fetch signature: fetching signature URL\nError: --insecure not specified and signature not found\n".into(),
-            "no-signature",
-            "--insecure not specified and signature not found",
-        ),
-        (
             "Failed to fetch signature: fetching signature URL\nError: fetching image URL\n\nCaused by:\n    0: fetching 'http://10.10.10.1/i.xz'\n    1: HTTP status client error (404 Not Found) for url (http://10.10.10.1/i.xz)\n".into(),
             "no-image",
             "fetching image URL: HTTP status client error (404 Not Found) for url (http://10.10.10.1/i.xz)",
@@ -133,16 +140,6 @@ fn cases() -> Vec<(String, &'static str, &'static str)> {
             "fetching image URL: Connection refused (os error 111)",
         ),
         (
-            "Error: checking for exclusive access to /dev/sda\n\nCaused by:\n    0: couldn't reread partition table: device is in use\n    1: EBUSY: Device or resource busy\n".into(),
-            "wrong-disk",
-            "checking for exclusive access to /dev/sda: EBUSY: Device or resource busy",
-        ),
-        (
-            "Error: specified file is not a valid Ignition JSON config or Butane YAML config\n".into(),
-            "bad-configuration",
-            "specified file is not a valid Ignition JSON config or Butane YAML config",
-        ),
-        (
             coreos("Signature not found; skipping verification as requested\nError: couldn't find any partitions on /dev/sda\n"),
             "",
             "couldn't find any partitions on /dev/sda",
@@ -151,12 +148,40 @@ fn cases() -> Vec<(String, &'static str, &'static str)> {
     ]
 }
 
+/// What ends before anything is written.
+fn of_either() -> Vec<Case> {
+    vec![
+        (
+            "/usr/bin/flatcar-install: Target block device (/dev/sdb) is not a full disk.\n".into(),
+            "wrong-disk",
+            "/usr/bin/flatcar-install: Target block device (/dev/sdb) is not a full disk.",
+        ),
+        (
+            "Error: specified file is not a valid Ignition JSON config or Butane YAML config\n".into(),
+            "bad-configuration",
+            "specified file is not a valid Ignition JSON config or Butane YAML config",
+        ),
+        (
+            "Error: checking for exclusive access to /dev/sda\n\nCaused by:\n    0: couldn't reread partition table: device is in use\n    1: EBUSY: Device or resource busy\n".into(),
+            "wrong-disk",
+            "checking for exclusive access to /dev/sda: EBUSY: Device or resource busy",
+        ),
+        (
+            "Failed to fetch signature: fetching signature URL\nError: --insecure not specified and signature not found\n".into(),
+            "no-signature",
+            "--insecure not specified and signature not found",
+        ),
+    ]
+}
+
 #[test]
 fn the_line_that_says_why_is_found_in_every_shell() {
     let dir = tempfile::tempdir().unwrap();
     let part = dir.path().join("why.sh");
     std::fs::write(&part, profiles::part("why.sh").unwrap()).unwrap();
-    for (at, (said, cause, words)) in cases().into_iter().enumerate() {
+    for (at, (said, cause, words)) in
+        of_flatcar_install().into_iter().chain(of_coreos_installer()).chain(of_either()).enumerate()
+    {
         let log = dir.path().join(format!("{at}.log"));
         std::fs::write(&log, &said).unwrap();
         let (part, log) = (part.display(), log.display());
