@@ -5,29 +5,34 @@
 //! and nothing is ever acted upon that a power cut could undo.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddrV4},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{
     appliance::{
-        Answer, Appliance, Ask, Effect, NodeView, Note, Outcome, Progress, Refusal, ReplyId, Requester,
-        StatusView, View,
+        Answer, Appliance, Ask, Change, Effect, NodeView, Note, Outcome, Progress, Refusal, ReplyId,
+        Requester, StatusView, Stored, View,
     },
     assets::catalog::Catalog,
     clock::Clock,
     config::Settings,
-    dhcp,
-    ids::{Stage, Time},
-    nodes::journal::{Journal, JournalError},
+    dhcp::{self, LeaseChange},
+    ids::{Mac, MachineId, Stage, Time},
+    nodes::{Node, journal::Journal},
+    orders::OrderId,
     panel::Trouble,
 };
 
 /// Most events that share a commit.
 const BATCH: usize = 512;
+/// How long a disk that fails is left alone before it is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// So many machines may start anew before a connection has looked: whole batches of them.
 const RESTARTS: usize = 4 * BATCH;
 
@@ -128,11 +133,70 @@ pub struct Snapshot {
     pub troubles: BTreeMap<Trouble, String>,
 }
 
+/// What the journal holds, as it is on the disk.
+#[derive(Debug, Default)]
+struct Kept {
+    nodes: BTreeMap<Mac, Node>,
+    shared: BTreeSet<MachineId>,
+    order: OrderId,
+    time: Time,
+    loss: Option<String>,
+}
+
+impl From<Stored> for Kept {
+    fn from(stored: Stored) -> Kept {
+        Kept {
+            nodes: stored.nodes.into_iter().map(|node| (node.mac, node)).collect(),
+            shared: stored.shared.into_iter().collect(),
+            order: stored.order,
+            time: stored.time,
+            loss: stored.loss,
+        }
+    }
+}
+
+impl Kept {
+    fn apply(&mut self, changes: &[Change], now: Time) {
+        self.time = now;
+        for change in changes {
+            match change {
+                Change::Node(node) => drop(self.nodes.insert(node.mac, (**node).clone())),
+                Change::NoNode(mac) => drop(self.nodes.remove(mac)),
+                Change::Shared(machine) => drop(self.shared.insert(*machine)),
+                Change::Order(order) => self.order = *order,
+                Change::Loss(loss) => self.loss.clone_from(loss),
+                // Those hold whether they are on the disk or not.
+                Change::Lease(_) => {}
+            }
+        }
+    }
+
+    fn stored(&self) -> Stored {
+        Stored {
+            nodes: self.nodes.values().cloned().collect(),
+            leases: Vec::new(),
+            shared: self.shared.iter().copied().collect(),
+            order: self.order,
+            time: self.time,
+            loss: self.loss.clone(),
+        }
+    }
+}
+
 /// The owner.
 #[derive(Debug)]
 pub struct Owner {
     appliance: Appliance,
+    folder: PathBuf,
     journal: Option<Journal>,
+    /// What is on the disk, so that a state that could not be written is taken back without reading.
+    kept: Kept,
+    /// Leases that could not be written: they hold all the same.
+    unwritten: BTreeMap<Mac, LeaseChange>,
+    /// When to try again whether the state can be written, while it can't.
+    next_try: Option<Time>,
+    /// A configuration that waits until the state can be written: what it changes has to be kept.
+    waiting: Option<Arc<Settings>>,
     clock: Clock,
     inbox: mpsc::Receiver<Message>,
     dhcp: mpsc::UnboundedSender<dhcp::Action>,
@@ -151,7 +215,7 @@ impl Owner {
     /// machines that start anew.
     pub fn new(
         appliance: Appliance,
-        journal: Journal,
+        (journal, kept): (Journal, Stored),
         clock: Clock,
         inbox: mpsc::Receiver<Message>,
         dhcp: mpsc::UnboundedSender<dhcp::Action>,
@@ -160,7 +224,12 @@ impl Owner {
     ) -> Owner {
         Owner {
             appliance,
+            folder: journal.folder().to_owned(),
             journal: Some(journal),
+            kept: Kept::from(kept),
+            unwritten: BTreeMap::new(),
+            next_try: None,
+            waiting: None,
             clock,
             inbox,
             dhcp,
@@ -177,9 +246,15 @@ impl Owner {
     /// Handles events until every handle is gone.
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
+        if self.appliance.unwritable().is_some() {
+            self.next_try = Some(self.clock.now() + TRY_AGAIN);
+        }
+        let started = self.appliance.started();
+        self.act(vec![started]).await;
         self.show();
         loop {
-            let wait = self.appliance.deadline().map(|deadline| self.clock.until(deadline));
+            let deadline = [self.appliance.deadline(), self.next_try].into_iter().flatten().min();
+            let wait = deadline.map(|deadline| self.clock.until(deadline));
             let tick = async {
                 match wait {
                     Some(wait) => tokio::time::sleep(wait).await,
@@ -196,6 +271,7 @@ impl Owner {
                 None => vec![self.appliance.tick(self.clock.now())],
             };
             self.act(outcomes).await;
+            self.try_again().await;
             self.show();
         }
     }
@@ -224,10 +300,11 @@ impl Owner {
             Message::Probed(probe, in_use) => self.appliance.probed(probe, in_use, now),
             Message::Linked => self.appliance.linked(now),
             Message::Overheard(heard) => self.appliance.overheard(&heard, now),
-            Message::Reconfigured(settings) => {
-                self.appliance.reconfigure(settings, now);
+            Message::Reconfigured(settings) if self.appliance.unwritable().is_some() => {
+                self.waiting = Some(settings);
                 Outcome::default()
             }
+            Message::Reconfigured(settings) => self.appliance.reconfigure(settings, now),
             Message::Restocked(catalog) => {
                 self.appliance.restock(catalog, now);
                 Outcome::default()
@@ -269,17 +346,26 @@ impl Owner {
         id
     }
 
-    /// Journals every change, then lets the effects happen.
+    /// Journals every change, then lets the effects happen. An effect that relies on a change which is not on the disk
+    /// does not happen. Leases are no such changes while the disk fails: an address that nobody else has may be given from
+    /// memory, and whoever restarts asks the network before it is given again (RFC 2131 sections 2.2 and 3.1).
     async fn act(&mut self, outcomes: Vec<Outcome>) {
         let (mut changes, mut effects) = (Vec::new(), Vec::new());
-        // Whether a change is among an event's own or an earlier one's of this batch: its effects rely on it.
+        // Whether a change of more than a lease is among an event's own or an earlier one's of this batch.
         let mut relies = false;
         for outcome in outcomes {
-            relies |= !outcome.changes.is_empty();
+            relies |= outcome.changes.iter().any(|change| !matches!(change, Change::Lease(_)));
             changes.extend(outcome.changes);
             effects.extend(outcome.effects.into_iter().map(|effect| (relies, effect)));
         }
-        let failure = if changes.is_empty() { None } else { self.commit(changes).await.err() };
+        let failure = if self.next_try.is_some() {
+            self.keep_leases(changes);
+            relies.then(|| self.appliance.unwritable().unwrap_or_default().to_owned())
+        } else if changes.is_empty() {
+            None
+        } else {
+            self.commit(changes).await.err()
+        };
         for (relies, effect) in effects {
             match &failure {
                 Some(reason) if relies => self.refuse(effect, reason),
@@ -288,46 +374,77 @@ impl Owner {
         }
     }
 
-    async fn commit(&mut self, changes: Vec<crate::appliance::Change>) -> Result<(), String> {
+    /// Leases of changes that could not be written.
+    fn keep_leases(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            if let Change::Lease(lease) = change {
+                self.unwritten.insert(lease.mac(), lease);
+            }
+        }
+    }
+
+    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), String> {
         let now = self.clock.now();
-        let journal = self.journal.take();
-        let work = move || -> (Option<Journal>, Result<(), JournalError>) {
-            let Some(mut journal) = journal else { return (None, Ok(())) };
+        let mut journal = self.journal.take().unwrap_or_else(|| Journal::reopened(&self.folder));
+        let work = move || {
             let result = journal.commit(&changes, now);
-            (Some(journal), result)
+            (journal, changes, result)
         };
-        let (journal, result) = match tokio::task::spawn_blocking(work).await {
-            Ok(done) => done,
-            Err(error) => return Err(format!("the journal's thread ended: {error}")),
+        // The library's panic is a failure like others; the file is opened anew then.
+        let (result, changes) = match tokio::task::spawn_blocking(work).await {
+            Ok((journal, changes, result)) => {
+                self.journal = Some(journal);
+                (result.map_err(|error| chain(&error)), changes)
+            }
+            Err(error) => (Err(format!("the state can't be kept: {error}")), Vec::new()),
         };
-        self.journal = journal;
         match result {
             Ok(()) => {
+                self.kept.apply(&changes, now);
                 if self.appliance.journal_fails(None) {
                     tracing::info!("the state can be written again");
                 }
                 Ok(())
             }
-            Err(error) => Err(self.roll_back(&error)),
+            Err(reason) => {
+                self.keep_leases(changes);
+                self.roll_back(&reason);
+                Err(reason)
+            }
         }
     }
 
     /// The disk is full or broken: what could not be kept did not happen.
-    fn roll_back(&mut self, error: &JournalError) -> String {
-        let reason = chain(error);
-        if self.appliance.journal_fails(Some(reason.clone())) {
+    fn roll_back(&mut self, reason: &str) {
+        let now = self.clock.now();
+        self.next_try = Some(now + TRY_AGAIN);
+        // What a start changes is changed by the next one again.
+        drop(self.appliance.restore(self.kept.stored(), now));
+        if self.appliance.journal_fails(Some(reason.to_owned())) {
             tracing::error!("{reason}; disarmed, and nothing new is allowed until it can be written again");
         }
-        let stored = self.journal.as_mut().map(Journal::load);
-        match stored {
-            Some(Ok(stored)) => self.appliance.restore(stored, self.clock.now()),
-            Some(Err(error)) => {
-                tracing::error!("{}", chain(&error));
-                self.troubles.insert(Trouble::Internal, chain(&error));
-            }
-            None => {}
+    }
+
+    /// Tries from time to time whether the state can be written again.
+    async fn try_again(&mut self) {
+        let now = self.clock.now();
+        if self.next_try.is_none_or(|next| now < next) {
+            return;
         }
-        reason
+        self.next_try = None;
+        let leases: Vec<Change> =
+            std::mem::take(&mut self.unwritten).into_values().map(Change::Lease).collect();
+        if self.commit(leases.clone()).await.is_err() {
+            self.keep_leases(leases);
+            return;
+        }
+        let waiting = self.waiting.take();
+        let resumed = self.appliance.restore(self.kept.stored(), now);
+        self.act(vec![resumed]).await;
+        if let Some(settings) = waiting {
+            let outcome = self.appliance.reconfigure(settings, now);
+            self.act(vec![outcome]).await;
+        }
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -359,7 +476,8 @@ impl Owner {
     fn show(&self) {
         let status = self.status();
         let mut troubles = self.troubles.clone();
-        troubles.extend(self.appliance.unwritable().map(|fault| (Trouble::Disk, fault.to_owned())));
+        let disk = self.appliance.unwritable().map(str::to_owned).or_else(|| self.appliance.loss());
+        troubles.extend(disk.map(|fault| (Trouble::Disk, fault)));
         troubles.extend(self.appliance.other_server().map(|words| (Trouble::OtherDhcp, words)));
         troubles.extend(status.ready.as_ref().err().map(|why| (Trouble::Assets, why.clone())));
         self.snapshot.send_replace(Snapshot {
@@ -390,10 +508,15 @@ fn log(note: &Note) {
             tracing::warn!(%mac, node, %stage, "{note}");
         }
         Note::Moved { mac, node, to: stage, .. } => tracing::info!(%mac, node, %stage, "{note}"),
-        Note::NotGranted { node, .. } | Note::Denied { node, .. } => tracing::warn!(node, "{note}"),
-        Note::Armed { .. } | Note::Woken { .. } | Note::Disarmed { .. } | Note::ArmingOver { .. } => {
-            tracing::info!("{note}")
+        Note::NotGranted { node, .. } | Note::Denied { node, .. } | Note::AddressTaken { node, .. } => {
+            tracing::warn!(node, "{note}")
         }
+        Note::Identity { node, .. } => tracing::warn!(node, "{note}"),
+        Note::Armed { .. }
+        | Note::Woken { .. }
+        | Note::Disarmed { .. }
+        | Note::OrderOver { .. }
+        | Note::LossAccepted { .. } => tracing::info!("{note}"),
         Note::Dhcp(notice @ dhcp::Notice::OtherServer { .. }) => tracing::warn!("{notice}"),
         Note::Dhcp(notice) => tracing::info!("{notice}"),
     }

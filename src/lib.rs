@@ -5,7 +5,6 @@
 //! to it and its effects away.
 
 pub mod appliance;
-pub mod arm;
 pub mod assets;
 pub mod boot;
 pub mod cli;
@@ -19,6 +18,7 @@ pub mod http;
 pub mod ids;
 pub mod image;
 pub mod nodes;
+pub mod orders;
 pub mod panel;
 pub mod profiles;
 pub mod progress;

@@ -1,18 +1,30 @@
-//! Orders: arm, disarm, reinstall, forget, wake.
+//! People's orders: arm, disarm, reinstall, forget, wake.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     appliance::{Answer, Appliance, Change, Command, Note, Outcome, Refusal},
-    arm::{Everybody, Scope, Window},
     config::display_duration,
-    ids::{Mac, Source, Time},
+    ids::{Mac, OrderKind, Source, Time},
+    nodes::{Life, Node},
+    orders::{self, Given, Order, Scope},
 };
 
-/// The shortest arming.
+/// The shortest order.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// The longest arming: nobody remembers an open one for longer.
+/// The longest order: nobody remembers an open one for longer.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Somebody who names a node so shortly after it was installed may not know yet that it is.
+const JUST: Duration = Duration::from_secs(10 * 60);
+
+/// What `arm` asks for.
+struct Arm {
+    arm_for: Option<Duration>,
+    live: bool,
+    all: bool,
+    again: bool,
+    nodes: Vec<String>,
+}
 
 impl Appliance {
     /// Carries out an order.
@@ -23,111 +35,203 @@ impl Appliance {
         now: Time,
         out: &mut Outcome,
     ) -> Answer {
+        if let Some(reason) = self.unwritable.clone().filter(|_| command != Command::Disarm) {
+            return Answer::Refused(Refusal::Unavailable(reason));
+        }
         let done = match command {
-            Command::Arm { arm_for, live, all, wake, nodes } => {
-                let done = self.arm(source, arm_for, live, all, &nodes, now, out);
+            Command::Arm { arm_for, live, all, again, wake, nodes } => {
+                let done =
+                    self.arm(source, &Arm { arm_for, live, all, again, nodes: nodes.clone() }, now, out);
                 done.map(|done| match wake {
                     true => format!("{done}; {}", self.wake_armed(&nodes, now, out)),
                     false => done,
                 })
             }
             Command::Disarm => Ok(self.disarm(source, now, out)),
-            Command::Reinstall(node) => self.arm(source, None, false, false, &[node], now, out),
+            Command::Reinstall(node) => {
+                let arm = Arm { arm_for: None, live: false, all: false, again: false, nodes: vec![node] };
+                self.arm(source, &arm, now, out)
+            }
             Command::Forget(node) => self.forget(&node, out),
             Command::Wake(node) => self.wake(&node, out),
+            Command::AcceptLoss => self.accept_loss(source, out),
         };
         done.map_or_else(Answer::Refused, Answer::Done)
     }
 
-    #[allow(clippy::too_many_arguments)] // The order's own parts.
-    fn arm(
-        &mut self,
-        source: Source,
-        arm_for: Option<Duration>,
-        live: bool,
-        all: bool,
-        nodes: &[String],
-        now: Time,
-        out: &mut Outcome,
-    ) -> Result<String, Refusal> {
-        let named = nodes.iter().map(|text| self.find(text)).collect::<Result<BTreeSet<Mac>, _>>()?;
-        self.refuse_unless_ready(&named, all)?;
-        let length = arm_for.unwrap_or(self.settings.install.arm_for);
+    fn arm(&mut self, source: Source, arm: &Arm, now: Time, out: &mut Outcome) -> Result<String, Refusal> {
+        let named = arm.nodes.iter().map(|text| self.named(text)).collect::<Result<BTreeSet<Mac>, _>>()?;
+        let kind = if arm.live { OrderKind::Live } else { OrderKind::Install };
+        let scope = match (named.is_empty(), arm.all) {
+            (false, _) => Scope::Named(named),
+            (true, false) => Scope::NotInstalled,
+            (true, true) => Scope::All,
+        };
+        let length = arm.arm_for.unwrap_or(self.settings.install.arm_for);
         if length < SHORTEST || length > LONGEST {
             let text =
                 format!("arming for {} is not possible; choose from 1s to 1d", display_duration(length));
             return Err(Refusal::Invalid(text));
         }
-        if let Some(window) = self.arming.window(now).filter(|window| window.live != live) {
-            let how = if window.live { "with --live" } else { "without --live" };
-            return Err(Refusal::Conflict(format!("already armed {how}; disarm first")));
+        self.refuse_after_a_loss(&scope, kind)?;
+        self.refuse_unless_ready(&scope)?;
+        let is_new =
+            arm.again || !self.orders.open(now).any(|order| order.kind == kind && order.scope == scope);
+        if is_new && self.orders.is_full() {
+            return Err(Refusal::Conflict(format!(
+                "{} orders are open already; `rackberry disarm` closes them",
+                orders::MOST
+            )));
         }
-        let until = now + length;
-        if self.arming.window(now).is_some() && !named.is_empty() {
-            self.arming.add(named.iter().copied(), until);
+        let just_done = if is_new && !arm.again && kind == OrderKind::Install {
+            self.just_done(&scope, now)?
         } else {
-            let everybody = match (named.is_empty(), all) {
-                (false, _) => Everybody::Nobody,
-                (true, false) => Everybody::NotInstalled,
-                (true, true) => Everybody::All,
-            };
-            let scope = Scope { everybody, named: named.clone() };
-            self.open_window(Window { id: self.last_arming + 1, until, live, source, scope }, now, out);
+            Vec::new()
+        };
+        let given = self.orders.give(kind, scope, arm.again, now + length, source);
+        let (id, is_same) = match given {
+            Given::New(id) => {
+                out.changes.push(Change::Order(id));
+                (id, false)
+            }
+            Given::Same(id) => (id, true),
+        };
+        just_done.iter().for_each(|node| self.orders.end_for(id, *node));
+        let Some(order) = self.orders.get(id, now) else { return Ok("armed".into()) };
+        let mut how = format!("for {}: {}", in_words(length), self.order_words(order));
+        if !just_done.is_empty() {
+            let names: Vec<String> = just_done.iter().map(|node| self.label(*node)).collect();
+            how += &format!(
+                "; but not {}, installed just now or right now (--again takes them in)",
+                names.join(", ")
+            );
         }
-        for mac in &named {
-            let update = self.nodes.change(*mac, now, |node| node.last_arming = None);
-            self.note(update, out);
-        }
-        let how = self.how_armed(length, live, all, &named);
         out.note(Note::Armed { source, how: how.clone() });
-        Ok(format!("armed {how}"))
+        Ok(if is_same { format!("armed already, and now {how}") } else { format!("armed {how}") })
     }
 
-    fn open_window(&mut self, window: Window, now: Time, out: &mut Outcome) {
-        self.last_arming = window.id;
-        out.changes.push(Change::Arming(window.id));
-        let updates =
-            self.nodes.replace_arming(window.id, |mac, installed| window.scope.admits(mac, installed), now);
-        self.arming.arm(window);
-        for update in updates {
-            self.note(update, out);
+    /// The machine that a person names. A card that is only taken for a part of another machine is not named for it: whoever
+    /// means that card may mean another machine.
+    fn named(&self, text: &str) -> Result<Mac, Refusal> {
+        let key = self.find(text)?;
+        if let Ok(card) = text.parse::<Mac>()
+            && card != key
+            && !self.nodes.lists(key, card)
+        {
+            return Err(Refusal::Conflict(format!(
+                "{card} is taken for another card of {0}, because both call themselves by the same machine identifier; name \
+                 {0} if that is so, else list both as [[node]]",
+                self.label(key)
+            )));
+        }
+        Ok(key)
+    }
+
+    /// Without its state this service does not know which machines it has installed.
+    fn refuse_after_a_loss(&self, scope: &Scope, kind: OrderKind) -> Result<(), Refusal> {
+        match &self.loss {
+            Some(loss) if *scope == Scope::NotInstalled && kind == OrderKind::Install => {
+                Err(Refusal::Conflict(format!(
+                    "can't arm everybody: {loss}; name the nodes, or use --all, or say `rackberry accept-loss` if no machine \
+                 here was installed by this service"
+                )))
+            }
+            _ => Ok(()),
         }
     }
 
-    fn how_armed(&self, length: Duration, live: bool, all: bool, named: &BTreeSet<Mac>) -> String {
-        let installed =
-            self.nodes.all().filter(|(_, node)| node.is_some_and(|node| node.installed.is_some())).count();
-        let whom = match (named.is_empty(), all, installed) {
-            (false, ..) => named.iter().map(|mac| self.label(*mac)).collect::<Vec<_>>().join(", "),
-            (true, true, _) => "every node, installed ones too".into(),
-            (true, false, 0) => "every node".into(),
-            (true, false, n) => {
-                format!("every node but the {n} installed already (name them, or use --all, to reinstall)")
+    /// Nodes that an order means anew although an earlier one's install of them runs, or is just done. Named ones are
+    /// refused, so that somebody sees; of all others they are left out.
+    fn just_done(&self, scope: &Scope, now: Time) -> Result<Vec<Mac>, Refusal> {
+        let runs = |node: &Node| match &node.life {
+            Life::Overwriting { .. } => true,
+            Life::Granted { approach, .. } => approach.is_own,
+            Life::Resting | Life::Failed(_) => false,
+        };
+        let is_done = |node: &Node| {
+            let Some(last) = &node.last else { return false };
+            let is_open = self.orders.get(last.order, now).is_some();
+            node.disk.system().is_some_and(|system| is_open || now.since(system.at) < JUST)
+        };
+        let is_meant = |node: &&Node| match scope {
+            // Who is done is not meant anyway.
+            Scope::NotInstalled => runs(node),
+            Scope::All => runs(node) || is_done(node),
+            Scope::Named(nodes) => nodes.contains(&node.mac) && (runs(node) || is_done(node)),
+        };
+        let nodes: Vec<&Node> = self.nodes.known().filter(is_meant).collect();
+        if let (Scope::Named(_), Some(first)) = (scope, nodes.first()) {
+            let what = if runs(first) { "is being installed" } else { "was installed just now" };
+            return Err(Refusal::Conflict(format!(
+                "{} {what}; with --again it is installed once more after that",
+                self.label(first.mac)
+            )));
+        }
+        Ok(nodes.into_iter().map(|node| node.mac).collect())
+    }
+
+    /// For whom an order is, and what it lets them do.
+    pub(super) fn order_words(&self, order: &Order) -> String {
+        let unsure: Vec<String> = self
+            .nodes
+            .known()
+            .filter(|node| node.disk.is_ours() && node.disk.system().is_none())
+            .map(|node| self.label(node.mac))
+            .collect();
+        let installed = self.nodes.known().filter(|node| node.disk.system().is_some()).count();
+        let whom = match &order.scope {
+            Scope::Named(nodes) => nodes.iter().map(|mac| self.label(*mac)).collect::<Vec<_>>().join(", "),
+            Scope::All => "every node, installed ones too".into(),
+            Scope::NotInstalled => {
+                let mut whom = String::from("every node");
+                if installed > 0 {
+                    whom += &format!(
+                        " but the {installed} installed already (name them, or use --all, to reinstall)"
+                    );
+                }
+                if !unsure.is_empty() {
+                    whom += &format!(
+                        "; nor {}, whose last install ended nobody knows how (name it to install it again)",
+                        unsure.join(", ")
+                    );
+                }
+                whom
             }
         };
-        let live = if live { ", to RAM only" } else { "" };
-        format!("for {}: {whom}{live}", in_words(length))
+        let live = if order.kind == OrderKind::Live { ", to RAM only" } else { "" };
+        format!("{whom}{live}")
     }
 
     /// Arming without a complete operating system would only strand the nodes, as would a configuration that
     /// can't be made.
-    fn refuse_unless_ready(&self, named: &BTreeSet<Mac>, all: bool) -> Result<(), Refusal> {
+    fn refuse_unless_ready(&self, scope: &Scope) -> Result<(), Refusal> {
         let mut faults = BTreeSet::new();
-        if named.is_empty() {
+        let named = matches!(scope, Scope::Named(_));
+        if !named {
             faults.extend(self.default_version().err().map(|e| e.to_string()));
         }
-        let listed = self.nodes.all().filter(|(mac, node)| {
-            let installed = node.is_some_and(|node| node.installed.is_some());
-            if named.is_empty() {
-                self.nodes.is_listed(*mac) && (all || !installed)
-            } else {
-                named.contains(mac)
+        let meant = self.nodes.all().filter(|(mac, node)| match scope {
+            Scope::Named(nodes) => nodes.contains(mac),
+            Scope::All => self.nodes.is_listed(*mac),
+            Scope::NotInstalled => {
+                self.nodes.is_listed(*mac) && !node.is_some_and(|node| node.disk.is_ours())
             }
         });
-        for (mac, _) in listed {
+        for (mac, _) in meant {
             let label = self.label(mac);
             faults.extend(self.wanted_files(mac).err().map(|e| e.to_string()));
             faults.extend(self.config_faults.get(&mac).map(|fault| format!("{label}: {fault}")));
+            if named && !self.is_allowed(mac) {
+                faults.insert(format!(
+                    "{label} is not in the configuration, and install.unknown_nodes is \"ignore\""
+                ));
+            }
+        }
+        if !named && self.settings.nodes.is_empty() && !self.is_allowed(Mac([0; 6])) {
+            faults.insert(
+                "nobody may install: install.unknown_nodes is \"ignore\", and no [[node]] is configured"
+                    .into(),
+            );
         }
         if faults.is_empty() {
             return Ok(());
@@ -136,8 +240,9 @@ impl Appliance {
     }
 
     fn disarm(&mut self, source: Source, now: Time, out: &mut Outcome) -> String {
-        let was_armed = self.arming.disarm();
-        for update in self.nodes.withdraw(true, now) {
+        let was_armed = self.orders.open(now).next().is_some();
+        self.orders.close_all();
+        for update in self.nodes.withdraw_closed(&self.orders, now) {
             self.note(update, out);
         }
         let running = self.running();
@@ -152,15 +257,32 @@ impl Appliance {
     fn forget(&mut self, node: &str, out: &mut Outcome) -> Result<String, Refusal> {
         let mac = self.find(node)?;
         let label = self.label(mac);
-        if self.nodes.get(mac).is_some_and(|node| node.stage.is_running()) {
+        if self.nodes.get(mac).is_some_and(|node| node.stage().is_running()) {
             return Err(Refusal::Conflict(format!("{label} is being installed; wait, or disarm first")));
         }
+        let cards = self.nodes.cards(mac);
         self.trails.forget(mac);
         if !self.nodes.forget(mac) {
             return Err(Refusal::NotFound(format!("nothing is known of {label}")));
         }
         out.changes.push(Change::NoNode(mac));
-        Ok(format!("{label} is forgotten"))
+        // Who forgets a node does not mean that an order which is open already should overwrite it.
+        cards.into_iter().for_each(|card| self.orders.use_up(card));
+        let armed = if self.orders.deadline().is_some() {
+            "; the orders that are open now don't mean it"
+        } else {
+            ""
+        };
+        Ok(format!("{label} is forgotten{armed}"))
+    }
+
+    fn accept_loss(&mut self, source: Source, out: &mut Outcome) -> Result<String, Refusal> {
+        if self.loss.take().is_none() {
+            return Err(Refusal::Conflict("no state was lost".into()));
+        }
+        out.changes.push(Change::Loss(None));
+        out.note(Note::LossAccepted { source });
+        Ok("everybody means every machine again that is not known to be installed".into())
     }
 
     pub(super) fn find(&self, text: &str) -> Result<Mac, Refusal> {

@@ -1,21 +1,27 @@
 //! The state, and what every kind of event does to it.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     appliance::{
-        Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, texts::Order,
+        Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, texts::InstallPlan,
     },
-    arm::{Arming, Window},
     assets::{
         catalog::Catalog,
         version::{FileSet, NotReady, Version},
     },
-    boot,
-    config::{NodeSettings, Settings, UnknownNodes, Verify},
+    config::{NodeSettings, Settings, Verify},
     dhcp::{self, Standing},
-    ids::{Mac, Stage, Time},
-    nodes::{Grant, Node, Registry, Sign, Step, Tokens, Trails, Update, no_loader},
+    ids::{Mac, MachineId, Stage, Time},
+    nodes::{
+        Grant, Identity, Node, NodeEvent, Recognized, RecordChange, Registry, Step, Tokens, Trails, Update,
+    },
+    orders::{OrderId, Orders},
 };
 
 /// How often nodes that may install are looked at when nothing happens: who shows them tells of silences, too.
@@ -28,10 +34,15 @@ pub struct Stored {
     pub nodes: Vec<Node>,
     /// Leases.
     pub leases: Vec<dhcp::Lease>,
-    /// Number of the last arming.
-    pub arming: u64,
+    /// Identifiers that several machines have.
+    pub shared: Vec<MachineId>,
+    /// Number of the last order.
+    pub order: OrderId,
     /// The last moment that was journaled.
     pub time: Time,
+    /// What is known of a state that was there before this one and is lost, in words: nobody knows which machines are
+    /// installed.
+    pub loss: Option<String>,
 }
 
 /// The one state of the service. Made disarmed, always.
@@ -43,16 +54,23 @@ pub struct Appliance {
     pub(super) dhcp: dhcp::Server,
     pub(super) interlock: dhcp::Interlock,
     pub(super) proxy: dhcp::Proxy,
-    pub(super) arming: Arming,
-    pub(super) last_arming: u64,
+    pub(super) orders: Orders,
+    /// What is known of a lost state, until somebody says that this is a first day.
+    pub(super) loss: Option<String>,
     /// Why the journal can't be written, while that lasts.
     pub(super) unwritable: Option<String>,
     /// What is wrong with configured nodes' configurations, or missing.
     pub(super) config_faults: BTreeMap<Mac, String>,
     pub(super) trails: Trails,
+    /// What each node was refused last.
+    pub(super) refusals: HashMap<Mac, String>,
+    /// Addresses that another machine answers for than the one that has leased them, and who that is.
+    pub(super) taken: HashMap<Ipv4Addr, Mac>,
+    /// What the start has changed.
+    started: Outcome,
     /// When time last passed for those who show the nodes: a silence is seen by nobody's message.
     looked: Time,
-    tokens: Tokens,
+    pub(super) tokens: Tokens,
     transfers: BTreeMap<TransferId, Transfer>,
     last_transfer: u64,
 }
@@ -60,8 +78,11 @@ pub struct Appliance {
 /// A transfer that moves a node on.
 #[derive(Debug, Clone, Copy)]
 struct Transfer {
-    mac: Mac,
+    node: Mac,
+    /// The card that asked for it, where that is known.
+    card: Option<Mac>,
     cargo: Cargo,
+    began: Time,
 }
 
 /// What a transfer carries.
@@ -89,11 +110,14 @@ impl Appliance {
             interlock: dhcp::Interlock::new(settings.network.mode, settings.network.address),
             proxy: dhcp::Proxy::default(),
             nodes: Registry::default(),
-            arming: Arming::default(),
-            last_arming: 0,
+            orders: Orders::default(),
+            loss: stored.loss.clone(),
             unwritable: None,
             config_faults: BTreeMap::new(),
             trails: Trails::default(),
+            refusals: HashMap::new(),
+            taken: HashMap::new(),
+            started: Outcome::default(),
             looked: now,
             tokens: Tokens::new(secret),
             transfers: BTreeMap::new(),
@@ -101,25 +125,39 @@ impl Appliance {
             settings,
             catalog,
         };
-        appliance.restore(stored, now);
+        appliance.dhcp.restore(stored.leases.clone());
+        appliance.started = appliance.restore(stored, now);
         appliance.look_at_configs(now);
         appliance
     }
 
-    /// Goes back to what the journal holds, disarmed: at the start, and when it could not take a change.
-    pub fn restore(&mut self, stored: Stored, now: Time) {
-        self.arming.disarm();
-        self.nodes = Registry::restore(stored.nodes);
-        self.nodes.wake(now);
-        self.last_arming = self.last_arming.max(stored.arming);
-        self.dhcp = dhcp::Server::new(&self.settings);
-        self.dhcp.restore(stored.leases);
-        self.list_nodes();
+    /// What the start has changed, for the journal; once.
+    pub fn started(&mut self) -> Outcome {
+        std::mem::take(&mut self.started)
     }
 
-    /// Takes note that the journal can't be written, and why; or that it can. True if that is news.
+    /// Goes back to what the journal holds of nodes, disarmed: at the start, and when it could not take a change. Leases
+    /// stay as they are: an address that was given is given (RFC 2131 wants them kept where that is possible).
+    pub fn restore(&mut self, stored: Stored, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        self.orders = Orders::after(self.orders.last().max(stored.order));
+        self.nodes = Registry::restore(stored.nodes, stored.shared);
+        self.loss = stored.loss;
+        for update in self.nodes.resume_after_restart(now) {
+            out.changes.extend(update.changed.map(Change::Node));
+        }
+        self.list_nodes(now, &mut out);
+        out
+    }
+
+    /// Takes note that the journal can't be written, and why; or that it can. While it can't, nobody is armed and nothing
+    /// changes that would have to be kept. True if that is news.
     pub fn journal_fails(&mut self, reason: Option<String>) -> bool {
         let is_news = self.unwritable != reason;
+        if reason.is_some() {
+            self.orders.close_all();
+        }
+        self.nodes.freeze(reason.is_some());
         self.unwritable = reason;
         is_news
     }
@@ -129,12 +167,15 @@ impl Appliance {
         self.unwritable.as_deref()
     }
 
-    /// Takes over a reloaded configuration.
-    pub fn reconfigure(&mut self, settings: Arc<Settings>, now: Time) {
+    /// Takes over a reloaded configuration. What it does not allow any more is taken back.
+    pub fn reconfigure(&mut self, settings: Arc<Settings>, now: Time) -> Outcome {
+        let mut out = Outcome::default();
         self.settings = settings;
         self.dhcp.reconfigure(&self.settings);
-        self.list_nodes();
+        self.list_nodes(now, &mut out);
+        self.withdraw_what_is_not_allowed(now, &mut out);
         self.look_at_configs(now);
+        out
     }
 
     /// Takes over what a scan found.
@@ -154,15 +195,42 @@ impl Appliance {
         if version.profile.configs.is_empty() {
             return None;
         }
-        match self.node_config(&Order { mac, version, set, token: "", overwrite_marked: true }, None, now) {
+        match self.node_config(
+            &InstallPlan { mac, version, set, token: "", overwrite_marked: true },
+            None,
+            now,
+        ) {
             Ok(Some(_)) => None,
             Ok(None) => Some(self.no_config(mac, &version.profile)),
             Err(fault) => Some(fault),
         }
     }
 
-    fn list_nodes(&mut self) {
-        self.nodes.list(self.settings.nodes.iter().map(|node| (node.name.as_str(), node.macs.as_slice())));
+    fn list_nodes(&mut self, now: Time, out: &mut Outcome) {
+        let settings = self.settings.clone();
+        let listed = settings.nodes.iter().map(|node| (node.name.as_str(), node.macs.as_slice()));
+        let recognized = self.nodes.set_configured(listed, now);
+        self.learned(recognized, out);
+    }
+
+    /// Journals and tells what was learned of who is who; everything that is kept by node follows.
+    pub(super) fn learned(&mut self, recognized: Recognized, out: &mut Outcome) {
+        out.changes.extend(recognized.changes.into_iter().map(|change| match change {
+            RecordChange::Put(node) => Change::Node(node),
+            RecordChange::Drop(mac) => Change::NoNode(mac),
+            RecordChange::Shared(machine) => Change::Shared(machine),
+        }));
+        for news in recognized.news {
+            if let Identity::Renamed { old, new } = &news {
+                self.orders.rename(*old, *new);
+                self.trails.rename(*old, *new);
+            }
+            let (Identity::Renamed { new: node, .. }
+            | Identity::Joined { node, .. }
+            | Identity::Parted { node, .. }) = &news;
+            let node = self.label(*node);
+            out.note(Note::Identity { node, news });
+        }
     }
 
     /// A DHCP packet came in.
@@ -171,6 +239,11 @@ impl Appliance {
         let outcome = self.look_out(packet, now);
         self.take_sighting(outcome, &mut out);
         let boot = self.boot_for(&dhcp::Client::of(packet), now, &mut out);
+        if packet.ciaddr().is_some() {
+            // It renews a lease: whatever runs there runs on.
+            let recognized = self.nodes.goes_on(packet.mac(), self.nodes.fresh_since(packet.mac()), now);
+            self.learned(recognized, &mut out);
+        }
         match self.interlock.standing() {
             Standing::Looking => {}
             Standing::Full => {
@@ -190,52 +263,9 @@ impl Appliance {
         out
     }
 
-    /// Grants an install if the open arming takes the node in and has not granted it yet.
-    pub(super) fn grant_if_armed(&mut self, mac: Mac, now: Time, out: &mut Outcome) {
-        let mac = self.nodes.primary(mac);
-        let Some(window) = self.admitting(mac, now) else { return };
-        let (arming, live) = (window.id, window.live);
-        let ready = self.wanted_files(mac).map(|(version, set)| (version.clone(), set.arch.clone()));
-        match ready {
-            Ok((version, arch)) => {
-                let grant = Grant {
-                    arming,
-                    live,
-                    profile: version.profile.name.clone(),
-                    version: version.name,
-                    arch,
-                    token: self.tokens.next(mac),
-                    silence: version.profile.silence,
-                    made: now,
-                    spent: false,
-                };
-                let update = self.nodes.grant(mac, grant, now);
-                let firmware = self.nodes.get(mac).and_then(|node| node.arch);
-                if update.moved.is_some() && !firmware.is_none_or(boot::is_served) {
-                    let reason = no_loader(firmware);
-                    out.note(Note::NotGranted { node: self.label(mac), reason });
-                }
-                self.note(update, out);
-            }
-            Err(reason) => out.note(Note::NotGranted { node: self.label(mac), reason: reason.to_string() }),
-        }
-    }
-
-    /// The open arming, if it takes a node in and the configuration lets that node install at all.
-    pub(super) fn admitting(&self, mac: Mac, now: Time) -> Option<&Window> {
-        let installed = self.nodes.get(mac).is_some_and(|node| node.installed.is_some());
-        let window = self.arming.window(now)?;
-        (window.scope.admits(mac, installed) && self.is_allowed(mac)).then_some(window)
-    }
-
-    /// Whether the configuration lets a node install at all.
-    pub(super) fn is_allowed(&self, mac: Mac) -> bool {
-        self.nodes.is_listed(mac) || self.settings.install.unknown_nodes == UnknownNodes::Install
-    }
-
     /// The node's own settings.
     pub(super) fn node_settings(&self, mac: Mac) -> Option<&NodeSettings> {
-        let mac = self.nodes.primary(mac);
+        let mac = self.nodes.key(mac);
         self.settings.nodes.iter().find(|node| node.macs.first() == Some(&mac))
     }
 
@@ -300,43 +330,47 @@ impl Appliance {
         self.nodes.name(mac).map_or_else(|| mac.to_string(), str::to_owned)
     }
 
-    /// The node that holds an address.
-    pub(super) fn node_at(&self, peer: Ipv4Addr, now: Time) -> Option<Mac> {
-        self.dhcp.mac_of(peer, now).map(|mac| self.nodes.primary(mac))
-    }
-
     /// A transfer to a node begins.
-    pub(super) fn begin_transfer(&mut self, mac: Mac, cargo: Cargo) -> TransferId {
+    pub(super) fn begin_transfer(
+        &mut self,
+        node: Mac,
+        card: Option<Mac>,
+        cargo: Cargo,
+        now: Time,
+    ) -> TransferId {
         self.last_transfer += 1;
         let id = TransferId(self.last_transfer);
-        self.transfers.insert(id, Transfer { mac, cargo });
+        self.transfers.insert(id, Transfer { node, card, cargo, began: now });
         id
     }
 
     /// A transfer moved on or ended.
     pub fn progress(&mut self, progress: Progress, now: Time) -> Outcome {
         let mut out = Outcome::default();
-        let Some(Transfer { mac, cargo }) = self.transfers.get(&progress.transfer).copied() else {
-            return out;
-        };
+        let Some(transfer) = self.transfers.get(&progress.transfer).copied() else { return out };
+        let Transfer { node, card, cargo, began } = transfer;
         if progress.end.is_some() {
             self.transfers.remove(&progress.transfer);
         }
-        let whole = progress.end == Some(TransferEnd::Complete) && progress.sent == progress.total;
-        let sign = match cargo {
-            Cargo::Image if whole => Sign::ImageComplete,
-            Cargo::Image => Sign::ImageSent { sent: progress.sent, total: progress.total },
-            _ if !whole => Sign::Alive,
-            Cargo::Loader => Sign::Loader,
-            Cargo::Kernel => Sign::Kernel,
-            Cargo::Initrd => Sign::Initrd,
-            Cargo::Rootfs => Sign::Alive,
-        };
-        if sign == Sign::Loader {
-            self.trails.take(mac, Step::Loader);
-            self.remember_offer_style(mac, now, &mut out);
+        if let Some(card) = card.filter(|_| progress.sent > progress.start) {
+            let recognized = self.nodes.goes_on(card, Some(began), now);
+            self.learned(recognized, &mut out);
         }
-        let update = self.nodes.saw(mac, sign, false, now);
+        let Progress { total, start, sent, .. } = progress;
+        let whole = progress.end == Some(TransferEnd::Complete) && sent == total;
+        let event = match cargo {
+            Cargo::Image => NodeEvent::ImagePart { start, end: sent, total },
+            _ if !whole => NodeEvent::Alive,
+            Cargo::Loader => NodeEvent::Loader,
+            Cargo::Kernel => NodeEvent::Kernel,
+            Cargo::Initrd => NodeEvent::Initrd,
+            Cargo::Rootfs => NodeEvent::Alive,
+        };
+        if event == NodeEvent::Loader {
+            self.trails.take(self.nodes.key(node), Step::Loader);
+            self.remember_offer_style(node, now, &mut out);
+        }
+        let update = self.nodes.apply(node, event, false, now);
         self.note(update, &mut out);
         out
     }
@@ -344,10 +378,13 @@ impl Appliance {
     /// Time passed.
     pub fn tick(&mut self, now: Time) -> Outcome {
         let mut out = Outcome::default();
-        if self.arming.expire(now) {
-            out.note(Note::ArmingOver { running: self.running() });
-            for update in self.nodes.withdraw(false, now) {
+        let over = self.orders.expire(now);
+        if !over.is_empty() {
+            for update in self.nodes.withdraw_closed(&self.orders, now) {
                 self.note(update, &mut out);
+            }
+            for order in over {
+                out.note(Note::OrderOver { order: self.order_words(&order), running: self.running() });
             }
         }
         for update in self.nodes.time_out(now) {
@@ -363,9 +400,9 @@ impl Appliance {
 
     /// When [`Appliance::tick`] has work next.
     pub fn deadline(&self) -> Option<Time> {
-        let installing = self.nodes.all().any(|(_, node)| node.is_some_and(|node| node.grant.is_some()));
+        let installing = self.nodes.granted().next().is_some() || self.running() > 0;
         let parts = [
-            self.arming.deadline(),
+            self.orders.deadline(),
             self.nodes.deadline(),
             self.dhcp.deadline(),
             self.interlock.deadline(),
@@ -406,14 +443,14 @@ impl Appliance {
 
     /// How many installs run.
     pub(super) fn running(&self) -> usize {
-        self.nodes.all().filter(|(_, node)| node.is_some_and(|node| node.stage.is_running())).count()
+        self.nodes.running()
     }
 }
 
 /// What a node's entering a stage means, in one clause for the log.
 fn story(node: &Node, stage: Stage) -> String {
     let version = |grant: &Grant| format!("{} {}", grant.profile, grant.version);
-    let what = node.grant.as_ref().map(version).unwrap_or_default();
+    let what = node.grant().map(version).unwrap_or_default();
     match stage {
         Stage::Idle => "left alone".into(),
         Stage::Discovered => format!("asks for a network boot; may install {what}"),
@@ -424,8 +461,7 @@ fn story(node: &Node, stage: Stage) -> String {
         Stage::Written => "has its image on the disk".into(),
         Stage::Installed => "is up from its own disk".into(),
         Stage::Failed => node
-            .failure
-            .as_ref()
+            .failure()
             .map(|failure| format!("failed while {}: {}", failure.stage, failure.reason))
             .unwrap_or_default(),
     }

@@ -118,6 +118,8 @@ pub enum Command {
         live: bool,
         /// Installed nodes too, without naming them.
         all: bool,
+        /// A node whose install by an earlier order runs, or is just done, is meant once more.
+        again: bool,
         /// Wake them, too.
         wake: bool,
         /// Names or MACs; empty means every allowed node that is not installed.
@@ -131,6 +133,8 @@ pub enum Command {
     Forget(String),
     /// Switch a node on (Wake-on-LAN).
     Wake(String),
+    /// The state that was lost is of no account: this is a first day.
+    AcceptLoss,
 }
 
 /// A look at the state.

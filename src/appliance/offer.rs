@@ -5,38 +5,44 @@ use crate::{
     boot,
     dhcp::{self, Standing},
     ids::{Arch, Loader, Mac, Time},
-    nodes::{Sign, Step},
+    nodes::{Node, NodeEvent, Step, Verdict},
 };
 
 impl Appliance {
     /// Notes what a DHCP client's message says of its node, and decides what it boots.
     pub(super) fn boot_for(&mut self, client: &dhcp::Client, now: Time, out: &mut Outcome) -> dhcp::Boot {
         if client.wants_boot() {
+            if client.is_discover() {
+                let recognized = self.nodes.recognize(client.mac, client.machine, now);
+                self.learned(recognized, out);
+            }
             if self.is_second_stage(client) || self.is_pis_uboot(client) {
-                let update = self.nodes.saw(client.mac, Sign::Alive, true, now);
+                let update = self.nodes.apply(client.mac, NodeEvent::Alive, true, now);
                 self.note(update, out);
             } else if client.is_discover() {
-                self.trails.take(self.nodes.primary(client.mac), Step::Asked);
-                let sign = Sign::NetworkBoot { arch: client.arch, open: self.arming.open(now) };
-                let update = self.nodes.saw(client.mac, sign, true, now);
-                self.note(update, out);
+                let trail = self.trail_of(client.mac);
+                self.trails.take(trail, Step::Asked);
                 out.effects.extend(self.dhcp.address_of(client.mac, now).map(Effect::Restarted));
-                self.grant_if_armed(client.mac, now, out);
+                self.begin_start(client, now, out);
             }
-            return self.boot_file(client);
+            return self.boot_file(client, now);
         }
         if client.starts_afresh() {
-            let listed = self.nodes.is_listed(client.mac);
-            let update = self.nodes.saw(client.mac, Sign::SystemBoot, listed, now);
-            self.note(update, out);
+            self.nodes.is_fresh(client.mac, now);
+            // Another card of a machine, or its management controller, says nothing of the system on its disk.
+            if self.nodes.stands_for_its_node(client.mac) {
+                let listed = self.nodes.is_listed(client.mac);
+                let update = self.nodes.apply(client.mac, NodeEvent::SystemUp, listed, now);
+                self.note(update, out);
+            }
         }
         dhcp::Boot::None
     }
 
     /// The loader, unless the node is to boot its disk and its firmware goes on to it by itself.
-    pub(super) fn boot_file(&mut self, client: &dhcp::Client) -> dhcp::Boot {
-        let (boot, loader) = self.choose_boot(client);
-        let mac = self.nodes.primary(client.mac);
+    pub(super) fn boot_file(&mut self, client: &dhcp::Client, now: Time) -> dhcp::Boot {
+        let (boot, loader) = self.choose_boot(client, now);
+        let mac = self.trail_of(client.mac);
         match boot {
             dhcp::Boot::None => self.trails.leave_alone(mac),
             dhcp::Boot::Load { .. } => self.trails.tell(mac, loader),
@@ -45,12 +51,16 @@ impl Appliance {
     }
 
     /// What a client boots, and the loader that this is.
-    fn choose_boot(&self, client: &dhcp::Client) -> (dhcp::Boot, Option<Loader>) {
+    fn choose_boot(&self, client: &dhcp::Client, now: Time) -> (dhcp::Boot, Option<Loader>) {
         const NOTHING: (dhcp::Boot, Option<Loader>) = (dhcp::Boot::None, None);
         let arch = client.arch.unwrap_or(Arch::Bios);
         let beside = self.interlock.standing() == Standing::Proxy;
         let node = self.nodes.get(client.mac);
-        let to_disk = node.is_none_or(|node| node.grant.is_none());
+        // A grant is its card's: the machine's others go on to the disk.
+        let is_led = |node: &Node| {
+            node.may_be_led(&self.orders, now) == Verdict::Yes && (self.nodes.stands_for_its_node(client.mac))
+        };
+        let to_disk = !node.is_some_and(is_led);
         if to_disk && boot::goes_on_without_file(arch) {
             return NOTHING;
         }
@@ -94,7 +104,7 @@ impl Appliance {
             return Some(chosen);
         }
         // Menus that somebody wrote by hand are pxelinux's.
-        if arch == Arch::Bios && self.catalog.pxelinux_menu(self.nodes.primary(client.mac)).is_some() {
+        if arch == Arch::Bios && self.catalog.pxelinux_menu(self.nodes.key(client.mac)).is_some() {
             return Some(Loader::Pxelinux);
         }
         let suited: Vec<Loader> = boot::loaders(arch, client.boots_scripts(), beside)
@@ -103,12 +113,17 @@ impl Appliance {
             .filter(|loader| usable(*loader))
             .collect();
         let worked = self.nodes.get(client.mac).and_then(|node| node.loader);
-        boot::choose(&suited, worked, self.trails.of(self.nodes.primary(client.mac)).refused())
+        boot::choose(&suited, worked, self.trails.of(self.trail_of(client.mac)).refused())
+    }
+
+    /// By which address a card's attempts to boot are kept: its machine's, if it stands for that.
+    pub(super) fn trail_of(&self, card: Mac) -> Mac {
+        if self.nodes.stands_for_its_node(card) { self.nodes.key(card) } else { card }
     }
 
     /// Whether this is the iPXE that a node was given as its loader, and no new start of the node.
     fn is_second_stage(&self, client: &dhcp::Client) -> bool {
-        let trail = self.trails.of(self.nodes.primary(client.mac));
+        let trail = self.trails.of(self.trail_of(client.mac));
         client.is_ipxe() && trail.told() == Some(Loader::Ipxe) && trail.has_only_its_loader()
     }
 

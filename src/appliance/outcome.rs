@@ -5,8 +5,9 @@ use std::{fmt, net::Ipv4Addr};
 use crate::{
     appliance::Answer,
     dhcp,
-    ids::{Mac, Source, Stage},
-    nodes::Node,
+    ids::{Mac, MachineId, Source, Stage},
+    nodes::{Identity, Node},
+    orders::OrderId,
 };
 
 /// Marks which question an answer belongs to; the number is the owner's.
@@ -31,8 +32,12 @@ pub enum Change {
     NoNode(Mac),
     /// A lease came, changed or went.
     Lease(dhcp::LeaseChange),
-    /// The number of the last arming.
-    Arming(u64),
+    /// Several machines call themselves by this identifier.
+    Shared(MachineId),
+    /// The number of the last order.
+    Order(OrderId),
+    /// A state was lost, in words; or that it was is of no account any more.
+    Loss(Option<String>),
 }
 
 /// Something for an adapter to do.
@@ -97,10 +102,33 @@ pub enum Note {
         /// Installs that go on.
         running: usize,
     },
-    /// The arming's time is over.
-    ArmingOver {
+    /// An order's time is over.
+    OrderOver {
+        /// Which, in words.
+        order: String,
         /// Installs that go on.
         running: usize,
+    },
+    /// Something was learned about who is who.
+    Identity {
+        /// The node's name.
+        node: String,
+        /// What.
+        news: Identity,
+    },
+    /// Another machine answers for an address than the one that has leased it.
+    AddressTaken {
+        /// The address.
+        address: Ipv4Addr,
+        /// Who has leased it.
+        node: String,
+        /// Who answers for it.
+        hardware: Mac,
+    },
+    /// Somebody says that the state that was lost is of no account.
+    LossAccepted {
+        /// Who.
+        source: Source,
     },
     /// Something the DHCP server wants known.
     Dhcp(dhcp::Notice),
@@ -134,9 +162,34 @@ impl fmt::Display for Note {
             Self::Disarmed { source, running } => {
                 write!(f, "disarmed by {source}; {running} installs that already write a disk go on")
             }
-            Self::ArmingOver { running: 0 } => f.write_str("the arming's time is over; disarmed"),
-            Self::ArmingOver { running } => {
-                write!(f, "the arming's time is over; disarmed; {running} installs that run go on")
+            Self::OrderOver { order, running: 0 } => write!(f, "the time of an order is over: {order}"),
+            Self::OrderOver { order, running } => {
+                write!(f, "the time of an order is over: {order}; {running} installs that run go on")
+            }
+            Self::Identity { node, news: Identity::Renamed { old, .. } } => {
+                write!(
+                    f,
+                    "{node} is the machine that was known as {old}; what is known of that one is its own"
+                )
+            }
+            Self::Identity { node, news: Identity::Joined { card, .. } } => write!(
+                f,
+                "{card} is taken for another card of {node}: its firmware calls itself by the same identifier; if it is \
+                 another machine, list both as [[node]]"
+            ),
+            Self::Identity { node, news: Identity::Parted { card, .. } } => {
+                write!(f, "{card} is another machine than {node}, of which it was taken for a card")
+            }
+            Self::AddressTaken { address, node, hardware } => write!(
+                f,
+                "{address} is leased to {node}, but {hardware} answers for it: it gets nothing that is {node}'s; look for a \
+                 machine with a fixed address, or list both cards of one machine in its macs"
+            ),
+            Self::LossAccepted { source } => {
+                write!(
+                    f,
+                    "{source} says that the lost state is of no account: everybody means every machine again"
+                )
             }
             Self::Dhcp(notice) => notice.fmt(f),
         }

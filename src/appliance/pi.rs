@@ -21,7 +21,7 @@ impl Appliance {
         let is_uboot = matches!(client.arch, Some(Arch::UbootArm64 | Arch::EfiArm64));
         is_uboot
             && self.nodes.get(client.mac).is_some_and(is_pi)
-            && self.trails.of(self.nodes.primary(client.mac)).has_only_its_loader()
+            && self.trails.of(self.trail_of(client.mac)).has_only_its_loader()
     }
 
     /// Up to the Pi 3, a Raspberry Pi goes on with the address of an OFFER and sends no REQUEST (its documentation,
@@ -50,7 +50,7 @@ impl Appliance {
     /// looked for as it is asked for.
     pub(super) fn pi_path(&self, node: Option<Mac>, path: &[String], now: Time) -> Option<Vec<String>> {
         let is_meant = match node {
-            Some(mac) => self.nodes.get(mac).is_some_and(|node| is_pi(node) && node.grant.is_some()),
+            Some(mac) => self.nodes.get(mac).is_some_and(|node| is_pi(node) && node.grant().is_some()),
             None => path == ["bootcode.bin"] && self.expects_a_pi(now),
         };
         if !is_meant {
@@ -73,7 +73,7 @@ impl Appliance {
     /// REQUEST. It may have its firmware's first part if any Raspberry Pi without a known address is to install.
     fn expects_a_pi(&self, now: Time) -> bool {
         let waits = |node: &Node| {
-            is_pi(node) && node.grant.is_some() && self.dhcp.address_of(node.mac, now).is_none()
+            is_pi(node) && node.grant().is_some() && self.dhcp.address_of(node.mac, now).is_none()
         };
         self.interlock.standing() == Standing::Proxy
             && self.nodes.all().any(|(_, node)| node.is_some_and(waits))

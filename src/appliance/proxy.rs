@@ -30,7 +30,7 @@ impl Appliance {
         {
             self.learn(mac, address, now, out);
         }
-        let node = self.nodes.primary(mac);
+        let node = self.nodes.key(mac);
         let worked = self.nodes.get(mac).and_then(|node| node.offer_style);
         let offer = self.proxy.offer(packet, node, boot, worked, self.settings.network.address);
         out.effects.extend(offer.map(Effect::Dhcp));
@@ -45,7 +45,7 @@ impl Appliance {
         if packet.ciaddr() == Some(*peer.ip()) {
             self.learn(packet.mac(), *peer.ip(), now, &mut out);
         }
-        let boot = self.boot_file(&dhcp::Client::of(packet));
+        let boot = self.boot_file(&dhcp::Client::of(packet), now);
         let answer = dhcp::Proxy::answer(packet, peer, &boot, self.settings.network.address);
         out.effects.extend(answer.map(Effect::Dhcp));
         out
@@ -53,7 +53,7 @@ impl Appliance {
 
     /// A loader was fetched: how its node was led to it is what works with that node.
     pub(super) fn remember_offer_style(&mut self, mac: Mac, now: Time, out: &mut Outcome) {
-        if let Some(style) = self.proxy.progressed(self.nodes.primary(mac)) {
+        if let Some(style) = self.proxy.progressed(self.nodes.key(mac)) {
             let update = self.nodes.change(mac, now, |node| node.offer_style = Some(style));
             self.note(update, out);
         }
@@ -73,7 +73,7 @@ impl Appliance {
             _ => None,
         };
         let Some(mac) = named.filter(|_| self.interlock.standing() == Standing::Proxy) else { return };
-        let unknown = self.node_at(peer, now).is_none() && self.dhcp.address_of(mac, now).is_none();
+        let unknown = self.dhcp.mac_of(peer, now).is_none() && self.dhcp.address_of(mac, now).is_none();
         let booting = self.nodes.get(mac).is_some_and(|node| now.since(node.seen) < BOOTING);
         if unknown && booting {
             self.learn(mac, peer, now, out);
@@ -82,7 +82,7 @@ impl Appliance {
 
     /// Whether somebody asks of whom nothing is known, which the table of neighbours may tell.
     pub fn is_stranger(&self, peer: Ipv4Addr, now: Time) -> bool {
-        self.interlock.standing() == Standing::Proxy && self.node_at(peer, now).is_none()
+        self.interlock.standing() == Standing::Proxy && self.dhcp.mac_of(peer, now).is_none()
     }
 
     /// Whose a stranger's address is: its REQUEST to the other server was not heard.

@@ -1,12 +1,16 @@
 //! Making the views.
 
 use crate::{
-    appliance::{Answer, Appliance, NodeView, Refusal, StatusView, View},
+    appliance::{
+        Answer, Appliance, LeadsTo, NextBoot, NodeView, OrderView, Refusal, StatusView, View,
+        permission::Decision,
+    },
     assets::version::{NotReady, Version},
     boot,
     config::Verify,
-    ids::{Mac, Stage, Time},
+    ids::{Mac, OrderKind, Stage, Time},
     nodes::{self, Around, Node},
+    orders::Order,
 };
 
 impl Appliance {
@@ -33,7 +37,7 @@ impl Appliance {
 
     /// The state of the whole.
     pub fn status(&self, now: Time) -> StatusView {
-        let window = self.arming.window(now);
+        let orders: Vec<OrderView> = self.orders.open(now).map(|order| self.order_view(order, now)).collect();
         let nodes = self.node_views(now);
         let count = |stage| nodes.iter().filter(|node| node.stage == stage).count();
         let counts =
@@ -42,8 +46,9 @@ impl Appliance {
         let name = |version: &Version| format!("{} {}", version.profile.name, version.name);
         StatusView {
             version: env!("CARGO_PKG_VERSION").into(),
-            armed_seconds: window.map(|window| window.until.since(now).as_secs()),
-            live: window.is_some_and(|window| window.live),
+            armed_seconds: orders.iter().map(|order| order.seconds).max(),
+            live: !orders.is_empty() && orders.iter().all(|order| order.kind == OrderKind::Live),
+            orders,
             interface: self.settings.network.interface.clone().unwrap_or_default(),
             address: format!("{}/{}", self.settings.network.address, self.settings.network.prefix),
             url: self.server_url(),
@@ -54,6 +59,41 @@ impl Appliance {
             leases: self.dhcp.leases_in_force(now),
             warnings: self.warnings(),
         }
+    }
+
+    fn order_view(&self, order: &Order, now: Time) -> OrderView {
+        OrderView {
+            id: order.id,
+            kind: order.kind,
+            nodes: self.order_words(order),
+            source: order.source.to_string(),
+            seconds: order.until.since(now).as_secs(),
+        }
+    }
+
+    /// What happens if a node's power is switched on now.
+    fn next_boot(&self, mac: Mac, node: Option<&Node>, now: Time) -> NextBoot {
+        let (leads_to, why) = match self.decide(mac, now) {
+            Decision::Disk(why) => (LeadsTo::Disk, format!("boots its disk: {why}")),
+            Decision::Refused(why) => (LeadsTo::Refused, format!("boots its disk: {why}")),
+            Decision::Lead(lead) if lead.kind == OrderKind::Live => (
+                LeadsTo::Live,
+                format!("boots {} {} to RAM, and a person goes on", lead.profile, lead.version),
+            ),
+            Decision::Lead(lead) => (
+                LeadsTo::Install,
+                format!("installs {} {}; its disk is overwritten", lead.profile, lead.version),
+            ),
+        };
+        let overwrites = match (leads_to, node.map(|node| &node.disk)) {
+            (LeadsTo::Install, Some(disk)) => disk.in_words(),
+            _ => None,
+        };
+        let words = match &overwrites {
+            Some(what) => format!("{why}, and {what} with it"),
+            None => why,
+        };
+        NextBoot { leads_to, words, overwrites }
     }
 
     /// What is wrong with operating systems and node configurations, a sentence each.
@@ -81,6 +121,7 @@ impl Appliance {
 
     fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.unwritable.iter().cloned().collect();
+        warnings.extend(self.loss());
         if self.settings.assets.verify == Verify::UnsignedOk {
             warnings.push("unsigned operating systems are accepted (assets.verify = \"unsigned-ok\")".into());
         }
@@ -89,6 +130,15 @@ impl Appliance {
         warnings
             .extend(self.config_faults.iter().map(|(mac, fault)| format!("{}: {fault}", self.label(*mac))));
         warnings
+    }
+
+    /// What is to be told of a lost state.
+    pub fn loss(&self) -> Option<String> {
+        let loss = self.loss.as_ref()?;
+        Some(format!(
+            "{loss}; nobody knows which machines are installed, so \"everybody\" means nobody: name the nodes, or use --all, \
+             or say `rackberry accept-loss` if no machine here was installed by this service"
+        ))
     }
 
     fn diagnosis(&self, node: &Node, now: Time) -> Option<String> {
@@ -102,22 +152,31 @@ impl Appliance {
         let view = |(mac, node): (Mac, Option<&Node>)| {
             let name = self.nodes.name(mac).map(str::to_owned);
             let led = self.node_settings(mac).and_then(|own| own.led);
-            let address = self.dhcp.address_of(mac, now).or(node.and_then(|node| node.address));
+            let next_boot = self.next_boot(mac, node, now);
+            // What a machine is refused that asks for it is why it does not get on.
+            let is_refused =
+                next_boot.leads_to == LeadsTo::Refused && node.is_some_and(|node| node.arch.is_some());
+            let diagnosis = node
+                .and_then(|node| self.diagnosis(node, now))
+                .or_else(|| self.refusals.get(&mac).filter(|_| is_refused).cloned());
+            let cards = self.nodes.cards(mac);
+            let address = cards.iter().find_map(|card| self.dhcp.address_of(*card, now));
             NodeView {
                 mac,
-                macs: self.node_settings(mac).map_or_else(|| vec![mac], |own| own.macs.clone()),
+                macs: cards,
                 name,
                 led,
-                stage: node.map_or(Stage::Idle, |node| node.stage),
+                stage: node.map_or(Stage::Idle, Node::stage),
                 stage_seconds: node.map_or(0, |node| now.since(node.since).as_secs()),
                 seen_seconds: node.map(|node| now.since(node.seen).as_secs()),
                 arch: node.and_then(|node| node.arch),
                 address,
-                granted: node.is_some_and(|node| node.grant.is_some()),
-                image: node.and_then(|node| node.image),
-                failure: node.and_then(|node| node.failure.clone()),
-                diagnosis: node.and_then(|node| self.diagnosis(node, now)),
-                installed: node.and_then(|node| node.installed.clone()),
+                granted: node.is_some_and(|node| node.grant().is_some()),
+                next_boot,
+                image: node.and_then(Node::image),
+                failure: node.and_then(|node| node.failure().cloned()),
+                diagnosis,
+                installed: node.and_then(|node| node.disk.system().cloned()),
                 writes: node.map_or(0, |node| node.writes),
                 offer_style: node.and_then(|node| node.offer_style),
                 loader: node.and_then(|node| node.loader),

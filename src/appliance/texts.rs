@@ -10,7 +10,7 @@ use crate::{
         version::{FileSet, Version},
     },
     boot::{Kernel, Plan},
-    ids::{Arch, Mac, Time},
+    ids::{Arch, Mac, OrderKind, Time},
     nodes::{Grant, Node, Verdict},
     profiles::{ConfigKind, Profile, Role},
     templates::{self, Context, FileFacts, NodeFacts},
@@ -18,7 +18,7 @@ use crate::{
 
 /// What a node is installed with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Order<'a> {
+pub(super) struct InstallPlan<'a> {
     pub mac: Mac,
     pub version: &'a Version,
     pub set: &'a FileSet,
@@ -37,23 +37,23 @@ pub(super) struct NodeConfig {
 
 impl Appliance {
     /// What a grant allows, as long as its files are there.
-    pub(super) fn order<'a>(&'a self, mac: Mac, grant: &'a Grant) -> Result<Order<'a>, String> {
+    pub(super) fn order<'a>(&'a self, mac: Mac, grant: &'a Grant) -> Result<InstallPlan<'a>, String> {
         let ready = self.files_of(&grant.profile, &grant.version, &grant.arch);
         let (version, set) = ready.map_err(|reason| reason.to_string())?;
-        Ok(Order { mac, version, set, token: &grant.token, overwrite_marked: true })
+        Ok(InstallPlan { mac, version, set, token: &grant.token, overwrite_marked: grant.overwrites_marked })
     }
 
     /// What a node boots when its loader asks for a menu.
     pub(super) fn plan(&self, node: Option<&Node>, now: Time) -> Plan {
         let disk = |why: &str| Plan::Disk { why: why.to_owned() };
         let Some(node) = node else { return disk("this machine is not known") };
-        let verdict = node.may_boot_installer(self.arming.open(now));
-        let grant = match (verdict, &node.grant) {
+        let grant = match (node.may_be_led(&self.orders, now), node.grant()) {
             (Verdict::Yes, Some(grant)) => grant,
             (Verdict::No(why), _) => return disk(why),
             (Verdict::Yes, None) => return disk("it has no grant"),
         };
-        let kernel = self.order(node.mac, grant).and_then(|order| self.kernel(&order, grant.live, now));
+        let is_live = grant.kind == OrderKind::Live;
+        let kernel = self.order(node.mac, grant).and_then(|order| self.kernel(&order, is_live, now));
         kernel.map_or_else(|why| disk(&why), Plan::Kernel)
     }
 
@@ -61,7 +61,7 @@ impl Appliance {
     pub(super) fn render(&self, mac: Mac, now: Time) -> Result<RenderView, Refusal> {
         let conflict = |reason: String| Refusal::Conflict(format!("{}: {reason}", self.label(mac)));
         let (version, set) = self.wanted_files(mac).map_err(|reason| conflict(reason.to_string()))?;
-        let order = Order { mac, version, set, token: "", overwrite_marked: true };
+        let order = InstallPlan { mac, version, set, token: "", overwrite_marked: true };
         let profile = &version.profile;
         let config = self.node_config(&order, None, now).map_err(conflict)?;
         let script = profile.script.is_some().then(|| self.install_script(&order, now)).transpose();
@@ -78,7 +78,7 @@ impl Appliance {
         })
     }
 
-    fn kernel(&self, order: &Order<'_>, live: bool, now: Time) -> Result<Kernel, String> {
+    fn kernel(&self, order: &InstallPlan<'_>, live: bool, now: Time) -> Result<Kernel, String> {
         let profile = &order.version.profile;
         let context = self.context(order, now);
         let (name, line) = if live {
@@ -110,7 +110,7 @@ impl Appliance {
     }
 
     /// The install script.
-    pub(super) fn install_script(&self, order: &Order<'_>, now: Time) -> Result<String, String> {
+    pub(super) fn install_script(&self, order: &InstallPlan<'_>, now: Time) -> Result<String, String> {
         let profile = &order.version.profile;
         let script = profile
             .script
@@ -127,7 +127,7 @@ impl Appliance {
     /// Another text of the profile's; none where it has none of that name.
     pub(super) fn profile_text(
         &self,
-        order: &Order<'_>,
+        order: &InstallPlan<'_>,
         name: &str,
         now: Time,
     ) -> Option<Result<String, String>> {
@@ -147,7 +147,7 @@ impl Appliance {
     /// meant for it.
     pub(super) fn node_config(
         &self,
-        order: &Order<'_>,
+        order: &InstallPlan<'_>,
         kind: Option<ConfigKind>,
         now: Time,
     ) -> Result<Option<NodeConfig>, String> {
@@ -174,7 +174,7 @@ impl Appliance {
         found.map(|(_, kind)| kind)
     }
 
-    fn context(&self, order: &Order<'_>, now: Time) -> Context {
+    fn context(&self, order: &InstallPlan<'_>, now: Time) -> Context {
         let (install, profile) = (&self.settings.install, &order.version.profile);
         let server_url = self.server_url();
         let base_url = format!("{server_url}/{}", below_grant(order.token)).trim_end_matches('/').to_owned();

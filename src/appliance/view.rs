@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     dhcp::Standing,
-    ids::{Arch, Loader, Mac, OfferStyle, Stage},
+    ids::{Arch, Loader, Mac, OfferStyle, OrderKind, Stage},
     nodes::{Failure, ImageProgress, Installed},
+    orders::OrderId,
 };
 
 /// `rackberry status`, `GET /api/v1/status`.
@@ -17,8 +18,11 @@ pub struct StatusView {
     pub version: String,
     /// Seconds that the arming still lasts; absent when disarmed.
     pub armed_seconds: Option<u64>,
-    /// Armed with `--live`.
+    /// Every open order is one of `--live`.
     pub live: bool,
+    /// The open orders, the oldest first.
+    #[serde(default)]
+    pub orders: Vec<OrderView>,
     /// The interface that is served.
     pub interface: String,
     /// The service's address and prefix.
@@ -37,6 +41,47 @@ pub struct StatusView {
     pub leases: usize,
     /// What somebody should look at.
     pub warnings: Vec<String>,
+}
+
+/// An open order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OrderView {
+    /// Its number.
+    pub id: OrderId,
+    /// What it lets machines do.
+    pub kind: OrderKind,
+    /// For whom, in words.
+    pub nodes: String,
+    /// Who gave it, in words.
+    pub source: String,
+    /// Seconds that it still lasts.
+    pub seconds: u64,
+}
+
+/// What happens if a node's power is switched on now, and it boots from the network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct NextBoot {
+    /// Where it leads.
+    pub leads_to: LeadsTo,
+    /// The same in a sentence, with the reason.
+    pub words: String,
+    /// What is overwritten by it, as far as is known.
+    pub overwrites: Option<String>,
+}
+
+/// Where a network boot leads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeadsTo {
+    /// To its disk.
+    #[default]
+    Disk,
+    /// Into the installer: its disk is overwritten.
+    Install,
+    /// To a live system.
+    Live,
+    /// To its disk, although it is meant to install.
+    Refused,
 }
 
 /// `rackberry assets list`, `GET /api/v1/assets`
@@ -129,6 +174,9 @@ pub struct NodeView {
     pub address: Option<Ipv4Addr>,
     /// Whether it holds a grant.
     pub granted: bool,
+    /// What happens if its power is switched on now.
+    #[serde(default)]
+    pub next_boot: NextBoot,
     /// The image's transfer.
     pub image: Option<ImageProgress>,
     /// Why its last install failed.

@@ -1,7 +1,7 @@
 //! Wake-on-LAN: machines are switched on from here, where their cards listen while they are off.
 
 use crate::{
-    appliance::{Appliance, Effect, Note, Outcome, Refusal},
+    appliance::{Appliance, Effect, Note, Outcome, Refusal, permission::Decision},
     dhcp,
     ids::{Mac, Time},
 };
@@ -22,7 +22,8 @@ impl Appliance {
     pub(super) fn wake_armed(&self, named: &[String], now: Time, out: &mut Outcome) -> String {
         let armed: Vec<Mac> = if named.is_empty() {
             let known = self.nodes.all().filter(|(mac, node)| {
-                self.admitting(*mac, now).is_some() && node.is_none_or(|node| !node.stage.is_running())
+                matches!(self.decide(*mac, now), Decision::Lead(_))
+                    && node.is_none_or(|node| !node.stage().is_running())
             });
             known.map(|(mac, _)| mac).collect()
         } else {
@@ -34,7 +35,7 @@ impl Appliance {
     fn call(&self, nodes: &[Mac], out: &mut Outcome) -> String {
         for mac in nodes {
             // Any of a machine's cards may be the one that is set to listen.
-            let own = self.node_settings(*mac).map_or_else(|| vec![*mac], |own| own.macs.clone());
+            let own = self.nodes.cards(*mac);
             out.effects.extend(own.into_iter().map(|mac| Effect::Dhcp(dhcp::Action::Wake(mac))));
         }
         let names: Vec<String> = nodes.iter().map(|mac| self.label(*mac)).collect();

@@ -37,6 +37,8 @@ pub enum Command {
     Arm(Arm),
     /// Stop new installs; those that already write a disk finish.
     Disarm,
+    /// After the state was lost: no machine here was installed by this service, so "everybody" means all of them.
+    AcceptLoss,
     /// List all nodes.
     Nodes {
         /// As JSON.
@@ -151,15 +153,15 @@ pub struct Serve {
     /// Folder for nodes and leases.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/rackberry")]
     pub state: PathBuf,
+    /// A copy of the state folder's journal.mark on another partition: by it, a state that is gone is missed.
+    #[arg(long, value_name = "FILE")]
+    pub journal_mark: Option<PathBuf>,
     /// Which panel to drive.
     #[arg(long, default_value = "auto")]
     pub panel: Panel,
     /// What was found wrong with the configuration before this one was chosen: the SD image's file of faults.
     #[arg(long, hide = true, value_name = "FILE")]
     pub config_faults: Option<PathBuf>,
-    /// Which journal there was before, as the SD card remembers it.
-    #[arg(long, hide = true, value_name = "FILE")]
-    pub journal_mark: Option<PathBuf>,
 }
 
 /// `check`
@@ -203,6 +205,9 @@ pub struct Arm {
     /// Every node, installed ones too. THIS OVERWRITES THEIR DISKS.
     #[arg(long, conflicts_with = "nodes")]
     pub all: bool,
+    /// Nodes whose install by an earlier order runs, or is just done, once more. THIS OVERWRITES THEIR DISKS AGAIN.
+    #[arg(long)]
+    pub again: bool,
     /// Wake them, too (Wake-on-LAN).
     #[arg(long)]
     pub wake: bool,

@@ -69,7 +69,9 @@ pub async fn render(socket: &Path, node: &str, json: bool) -> anyhow::Result<()>
 /// `rackberry arm`
 pub async fn arm(socket: &Path, arm: &Arm) -> anyhow::Result<()> {
     let seconds = arm.arm_for.map(|time: Duration| format!("{}s", time.as_secs()));
-    let mut body = json!({ "live": arm.live, "all": arm.all, "wake": arm.wake, "nodes": arm.nodes });
+    let mut body = json!({
+        "live": arm.live, "all": arm.all, "again": arm.again, "wake": arm.wake, "nodes": arm.nodes
+    });
     if let (Some(seconds), Some(body)) = (seconds, body.as_object_mut()) {
         body.insert("for".into(), seconds.into());
     }

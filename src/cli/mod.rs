@@ -57,6 +57,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             let options = daemon::Options {
                 config: serve.config,
                 state: serve.state,
+                journal_mark: serve.journal_mark,
                 panel: serve.panel.into(),
                 config_faults: serve.config_faults,
                 socket,
@@ -75,6 +76,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Watch => runtime()?.block_on(watch::watch(&socket)),
         Command::Arm(arm) => runtime()?.block_on(control::arm(&socket, &arm)),
         Command::Disarm => runtime()?.block_on(control::order(&socket, "/api/v1/disarm")),
+        Command::AcceptLoss => runtime()?.block_on(control::order(&socket, "/api/v1/accept-loss")),
         Command::Nodes { json } => runtime()?.block_on(control::nodes(&socket, json)),
         Command::Node(NodeCommand::Show { node, json, render: true }) => {
             runtime()?.block_on(control::render(&socket, &node, json))

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use super::paint::{Paint, bar, seconds};
 use crate::{
-    appliance::{AssetsView, NodeView, RenderView, StatusView, VersionState},
+    appliance::{AssetsView, LeadsTo, NodeView, RenderView, StatusView, VersionState},
     dhcp::Standing,
-    ids::Stage,
+    ids::{OrderKind, Stage},
 };
 
 /// Characters of a progress bar.
@@ -16,6 +16,11 @@ const BAR: usize = 20;
 pub fn status(status: &StatusView, paint: Paint) -> String {
     let mut text = format!("{}  rackberry {}\n", mode(status, paint), status.version);
     let mut row = |name: &str, value: &str| text += &format!("{name:<9} {value}\n");
+    for order in &status.orders {
+        let what = if order.kind == OrderKind::Live { "boots to RAM" } else { "installs" };
+        let left = seconds(order.seconds);
+        row("order", &format!("{}: {what} {}, {left} more, by {}", order.id.0, order.nodes, order.source));
+    }
     row("network", &format!("{} {}, {}", status.interface, status.address, status.url));
     let addresses = match status.dhcp {
         Standing::Looking => "looking for another DHCP server before any is handed out".into(),
@@ -93,11 +98,18 @@ pub fn stage(node: &NodeView, paint: Paint) -> String {
         },
         _ => since.clone(),
     };
-    if node.granted && node.stage == Stage::Idle {
-        format!("{named} {more}, may install")
-    } else {
-        format!("{named} {more}")
-    }
+    let next = match (node.next_boot.leads_to, node.stage) {
+        // Those say it by their stage.
+        (_, stage) if stage.is_running() => "",
+        (LeadsTo::Install, _) if node.next_boot.overwrites.is_some() => {
+            &paint.warning("; its next network boot OVERWRITES it")
+        }
+        (LeadsTo::Install, _) => "; installs at its next network boot",
+        (LeadsTo::Live, _) => "; boots to RAM at its next network boot",
+        (LeadsTo::Refused, _) => "; is not led into its installer",
+        (LeadsTo::Disk, _) => "",
+    };
+    format!("{named} {more}{next}")
 }
 
 /// `rackberry node show`
@@ -120,7 +132,14 @@ pub fn node(node: &NodeView, paint: Paint) -> String {
     row("address", node.address.map_or("none".into(), |address| address.to_string()));
     row("firmware", node.arch.map_or("not known yet".into(), |arch| arch.to_string()));
     row("last seen", node.seen_seconds.map_or("never".into(), |ago| format!("{} ago", seconds(ago))));
-    row("may", if node.granted { "install at its next network boot".into() } else { "not install".into() });
+    let next = &node.next_boot;
+    row(
+        "next boot",
+        match next.leads_to {
+            LeadsTo::Install | LeadsTo::Refused => paint.warning(&next.words),
+            LeadsTo::Live | LeadsTo::Disk => next.words.clone(),
+        },
+    );
     row(
         "written",
         match node.writes {
@@ -212,6 +231,7 @@ pub fn render(view: &RenderView, paint: Paint) -> String {
 mod tests {
     use super::*;
     use crate::{
+        appliance::NextBoot,
         ids::Mac,
         nodes::{Failure, ImageProgress},
     };
@@ -228,8 +248,14 @@ mod tests {
             arch: None,
             address: Some([10, 10, 10, 11].into()),
             granted: false,
+            next_boot: NextBoot::default(),
             image: Some(ImageProgress { sent: 50, total: 200 }),
-            failure: Some(Failure { stage: Stage::Booting, reason: "it fell silent".into(), cause: None }),
+            failure: Some(Failure {
+                stage: Stage::Booting,
+                reason: "it fell silent".into(),
+                said: false,
+                cause: None,
+            }),
             installed: None,
             writes: 1,
             offer_style: None,

@@ -58,6 +58,7 @@ impl Default for Install {
             disk: "/dev/sda".into(),
             unknown_nodes: UnknownNodes::Install,
             arm_for: Duration::from_secs(30 * 60),
+            tries: 2,
             console: None,
             loader: None,
             ssh_keys: Vec::new(),

@@ -136,6 +136,12 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
             key("arm_for", r#""30m""#, r#""2h""#, "How long arming lasts: 1m to 24h."),
             key(
+                "tries",
+                "2",
+                "3",
+                "How often one order leads a machine into an installer that is not heard of: 1 to 10.",
+            ),
+            key(
                 "console",
                 r#""""#,
                 r#""ttyS0,115200""#,

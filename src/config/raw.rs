@@ -50,7 +50,7 @@ table!(Dhcp = "dhcp" {
 } merged);
 table!(Http = "http" { ports: List<i64>, token_file: String, } merged);
 table!(Install = "install" {
-    profile: String, version: String, disk: String, unknown_nodes: String, arm_for: String, console: String,
+    profile: String, version: String, disk: String, unknown_nodes: String, arm_for: String, tries: i64, console: String,
     loader: String, ssh_keys: List<String>, vars: toml::Table,
 } merged);
 table!(Assets = "assets" { dirs: List<String>, verify: String, loaders: String, } merged);

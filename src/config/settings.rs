@@ -129,6 +129,8 @@ pub struct Install {
     pub unknown_nodes: UnknownNodes,
     /// How long arming lasts.
     pub arm_for: Duration,
+    /// How often one order leads a machine into an installer that is not heard of.
+    pub tries: u8,
     /// Value of the kernel's `console=`.
     pub console: Option<String>,
     /// The boot loader, where not the one that suits a machine best.

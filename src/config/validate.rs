@@ -192,6 +192,13 @@ fn install(raw: &raw::Install, check: &mut Check) -> Install {
         arm_for: check
             .text(&raw.arm_for, "install.arm_for", |text| duration::within(text, MINUTE, 24 * HOUR))
             .unwrap_or(default.arm_for),
+        tries: check
+            .value(&raw.tries, "install.tries", |number| {
+                u8::try_from(*number).ok().filter(|tries| (1..=10).contains(tries)).ok_or_else(|| {
+                    Wrong::new(format!("{number} tries are not possible"), "choose from 1 to 10")
+                })
+            })
+            .unwrap_or(default.tries),
         console: check.text(&raw.console, "install.console", values::console),
         loader: check.text(&raw.loader, "install.loader", values::any_loader).flatten(),
         ssh_keys: check

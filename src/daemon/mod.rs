@@ -35,7 +35,7 @@ use crate::{
     dhcp::Standing,
     handle::{Handle, Message, Owner, Snapshot},
     http::serve as http,
-    nodes::journal::{Journal, JournalError},
+    nodes::journal::{Journal, JournalError, Opened},
     panel::Trouble,
 };
 
@@ -49,6 +49,8 @@ pub struct Options {
     pub config: Vec<PathBuf>,
     /// Folder for nodes and leases.
     pub state: PathBuf,
+    /// A copy of the state's mark on another partition.
+    pub journal_mark: Option<PathBuf>,
     /// Which panel to drive.
     pub panel: PanelChoice,
     /// Where the control socket goes.
@@ -137,13 +139,22 @@ async fn run_with(
         _ = interrupt.recv() => return Ok(Ended::BySignal),
         () = panel.shut_down() => return Ok(Ended::ByButton),
     };
-    let mut journal = Journal::open(&options.state)?;
-    let stored = journal.load()?;
+    let journal_id = secret()?.iter().fold(0, |id: u64, byte| id.rotate_left(8) ^ u64::from(*byte));
+    let opened = Journal::open(&options.state, options.journal_mark.as_deref(), journal_id)?;
+    let Opened { journal, stored, unwritable } = opened;
+    if let Some(loss) = &stored.loss {
+        tracing::warn!("{loss}; \"everybody\" means nobody until somebody says that this is a first day");
+    }
     let clock = Clock::starting_after(stored.time);
     let archive = Archive::open(&options.state);
     let catalog = scan::scan(&settings.assets.dirs, &settings.assets.loaders, None);
     let catalog = Arc::new(catalog.with_findings(archive.findings()));
-    let appliance = Appliance::new(settings.clone(), catalog.clone(), stored, secret()?, clock.now());
+    let kept = stored.clone();
+    let mut appliance = Appliance::new(settings.clone(), catalog.clone(), stored, secret()?, clock.now());
+    if let Some(reason) = unwritable {
+        tracing::error!("{reason}; nothing is armed until it can be written");
+        appliance.journal_fails(Some(reason));
+    }
     handle.tell(reload::stands_in_for(options.config_faults.as_deref())).await;
 
     let (dhcp_actions, actions) = mpsc::unbounded_channel();
@@ -151,8 +162,15 @@ async fn run_with(
     let (in_force, current) = watch::channel(settings.clone());
     let (token, token_seen) = watch::channel(reload::token(&settings));
     let mut tasks = Tasks::default();
-    let owner =
-        Owner::new(appliance, journal, clock, inbox, dhcp_actions, snapshot, handle.restarts().clone());
+    let owner = Owner::new(
+        appliance,
+        (journal, kept),
+        clock,
+        inbox,
+        dhcp_actions,
+        snapshot,
+        handle.restarts().clone(),
+    );
     tasks.spawn("the owner of the state", async {
         owner.run().await;
         Ok(())

@@ -52,6 +52,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         panel: PanelChoice::Simulated,
         socket: Path::new(PLACE).join("control.sock"),
         config_faults: None,
+        journal_mark: None,
     };
     let options = options.clone();
     daemon::log::init();

@@ -4,7 +4,7 @@ use dhcproto::v4::{DhcpOption, MessageType, OptionCode};
 
 use crate::{
     dhcp::Packet,
-    ids::{Arch, Mac},
+    ids::{Arch, Mac, MachineId},
 };
 
 /// A DHCP client.
@@ -14,6 +14,8 @@ pub struct Client {
     pub mac: Mac,
     /// What it boots with, where it says so (option 93, or the number in option 60).
     pub arch: Option<Arch>,
+    /// What its firmware calls the machine (option 97), where that tells anything.
+    pub machine: Option<MachineId>,
     boots: bool,
     pxe: bool,
     uboot: bool,
@@ -48,6 +50,7 @@ impl Client {
         Client {
             mac: packet.mac(),
             arch,
+            machine: machine(packet),
             boots,
             pxe,
             uboot: class.starts_with(b"U-Boot") || class.starts_with(UBOOT_EFI),
@@ -96,6 +99,13 @@ impl Client {
     /// (RFC 2131 section 4.3.2).
     pub fn starts_afresh(&self) -> bool {
         self.fresh
+    }
+}
+
+fn machine(packet: &Packet) -> Option<MachineId> {
+    match packet.message().opts().get(OptionCode::ClientMachineIdentifier) {
+        Some(DhcpOption::ClientMachineIdentifier(id)) => MachineId::of_option(id),
+        _ => None,
     }
 }
 

@@ -24,6 +24,16 @@ pub enum LeaseChange {
     Drop(Mac),
 }
 
+impl LeaseChange {
+    /// Whose lease it is about.
+    pub fn mac(&self) -> Mac {
+        match self {
+            Self::Put(lease) => lease.mac,
+            Self::Drop(mac) => *mac,
+        }
+    }
+}
+
 impl Lease {
     /// Whether it holds.
     pub fn is_in_force(&self, now: Time) -> bool {

@@ -75,6 +75,8 @@ pub enum Api {
     Arm,
     /// POST disarm
     Disarm,
+    /// POST accept-loss
+    AcceptLoss,
     /// POST nodes/MAC/report
     Report(Mac),
     /// POST nodes/NODE/reinstall
@@ -217,6 +219,7 @@ fn api(rest: &[&str]) -> Result<Api, RouteError> {
         ["events"] => Ok(Api::Events),
         ["arm"] => Ok(Api::Arm),
         ["disarm"] => Ok(Api::Disarm),
+        ["accept-loss"] => Ok(Api::AcceptLoss),
         ["nodes", node] => Ok(Api::Node((*node).to_owned())),
         ["packets"] => Ok(Api::Packets(None)),
         ["nodes", node, "packets"] => Ok(Api::Packets(Some((*node).to_owned()))),

@@ -2,7 +2,9 @@ use std::fmt;
 
 /// How a PXE client beside another DHCP server is told what to boot (PXE specification 2.1 section 2.2). Firmware
 /// differs in which of the two it understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum OfferStyle {
     /// The OFFER names the file, and its discovery control (option 43, tag 6) says to take just that.

@@ -1,8 +1,9 @@
 //! `rackberry image mark`: the card remembers that there was a journal, on the FAT partition, so that a data partition
 //! which lost it, or was made anew, is not taken for a first day.
 //!
-//! The service names its journal by a line of text, `journal.mark` beside it. That line is copied to `journal.txt` on
-//! the card, once, and again when it changes; `setup` gives the card's line back to the service.
+//! The service names its journal by a line of text, `journal.mark` beside it: `rackberry journal ID CHANGES`. That line is
+//! copied to `journal.txt` on the card, once, and again when another journal is named; `setup` gives the card's line back
+//! to the service.
 
 use std::fs;
 
@@ -36,7 +37,7 @@ pub fn copy(root: &Root) -> anyhow::Result<()> {
     };
     let mark = text.trim_end();
     ensure!(is_mark(mark), "{JOURNAL} is no line of text of up to {LONGEST} bytes");
-    if of_card(root) == Ok(Some(mark.to_owned())) {
+    if of_card(root).is_ok_and(|known| known.is_some_and(|known| journal_of(&known) == journal_of(mark))) {
         return Ok(());
     }
     card::overwrite(root, CARD, &file(mark))?;
@@ -62,6 +63,11 @@ pub fn of_card(root: &Root) -> Result<Option<String>, String> {
         Some(mark) if is_mark(mark) => Ok(Some(mark.to_owned())),
         _ => Err(unknown("is not as rackberry wrote it".into())),
     }
+}
+
+/// What names the journal: how often it has changed comes after it, and is not worth a write to the card.
+fn journal_of(mark: &str) -> Vec<&str> {
+    mark.split_whitespace().take(3).collect()
 }
 
 fn is_mark(text: &str) -> bool {
@@ -127,9 +133,15 @@ mod tests {
         let (_folder, root) = root();
         // A try to write would fail here: there is no partition to remount.
         copy(&root).unwrap();
-        fs::write(root.at(JOURNAL), "one\n").unwrap();
-        fs::write(root.card(CARD), file("one")).unwrap();
-        copy(&root).unwrap();
+        for line in ["rackberry journal 00ab 0", "rackberry journal 00ab 17", "rackberry journal 00ab"] {
+            fs::write(root.at(JOURNAL), format!("{line}\n")).unwrap();
+            fs::write(root.card(CARD), file("rackberry journal 00ab 3")).unwrap();
+            copy(&root).unwrap();
+        }
+        // Another one is written, which fails where there is nothing to remount.
+        fs::write(root.at(JOURNAL), "rackberry journal 00ac 3\n").unwrap();
+        fs::create_dir_all(root.run("")).unwrap();
+        assert!(copy(&root).unwrap_err().to_string().contains("can't remount"));
         fs::write(root.at(JOURNAL), "two\nlines\n").unwrap();
         assert!(copy(&root).unwrap_err().to_string().contains("no line of text"));
     }

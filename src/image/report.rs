@@ -155,6 +155,7 @@ mod tests {
                 version: "1.2.3".into(),
                 armed_seconds: None,
                 live: false,
+                orders: Vec::new(),
                 interface: "eth0".into(),
                 address: "10.10.10.1/24".into(),
                 url: "http://10.10.10.1".into(),

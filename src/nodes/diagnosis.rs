@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    ids::{Arch, Loader, Stage, Time},
+    ids::{Arch, Loader, OrderKind, Stage, Time},
     nodes::{Node, Trail, remedy::remedy},
 };
 
@@ -33,16 +33,18 @@ pub struct Around<'a> {
 
 /// Why the node is stuck and what helps, in one sentence; nothing where it gets on, or has nothing to get on with.
 pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> Option<String> {
-    if node.stage == Stage::Failed {
-        return node.failure.as_ref().and_then(remedy).map(str::to_owned);
+    if let Some(failure) = node.failure() {
+        return remedy(failure).map(str::to_owned);
     }
-    let grant = node.grant.as_ref()?;
-    // A person at the machine takes the time it takes.
-    if grant.live && !grant.spent && node.stage > Stage::Loading {
-        return None;
+    let stage = node.stage();
+    match node.unused_grant() {
+        // A person at the machine takes the time it takes.
+        Some(grant) if grant.kind == OrderKind::Live && stage > Stage::Loading => return None,
+        None if !stage.is_running() => return None,
+        _ => {}
     }
     let silence = now.since(node.seen);
-    let sentence = match node.stage {
+    let sentence = match stage {
         Stage::Discovered if !around.has_loader => no_loader(node.arch),
         Stage::Discovered | Stage::Loading if trail.in_vain() >= REFUSED && !trail.has_its_menu() => refusal(node.arch, trail),
         Stage::Discovered if trail.asks() >= IN_VAIN => match around.rival {
@@ -110,29 +112,45 @@ mod tests {
     use super::*;
     use crate::{
         ids::{self, Mac},
-        nodes::{Failure, Grant, Step},
+        nodes::{Approach, Disk, Failure, Grant, Installed, Life, Step},
+        orders::OrderId,
     };
 
     const ALONE: Around<'_> = Around { rival: None, has_loader: true };
 
-    fn node(stage: Stage, arch: Arch) -> Node {
+    fn grant(kind: OrderKind) -> Grant {
+        Grant {
+            order: OrderId(1),
+            kind,
+            card: Mac([2, 0, 0, 0, 0, 1]),
+            overwrites_marked: false,
+            profile: "coreos".into(),
+            version: "1".into(),
+            arch: "x86_64".into(),
+            token: "12ab".into(),
+            silence: Duration::from_secs(600),
+            made: Time(0),
+        }
+    }
+
+    fn node_by(kind: OrderKind, stage: Stage, arch: Arch) -> Node {
         let mut node = Node::new(Mac([2, 0, 0, 0, 0, 1]), Time(0));
-        node.grant(
-            Grant {
-                arming: 1,
-                live: false,
-                profile: "coreos".into(),
-                version: "1".into(),
-                arch: "x86_64".into(),
-                token: "12ab".into(),
-                silence: Duration::from_secs(600),
-                made: Time(0),
-                spent: false,
-            },
-            Time(0),
-        );
-        (node.stage, node.arch) = (stage, Some(arch));
+        node.arch = Some(arch);
+        let system = Installed { profile: "coreos".into(), version: "1".into(), at: Time(0) };
+        match stage {
+            Stage::Installing => node.life = Life::Overwriting { grant: grant(kind), image: None },
+            Stage::Written => node.disk = Disk::Written { system, said: true },
+            Stage::Installed => node.disk = Disk::Running { system, said: true },
+            stage => {
+                let approach = Approach { stage, ..Approach::START };
+                node.life = Life::Granted { grant: grant(kind), approach, before: None };
+            }
+        }
         node
+    }
+
+    fn node(stage: Stage, arch: Arch) -> Node {
+        node_by(OrderKind::Install, stage, arch)
     }
 
     fn after(steps: &[Step]) -> Trail {
@@ -203,20 +221,23 @@ mod tests {
 
     #[test]
     fn a_person_who_installs_by_hand_is_not_stuck() {
-        let mut live = node(Stage::Booting, Arch::Bios);
-        says(&live, &[], ALONE, 3600, Some("memory"));
-        live.grant.as_mut().unwrap().live = true;
-        says(&live, &[], ALONE, 3600, None);
+        says(&node(Stage::Booting, Arch::Bios), &[], ALONE, 3600, Some("memory"));
+        says(&node_by(OrderKind::Live, Stage::Booting, Arch::Bios), &[], ALONE, 3600, None);
     }
 
     #[test]
     fn a_failure_that_is_known_has_its_remedy() {
-        let mut failed = node(Stage::Failed, Arch::Bios);
+        let mut failed = node(Stage::Idle, Arch::Bios);
         for (reason, words) in [
             ("there is no disk /dev/sda; this machine has: /dev/vda", Some("set disk for this node")),
             ("no sign of life for 5 minutes", None),
         ] {
-            failed.failure = Some(Failure { stage: Stage::Configuring, reason: reason.into(), cause: None });
+            failed.life = Life::Failed(Failure {
+                stage: Stage::Configuring,
+                reason: reason.into(),
+                said: true,
+                cause: None,
+            });
             says(&failed, &[], ALONE, 0, words);
         }
     }
@@ -226,13 +247,15 @@ mod tests {
         #[test]
         fn who_gets_on_hears_nothing(
             steps in proptest::collection::vec(prop_oneof![Just(Step::Asked), Just(Step::Loader), Just(Step::Kernel), any::<bool>().prop_map(|kernel| Step::Menu { kernel })], 0..20),
-            number in 3usize..8, seconds in 0u64..100_000,
+            number in 3usize..7, seconds in 0u64..100_000,
         ) {
             let mut node = node(Stage::ALL[number], Arch::Bios);
             node.seen = Time(seconds * 1000);
             prop_assert_eq!(diagnosis(&node, &after(&steps), ALONE, Time(seconds * 1000 + 999)), None);
-            node.grant = None;
-            prop_assert_eq!(diagnosis(&node, &after(&steps), ALONE, Time(u64::MAX)), None);
+            node.life = Life::Resting;
+            if node.stage() != Stage::Written {
+                prop_assert_eq!(diagnosis(&node, &after(&steps), ALONE, Time(u64::MAX)), None);
+            }
         }
     }
 }

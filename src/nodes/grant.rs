@@ -1,17 +1,26 @@
-//! The gate. Whether a node may install is decided here and nowhere else; DHCP, TFTP, HTTP and the rendered
-//! menus all go by what these functions say.
+//! Permissions. Whether a machine may be led into an installer, and have what an installing machine needs, is decided
+//! by the few functions here and nowhere else; DHCP, TFTP, HTTP and the rendered menus all go by what they say.
 
 use std::time::Duration;
 
-use crate::{ids::Time, nodes::Node};
+use crate::{
+    ids::{Mac, OrderKind, Time},
+    nodes::{Installed, Life, Node},
+    orders::{Order, OrderId, Orders},
+};
 
-/// One permission for one install of one node.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// One machine's permission by one order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Grant {
-    /// The arming that it comes from. An arming grants a node once.
-    pub arming: u64,
-    /// Boot to RAM only; a person runs the installer by hand.
-    pub live: bool,
+    /// The order that it comes from; it dies with it, unless its overwrite has begun.
+    pub order: OrderId,
+    /// What it is for.
+    pub kind: OrderKind,
+    /// The network card that asked; the machine's other cards go by the token.
+    pub card: Mac,
+    /// A disk that carries this service's mark may be overwritten, too: the machine was named, or installed ones were
+    /// meant.
+    pub overwrites_marked: bool,
     /// What to install.
     pub profile: String,
     /// Its version, resolved: never `current`.
@@ -24,9 +33,18 @@ pub struct Grant {
     pub silence: Duration,
     /// When it was given.
     pub made: Time,
-    /// The image transfer has begun: the disk is being overwritten, and a network boot from now on goes to
-    /// the disk.
-    pub spent: bool,
+}
+
+impl Grant {
+    /// What is on a disk that was overwritten by it.
+    pub fn installed(&self, at: Time) -> Installed {
+        Installed { profile: self.profile.clone(), version: self.version.clone(), at }
+    }
+
+    /// Whether its order is open.
+    pub fn is_open(&self, orders: &Orders, now: Time) -> bool {
+        orders.get(self.order, now).is_some()
+    }
 }
 
 /// What the gate says.
@@ -38,33 +56,58 @@ pub enum Verdict {
     No(&'static str),
 }
 
+/// Where a node's next start from the network leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination<'o> {
+    /// To its disk; one clause says why.
+    Disk(&'static str),
+    /// Where the order says.
+    Order(&'o Order),
+    /// To its disk, although an order takes it in; one clause says why.
+    Refused(String),
+}
+
 impl Node {
-    /// Whether a network boot of this node may lead into the installer: by a grant that is not spent. `open` is
-    /// the number of the arming whose window is open.
-    pub fn may_boot_installer(&self, open: Option<u64>) -> Verdict {
-        match &self.grant {
-            Some(grant) if grant.spent => Verdict::No("its grant is spent"),
-            _ => self.may_fetch_install(open),
+    /// Where a start of this node leads that begins now. `tries`: so often an order leads it into an installer that is
+    /// not heard of.
+    pub fn destination<'o>(&self, orders: &'o Orders, tries: u8, now: Time) -> Destination<'o> {
+        let Some(order) = orders.choose(self.mac, self.disk.is_ours(), now) else {
+            let is_open = orders.open(now).next().is_some();
+            return Destination::Disk(match self.disk.is_ours() {
+                _ if !is_open => "nobody has armed",
+                true => "it is installed, and no order that is left means it",
+                false => "no order that is left means it",
+            });
+        };
+        let starts = order.starts_of(self.mac);
+        if order.kind == OrderKind::Install && starts >= tries {
+            return Destination::Refused(format!(
+                "it was led into its installer {starts} times, and nothing was heard from there; arm it again when that \
+                 is mended"
+            ));
+        }
+        Destination::Order(order)
+    }
+
+    /// Whether the menu of the start that runs may lead into the installer: by a grant whose order is open, and only if
+    /// its overwrite has not begun.
+    pub fn may_be_led(&self, orders: &Orders, now: Time) -> Verdict {
+        match &self.life {
+            Life::Overwriting { .. } => Verdict::No("its disk is being overwritten already"),
+            _ => self.may_fetch_install(orders, now),
         }
     }
 
-    /// Whether this node may have its configuration and its image now: by an open grant, and either the arming
-    /// that gave it is still open, or the install runs already. A grant of an earlier arming begins nothing: who
-    /// arms one node today must not set off another that was left over yesterday.
-    ///
-    /// A spent grant stays open until the install ended, so that a transfer that broke can be repeated by the
-    /// same running installer.
-    pub fn may_fetch_install(&self, open: Option<u64>) -> Verdict {
-        match &self.grant {
-            None => Verdict::No("it has no grant"),
-            Some(grant) if open == Some(grant.arming) || self.stage.is_running() => Verdict::Yes,
-            Some(_) if open.is_none() => Verdict::No("the installer is not armed"),
-            Some(_) => Verdict::No("its grant is of an earlier arming"),
+    /// Whether this node may have its configuration and its image now. An install whose overwrite has begun may go on
+    /// after its order: a transfer that broke is repeated by the same running installer.
+    pub fn may_fetch_install(&self, orders: &Orders, now: Time) -> Verdict {
+        match &self.life {
+            Life::Granted { grant, approach, .. } if approach.is_own || grant.is_open(orders, now) => {
+                Verdict::Yes
+            }
+            Life::Granted { .. } => Verdict::No("the order that let it install is over"),
+            Life::Overwriting { .. } => Verdict::Yes,
+            Life::Resting | Life::Failed(_) => Verdict::No("it has no grant"),
         }
-    }
-
-    /// Whether an arming may give this node a new grant: it has not given it one before, and none is open.
-    pub(super) fn can_be_granted(&self, arming: u64) -> bool {
-        self.last_arming != Some(arming) && self.grant.is_none()
     }
 }

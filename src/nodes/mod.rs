@@ -5,18 +5,27 @@
 //! idle, discovered, loading, booting, configuring, installing, written, installed; failed from any of them.
 
 mod diagnosis;
+mod event;
 mod grant;
+mod identity;
+mod image;
 pub mod journal;
 mod node;
+mod patience;
 mod registry;
 mod remedy;
+mod stored;
 mod tokens;
 mod trail;
 
 pub use diagnosis::{Around, diagnosis, no_loader};
-pub use grant::{Grant, Verdict};
-pub use node::{Failure, ImageProgress, Installed, Node, Sign};
-pub use registry::{Moved, Registry, Update};
+pub use event::{NodeEvent, Word};
+pub use grant::{Destination, Grant, Verdict};
+pub use identity::{Identity, Recognized};
+pub use image::{Image, ImageProgress};
+pub use node::{Approach, Disk, Failure, Installed, LastInstall, Life, Node};
+pub use registry::{Moved, RecordChange, Registry, Update};
+pub use stored::StoredNode;
 pub use tokens::Tokens;
 pub use trail::{Step, Trail, Trails};
 

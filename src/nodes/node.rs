@@ -1,133 +1,197 @@
-//! One node and its transitions.
+//! One machine, and what is known of it.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{Arch, Cause, Loader, Mac, OfferStyle, Stage, Time},
-    nodes::Grant,
+    ids::{Arch, Cause, Loader, Mac, MachineId, OfferStyle, OrderKind, Stage, Time},
+    nodes::{Grant, Image, ImageProgress},
+    orders::OrderId,
 };
 
 /// Longest log excerpt that is kept of a node's report, in bytes.
 const LOG_LIMIT: usize = 16 * 1024;
 
 /// What is known of one machine.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Node {
-    /// Its first hardware address, which names it for good.
+    /// The hardware address that names it: the first one in its configuration, or the first that was seen.
     pub mac: Mac,
-    /// How far its install is.
-    pub stage: Stage,
-    /// When it entered that stage.
+    /// All of its hardware addresses that are known, that one included.
+    pub cards: BTreeSet<Mac>,
+    /// What its firmware calls it.
+    pub machine: Option<MachineId>,
+    /// When it entered its stage.
     pub since: Time,
     /// Its last sign of life.
     pub seen: Time,
     /// What it boots with, as its firmware said last.
     pub arch: Option<Arch>,
-    /// The address it held last.
-    pub address: Option<Ipv4Addr>,
-    /// The open grant.
-    pub grant: Option<Grant>,
-    /// The last arming that granted it.
-    pub last_arming: Option<u64>,
-    /// Kernel fetched, initrd fetched, in this install.
-    pub fetched: (bool, bool),
-    /// The image's transfer in this install.
-    pub image: Option<ImageProgress>,
-    /// How the last install ended, if badly.
-    pub failure: Option<Failure>,
-    /// What is on its disk, as far as this service put it there.
-    pub installed: Option<Installed>,
+    /// The style of a proxy's offer that has led it to its loader.
+    pub offer_style: Option<OfferStyle>,
+    /// The loader that has led it to its kernel.
+    pub loader: Option<Loader>,
+    /// What it is doing.
+    pub life: Life,
+    /// What is on its disk.
+    pub disk: Disk,
+    /// The install that ended last.
+    pub last: Option<LastInstall>,
     /// How many installs have begun to overwrite its disk.
     pub writes: u32,
     /// The last lines of its log, from its last report.
     pub log: String,
-    /// The style of a proxy's offer that has led it to its loader.
-    #[serde(default)]
-    pub offer_style: Option<OfferStyle>,
-    /// The loader that has led it to its kernel.
-    #[serde(default)]
-    pub loader: Option<Loader>,
 }
 
-/// The image's transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-pub struct ImageProgress {
-    /// Bytes sent.
-    pub sent: u64,
-    /// Bytes in all.
-    pub total: u64,
+/// What a machine is doing, as far as installing goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Life {
+    /// Nothing.
+    Resting,
+    /// It is on its way into the installer; its disk is untouched.
+    Granted {
+        /// By this permission.
+        grant: Grant,
+        /// How far it is.
+        approach: Approach,
+        /// How its last install failed, if it did: what it goes back to when the grant is withdrawn.
+        before: Option<Failure>,
+    },
+    /// Its disk is being overwritten.
+    Overwriting {
+        /// By this permission.
+        grant: Grant,
+        /// The image that it is sent from here; none where its installer has one, or takes it from elsewhere.
+        image: Option<Image>,
+    },
+    /// Its last install failed.
+    Failed(Failure),
 }
 
-/// Why an install failed.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-pub struct Failure {
-    /// The stage it failed in.
+/// How far a machine is on its way into the installer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Approach {
+    /// `discovered`, `loading`, `booting` or `configuring`.
     pub stage: Stage,
-    /// One clause.
-    pub reason: String,
-    /// What kind of failure it is, where the machine said so.
-    #[serde(default)]
-    pub cause: Option<Cause>,
+    /// It has the kernel.
+    pub kernel: bool,
+    /// It has the initrd.
+    pub initrd: bool,
+    /// The menu of this start has led it there; whoever asks for that menu again in the same start gets the same.
+    pub is_led: bool,
+    /// It was given a menu or a script that its owner wrote. What that does with the disk is not seen from here: the
+    /// permission is used by it.
+    pub is_own: bool,
+}
+
+impl Approach {
+    /// Its firmware has asked.
+    pub const START: Approach =
+        Approach { stage: Stage::Discovered, kernel: false, initrd: false, is_led: false, is_own: false };
+}
+
+/// What is on a machine's disk, as far as this service knows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disk {
+    /// Nothing that this service put there.
+    Untouched,
+    /// An install has begun to overwrite it, and failed before it was whole.
+    Incomplete,
+    /// An install has begun to overwrite it, and was sent a part of its image. Nothing was heard since.
+    Partial,
+    /// An install has begun to overwrite it. Nobody knows what became of that: it may hold a system.
+    Unsure,
+    /// The whole image was sent. Nothing was heard since.
+    Sent(Installed),
+    /// The image is on it.
+    Written {
+        /// Which system.
+        system: Installed,
+        /// The installer said so; otherwise it follows from what was seen.
+        said: bool,
+    },
+    /// The machine has come up from it.
+    Running {
+        /// Which system.
+        system: Installed,
+        /// The system said so itself; otherwise it follows from what was seen.
+        said: bool,
+    },
+}
+
+impl Disk {
+    /// Whether it holds a system that this service put there, or may hold one. "Everybody" never means such a disk.
+    pub fn is_ours(&self) -> bool {
+        !matches!(self, Self::Untouched | Self::Incomplete)
+    }
+
+    /// What would be lost with it; nothing where nothing is known to be there.
+    pub fn in_words(&self) -> Option<String> {
+        match self {
+            Self::Untouched | Self::Incomplete => None,
+            Self::Partial | Self::Unsure => Some("whatever the last install left".into()),
+            Self::Sent(system) | Self::Written { system, .. } | Self::Running { system, .. } => {
+                Some(format!("{} {}", system.profile, system.version))
+            }
+        }
+    }
+
+    /// The system that is known to be on it.
+    pub fn system(&self) -> Option<&Installed> {
+        match self {
+            Self::Written { system, .. } | Self::Running { system, .. } => Some(system),
+            Self::Untouched | Self::Incomplete | Self::Partial | Self::Unsure | Self::Sent(_) => None,
+        }
+    }
 }
 
 /// What is on a node's disk.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Installed {
     /// Operating system.
     pub profile: String,
     /// Its version.
     pub version: String,
-    /// When its image was complete.
+    /// When it was written, or first seen.
     pub at: Time,
 }
 
-/// What a node was seen to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sign {
-    /// Its firmware or loader asked for a network boot.
-    NetworkBoot {
-        /// What it boots with, where it says so.
-        arch: Option<Arch>,
-        /// The number of the arming whose window is open.
-        open: Option<u64>,
-    },
-    /// A system that is up asked for an address from scratch (not a renewal), without asking for a boot file.
-    SystemBoot,
-    /// It has the boot loader.
-    Loader,
-    /// It has the kernel.
-    Kernel,
-    /// It has the initrd.
-    Initrd,
-    /// It asked for its install script or configuration.
-    Config,
-    /// It asks for the image, or is about to write its disk without one. The grant is spent by this.
-    Image {
-        /// The image's length in bytes, where there is an image.
-        total: Option<u64>,
-    },
-    /// So much of the image has been sent.
-    ImageSent {
-        /// End of the furthest byte sent.
-        sent: u64,
-        /// The image's length in bytes.
-        total: u64,
-    },
-    /// A transfer to it moved on.
-    Alive,
-    /// The whole image has been sent.
-    ImageComplete,
-    /// It says that the image is on the disk.
-    Wrote,
-    /// It says that it is up from its own disk.
-    Up,
-    /// It says that it gave up.
-    GaveUp {
-        /// Where.
-        stage: Stage,
-        /// Why.
-        reason: String,
-    },
+/// Why an install failed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Failure {
+    /// The stage it failed in.
+    pub stage: Stage,
+    /// One clause.
+    pub reason: String,
+    /// Its installer said so; otherwise it follows from what was seen, and what is seen later may mend it.
+    #[serde(default)]
+    pub said: bool,
+    /// What kind of failure it is, where the machine said so.
+    #[serde(default)]
+    pub cause: Option<Cause>,
+}
+
+/// An install that has ended, or seems to: its installer may still have something to say.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LastInstall {
+    /// The grant's token: reports by it are this install's.
+    pub token: String,
+    /// The card that it went by.
+    pub card: Mac,
+    /// The order.
+    pub order: OrderId,
+    /// What kind of order.
+    pub kind: OrderKind,
+    /// What was to be installed.
+    pub profile: String,
+    /// Its version.
+    pub version: String,
+    /// When it ended.
+    pub at: Time,
 }
 
 impl Node {
@@ -135,109 +199,89 @@ impl Node {
     pub fn new(mac: Mac, now: Time) -> Node {
         Node {
             mac,
-            stage: Stage::Idle,
+            cards: BTreeSet::from([mac]),
+            machine: None,
             since: now,
             seen: now,
             arch: None,
-            address: None,
-            grant: None,
-            last_arming: None,
-            fetched: (false, false),
-            image: None,
-            failure: None,
-            installed: None,
-            writes: 0,
-            log: String::new(),
             offer_style: None,
             loader: None,
+            life: Life::Resting,
+            disk: Disk::Untouched,
+            last: None,
+            writes: 0,
+            log: String::new(),
         }
     }
 
-    /// Takes in what the node was seen to do. The stage only moves along the install that its grant allows:
-    /// without one, only its last sign of life changes.
-    pub fn saw(&mut self, sign: Sign, now: Time) {
-        self.seen = now;
-        match sign {
-            Sign::NetworkBoot { arch, open } => {
-                self.arch = arch.or(self.arch);
-                self.network_boot(open, now);
-            }
-            Sign::SystemBoot | Sign::Up if self.disk_is_written() => self.up(now),
-            Sign::SystemBoot | Sign::Up => {}
-            Sign::Loader => self.advance(Stage::Loading, now),
-            Sign::Kernel => self.has_fetched(|fetched| fetched.0 = true, now),
-            Sign::Initrd => self.has_fetched(|fetched| fetched.1 = true, now),
-            Sign::Config => self.advance(Stage::Configuring, now),
-            Sign::Image { total } => self.spend(total, now),
-            Sign::ImageSent { sent, total } if self.stage == Stage::Installing => {
-                self.image = Some(ImageProgress { sent, total });
-            }
-            Sign::ImageSent { .. } | Sign::Alive => {}
-            Sign::ImageComplete if self.stage == Stage::Installing => {
-                self.image = self.image.map(|image| ImageProgress { sent: image.total, ..image });
-                self.written(now);
-            }
-            Sign::ImageComplete => {}
-            Sign::Wrote if self.grant.as_ref().is_some_and(|grant| grant.spent) => {
-                self.written(now);
-                self.close();
-            }
-            Sign::Wrote => {}
-            Sign::GaveUp { stage, reason } if self.grant.is_some() => self.fail(stage, reason, now),
-            Sign::GaveUp { .. } => {}
+    /// How far its install is.
+    pub fn stage(&self) -> Stage {
+        match (&self.life, &self.disk) {
+            (Life::Granted { approach, .. }, _) => approach.stage,
+            (Life::Overwriting { .. }, _) => Stage::Installing,
+            (Life::Failed(_), _) => Stage::Failed,
+            (Life::Resting, Disk::Written { .. }) => Stage::Written,
+            (Life::Resting, Disk::Running { .. }) => Stage::Installed,
+            (Life::Resting, _) => Stage::Idle,
         }
     }
 
-    /// The longest silence that is normal in the present stage; after it the install counts as failed.
-    pub fn patience(&self) -> Option<std::time::Duration> {
-        let minutes = |m: u64| Some(std::time::Duration::from_secs(60 * m));
-        let by_hand = self.grant.as_ref().is_some_and(|grant| grant.live && !grant.spent);
-        match self.stage {
-            Stage::Booting | Stage::Configuring if by_hand => None,
-            Stage::Loading => minutes(5),
-            Stage::Installing => self.grant.as_ref().map(|grant| grant.silence),
-            Stage::Booting | Stage::Configuring => minutes(10),
-            Stage::Written => minutes(30),
-            Stage::Idle | Stage::Discovered | Stage::Installed | Stage::Failed => None,
+    /// Its permission, used or not.
+    pub fn grant(&self) -> Option<&Grant> {
+        match &self.life {
+            Life::Granted { grant, .. } | Life::Overwriting { grant, .. } => Some(grant),
+            Life::Resting | Life::Failed(_) => None,
         }
     }
 
-    /// When [`Node::patience`] ends.
-    pub fn deadline(&self) -> Option<Time> {
-        self.patience().map(|patience| self.seen + patience)
-    }
-
-    /// Gives up on a node that was silent too long.
-    pub fn time_out(&mut self, now: Time) {
-        if let Some(patience) = self.patience() {
-            self.fail(self.stage, format!("no sign of life for {} minutes", patience.as_secs() / 60), now);
+    /// Its permission, as long as its disk is untouched by it.
+    pub fn unused_grant(&self) -> Option<&Grant> {
+        match &self.life {
+            Life::Granted { grant, approach, .. } if !approach.is_own => Some(grant),
+            _ => None,
         }
     }
 
-    /// Gives this node, which asks for a network boot, its permission to install.
-    pub fn grant(&mut self, grant: Grant, now: Time) {
-        self.enter(Stage::Discovered, now);
-        self.last_arming = Some(grant.arming);
-        self.grant = Some(grant);
-        self.fetched = (false, false);
-        self.image = None;
-        self.failure = None;
+    /// How its last install failed, if it did and no other has begun since.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.life {
+            Life::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// The image's transfer.
+    pub fn image(&self) -> Option<ImageProgress> {
+        match &self.life {
+            Life::Overwriting { image, .. } => image.as_ref().map(Image::progress),
+            _ => None,
+        }
+    }
+
+    /// Whether the menu of its present start has led it into the installer.
+    pub fn is_led(&self) -> bool {
+        matches!(&self.life, Life::Granted { approach, .. } if approach.is_led)
+    }
+
+    /// Gives this node, which asks for a network boot, its permission.
+    pub fn give(&mut self, grant: Grant, now: Time) {
+        let before = match std::mem::replace(&mut self.life, Life::Resting) {
+            Life::Failed(failure) => Some(failure),
+            Life::Granted { before, .. } => before,
+            Life::Resting | Life::Overwriting { .. } => None,
+        };
+        self.life = Life::Granted { grant, approach: Approach::START, before };
+        self.since = now;
         self.log.clear();
     }
 
-    /// Takes an unspent grant away; the node is what it was before.
+    /// Takes an unused grant away; the node is what it was before.
     pub fn withdraw(&mut self, now: Time) {
-        if self.grant.as_ref().is_some_and(|grant| !grant.spent) {
-            self.grant = None;
-            self.rest(now);
-        }
-    }
-
-    /// Moves an unspent grant to the arming that took the place of the one which gave it.
-    pub fn carry_over(&mut self, arming: u64) {
-        if let Some(grant) = self.grant.as_mut().filter(|grant| !grant.spent) {
-            grant.arming = arming;
-            self.last_arming = Some(arming);
+        if let Life::Granted { before, approach, .. } = &mut self.life
+            && !approach.is_own
+        {
+            self.life = before.take().map_or(Life::Resting, Life::Failed);
+            self.since = now;
         }
     }
 
@@ -248,94 +292,5 @@ impl Node {
             start += 1;
         }
         log[start..].clone_into(&mut self.log);
-    }
-
-    fn network_boot(&mut self, open: Option<u64>, now: Time) {
-        match &self.grant {
-            Some(grant) if !grant.spent && open == Some(grant.arming) => self.enter(Stage::Discovered, now),
-            // It restarted before its disk was touched, and the arming is over.
-            Some(grant) if !grant.spent => self.withdraw(now),
-            Some(_) if self.stage == Stage::Written => self.close(),
-            Some(_) => {
-                let reason = "it restarted before the image was complete on its disk".to_owned();
-                self.fail(Stage::Installing, reason, now);
-            }
-            None => {}
-        }
-    }
-
-    fn has_fetched(&mut self, mark: impl FnOnce(&mut (bool, bool)), now: Time) {
-        if self.grant.is_none() {
-            return;
-        }
-        mark(&mut self.fetched);
-        self.advance(if self.fetched == (true, true) { Stage::Booting } else { Stage::Loading }, now);
-    }
-
-    /// Moves forward to `stage` within the install that the grant allows, never back.
-    fn advance(&mut self, stage: Stage, now: Time) {
-        if self.grant.is_some() && self.stage < stage {
-            self.enter(stage, now);
-        }
-    }
-
-    fn spend(&mut self, total: Option<u64>, now: Time) {
-        let Some(grant) = &mut self.grant else { return };
-        if !grant.spent {
-            grant.spent = true;
-            self.writes += 1;
-            self.installed = None;
-        }
-        if let Some(total) = total {
-            self.image = Some(ImageProgress { sent: 0, total });
-        }
-        if self.stage != Stage::Installing {
-            self.enter(Stage::Installing, now);
-        }
-    }
-
-    fn written(&mut self, now: Time) {
-        if let Some(grant) = &self.grant {
-            let (profile, version) = (grant.profile.clone(), grant.version.clone());
-            self.installed = Some(Installed { profile, version, at: now });
-        }
-        if self.stage != Stage::Written {
-            self.enter(Stage::Written, now);
-        }
-    }
-
-    fn up(&mut self, now: Time) {
-        self.close();
-        self.failure = None;
-        self.enter(Stage::Installed, now);
-    }
-
-    fn fail(&mut self, stage: Stage, reason: String, now: Time) {
-        self.close();
-        if stage == Stage::Installing {
-            self.installed = None;
-        }
-        self.failure = Some(Failure { stage, reason, cause: None });
-        self.enter(Stage::Failed, now);
-    }
-
-    /// Whether only its own system's start is missing, late ones included.
-    fn disk_is_written(&self) -> bool {
-        let late = self.failure.as_ref().is_some_and(|failure| failure.stage == Stage::Written);
-        self.stage == Stage::Written || (self.stage == Stage::Failed && late)
-    }
-
-    fn close(&mut self) {
-        self.grant = None;
-    }
-
-    /// Back to what the node was before an install that never touched its disk.
-    fn rest(&mut self, now: Time) {
-        self.enter(if self.installed.is_some() { Stage::Installed } else { Stage::Idle }, now);
-    }
-
-    fn enter(&mut self, stage: Stage, now: Time) {
-        self.stage = stage;
-        self.since = now;
     }
 }

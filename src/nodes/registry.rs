@@ -1,15 +1,16 @@
-//! All nodes.
+//! All nodes, found by any of their addresses, their machine's identifier, their name or their grant's token.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
-    ids::{Mac, Stage, Time},
-    nodes::{Grant, Node, Sign},
+    ids::{Mac, MachineId, Stage, Time},
+    nodes::{Grant, Life, Node, NodeEvent},
+    orders::{OrderId, Orders},
 };
 
 /// More unlisted machines than this are not kept track of: a flood of invented addresses must not fill the
 /// card.
-const MOST_NODES: usize = 4096;
+pub(super) const MOST_NODES: usize = 4096;
 
 /// A stage change, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,190 +23,324 @@ pub struct Moved {
     pub to: Stage,
 }
 
-/// What was done to one node: a stage change worth a log line, and whether the journal must know.
+/// A record for the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordChange {
+    /// A node as it is now.
+    Put(Box<Node>),
+    /// No node goes by this address any more.
+    Drop(Mac),
+    /// Several machines call themselves by this identifier: it tells nothing.
+    Shared(MachineId),
+}
+
+/// What was done to one node: a stage change worth a log line, and what the journal must know.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Update {
     /// The stage change, if there was one.
     pub moved: Option<Moved>,
-    /// The node to journal, if it changed in more than its last sign of life and its transfer's count.
+    /// The node, if it changed in more than its last sign of life and its transfer's count.
     pub changed: Option<Box<Node>>,
 }
 
-/// The nodes, by their first hardware address.
+/// The nodes.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    nodes: BTreeMap<Mac, Node>,
-    names: BTreeMap<Mac, String>,
-    aliases: BTreeMap<Mac, Mac>,
+    pub(super) nodes: BTreeMap<Mac, Node>,
+    /// What the configuration says, by the node's first address: its name and all of its addresses.
+    pub(super) listed: BTreeMap<Mac, (String, Vec<Mac>)>,
+    /// Which node each address belongs to.
+    pub(super) keys: HashMap<Mac, Mac>,
+    pub(super) machines: HashMap<MachineId, Mac>,
+    /// Identifiers that several machines have.
+    pub(super) shared: BTreeSet<MachineId>,
+    /// When each card was last heard to start, and to get an address; of these minutes only.
+    pub(super) heard: HashMap<Mac, super::identity::Heard>,
+    tokens: HashMap<String, Mac>,
+    /// When each node's patience ends.
+    deadlines: BTreeSet<(Time, Mac)>,
+    /// Nodes with an unused grant.
+    granted: BTreeSet<Mac>,
+    /// Nodes whose install runs.
+    running: BTreeSet<Mac>,
+    /// Nothing may change, because it could not be written down.
+    is_frozen: bool,
 }
 
 impl Registry {
-    /// A registry of nodes that the journal kept.
-    pub fn restore(nodes: impl IntoIterator<Item = Node>) -> Registry {
-        Registry { nodes: nodes.into_iter().map(|node| (node.mac, node)).collect(), ..Registry::default() }
+    /// A registry of nodes that the journal kept, and of identifiers that tell nothing.
+    pub fn restore(
+        nodes: impl IntoIterator<Item = Node>,
+        shared: impl IntoIterator<Item = MachineId>,
+    ) -> Registry {
+        let mut registry = Registry { shared: shared.into_iter().collect(), ..Registry::default() };
+        nodes.into_iter().for_each(|node| registry.put(node));
+        registry
     }
 
-    /// Takes the nodes' names and addresses from the configuration: name and hardware addresses of each.
-    pub fn list<'a>(&mut self, listed: impl IntoIterator<Item = (&'a str, &'a [Mac])>) {
-        self.names.clear();
-        self.aliases.clear();
-        for (name, macs) in listed {
-            let Some(first) = macs.first() else { continue };
-            self.names.insert(*first, name.to_owned());
-            self.aliases.extend(macs.iter().map(|mac| (*mac, *first)));
-        }
+    /// From now on nothing changes (or may change again): what can't be written down must not be acted upon.
+    pub fn freeze(&mut self, is_frozen: bool) {
+        self.is_frozen = is_frozen;
     }
 
-    /// The address that names the machine which `mac` belongs to.
-    pub fn primary(&self, mac: Mac) -> Mac {
-        self.aliases.get(&mac).copied().unwrap_or(mac)
+    /// Whether nothing changes.
+    pub fn is_frozen(&self) -> bool {
+        self.is_frozen
     }
 
-    /// Whether the configuration lists it.
-    pub fn is_listed(&self, mac: Mac) -> bool {
-        self.names.contains_key(&self.primary(mac))
+    /// The address that names the machine which `card` belongs to.
+    pub fn key(&self, card: Mac) -> Mac {
+        self.keys.get(&card).copied().unwrap_or(card)
+    }
+
+    /// Whether the configuration lists the machine.
+    pub fn is_listed(&self, card: Mac) -> bool {
+        self.listed.contains_key(&self.key(card))
     }
 
     /// Its name in the configuration.
-    pub fn name(&self, mac: Mac) -> Option<&str> {
-        self.names.get(&self.primary(mac)).map(String::as_str)
+    pub fn name(&self, card: Mac) -> Option<&str> {
+        self.listed.get(&self.key(card)).map(|(name, _)| name.as_str())
     }
 
     /// One node.
-    pub fn get(&self, mac: Mac) -> Option<&Node> {
-        self.nodes.get(&self.primary(mac))
+    pub fn get(&self, card: Mac) -> Option<&Node> {
+        self.nodes.get(&self.key(card))
+    }
+
+    /// All addresses of a machine: those of its configuration first, in their order.
+    pub fn cards(&self, card: Mac) -> Vec<Mac> {
+        let key = self.key(card);
+        let mut cards = self.listed.get(&key).map_or_else(|| vec![key], |(_, macs)| macs.clone());
+        let seen = self.nodes.get(&key).into_iter().flat_map(|node| &node.cards);
+        for card in seen {
+            if !cards.contains(card) {
+                cards.push(*card);
+            }
+        }
+        cards
     }
 
     /// Every node, those that are listed but were never seen included, in order of their addresses.
     pub fn all(&self) -> impl Iterator<Item = (Mac, Option<&Node>)> {
-        let macs: BTreeSet<Mac> = self.nodes.keys().chain(self.names.keys()).copied().collect();
+        let macs: BTreeSet<Mac> = self.nodes.keys().chain(self.listed.keys()).copied().collect();
         macs.into_iter().map(|mac| (mac, self.nodes.get(&mac)))
+    }
+
+    /// Every node that something is known of.
+    pub fn known(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// Nodes with a grant by which nothing was overwritten yet.
+    pub fn granted(&self) -> impl Iterator<Item = &Node> {
+        self.granted.iter().filter_map(|mac| self.nodes.get(mac))
+    }
+
+    /// How many installs run.
+    pub fn running(&self) -> usize {
+        self.running.len()
     }
 
     /// The machine that a person means by its name or any spelling of one of its addresses.
     pub fn find(&self, text: &str) -> Option<Mac> {
-        let named = self.names.iter().find(|(_, name)| name.eq_ignore_ascii_case(text));
-        named.map(|(mac, _)| *mac).or_else(|| text.parse().ok().map(|mac| self.primary(mac)))
+        let named = self.listed.iter().find(|(_, (name, _))| name.eq_ignore_ascii_case(text));
+        named.map(|(mac, _)| *mac).or_else(|| text.parse().ok().map(|mac| self.key(mac)))
     }
 
-    /// The node whose grant has this token.
-    pub fn by_token(&self, token: &str) -> Option<Mac> {
-        let mut nodes = self.nodes.values();
-        let has = |node: &&Node| node.grant.as_ref().is_some_and(|grant| grant.token == token);
-        nodes.find(has).map(|node| node.mac)
+    /// The node whose grant, or whose last one, has this token.
+    pub fn by_token(&self, token: &str) -> Option<&Node> {
+        self.tokens.get(token).and_then(|mac| self.nodes.get(mac))
     }
 
     /// Takes in what a machine was seen to do. `record` makes a node of a machine that had none yet.
-    pub fn saw(&mut self, mac: Mac, sign: Sign, record: bool, now: Time) -> Update {
-        let mac = self.primary(mac);
-        if !self.nodes.contains_key(&mac) {
-            let room = self.nodes.len() < MOST_NODES || self.names.contains_key(&mac);
-            if !(record && room) {
-                return Update::default();
-            }
+    pub fn apply(&mut self, card: Mac, event: NodeEvent, record: bool, now: Time) -> Update {
+        let key = self.key(card);
+        if !self.nodes.contains_key(&key) && !(record && self.has_room_for(key)) {
+            return Update::default();
         }
-        self.change(mac, now, |node| node.saw(sign, now))
+        self.change(key, now, |node| node.apply(event, now))
     }
 
-    /// Grants an install, unless this arming has granted that node before or an install of it is open.
-    pub fn grant(&mut self, mac: Mac, grant: Grant, now: Time) -> Update {
-        self.change(mac, now, |node| {
-            if node.can_be_granted(grant.arming) {
-                node.grant(grant, now);
+    pub(super) fn has_room_for(&self, key: Mac) -> bool {
+        self.nodes.len() < MOST_NODES || self.listed.contains_key(&key)
+    }
+
+    /// Gives a node its permission for the start that begins, in place of one that it may have had and not used.
+    pub fn give(&mut self, node: Mac, grant: Grant, now: Time) -> Update {
+        self.change(node, now, |node| {
+            if !matches!(node.life, Life::Overwriting { .. }) {
+                node.give(grant, now);
             }
         })
     }
 
-    /// Withdraws unspent grants: all of them, or only those whose install does not run yet.
-    pub fn withdraw(&mut self, running_too: bool, now: Time) -> Vec<Update> {
-        self.sweep(now, |node| {
-            if running_too || !node.stage.is_running() {
-                node.withdraw(now);
-            }
-        })
+    /// Withdraws the unused grants that `keeps` does not want kept.
+    pub fn withdraw(&mut self, now: Time, keeps: impl Fn(&Node, &Grant) -> bool) -> Vec<Update> {
+        let is_kept = |node: &Node| node.unused_grant().is_some_and(|grant| keeps(node, grant));
+        let macs: Vec<Mac> = self.granted().filter(|node| !is_kept(node)).map(|node| node.mac).collect();
+        macs.into_iter().map(|mac| self.change(mac, now, |node| node.withdraw(now))).collect()
     }
 
-    /// A new arming took the place of the open one: unspent grants of those that it `admits` are its own now, the
-    /// others are withdrawn. Installs that run go on.
-    pub fn replace_arming(
-        &mut self,
-        arming: u64,
-        admits: impl Fn(Mac, bool) -> bool,
-        now: Time,
-    ) -> Vec<Update> {
-        self.sweep(now, |node| {
-            if admits(node.mac, node.installed.is_some()) {
-                node.carry_over(arming);
-            } else if !node.stage.is_running() {
-                node.withdraw(now);
-            }
-        })
+    /// Withdraws the unused grants whose orders are not open.
+    pub fn withdraw_closed(&mut self, orders: &Orders, now: Time) -> Vec<Update> {
+        let open: BTreeSet<OrderId> = orders.open(now).map(|order| order.id).collect();
+        self.withdraw(now, |_, grant| open.contains(&grant.order))
     }
 
     /// Fails the nodes that were silent too long.
     pub fn time_out(&mut self, now: Time) -> Vec<Update> {
-        self.sweep(now, |node| {
-            if node.deadline().is_some_and(|deadline| deadline <= now) {
-                node.time_out(now);
-            }
-        })
+        if self.is_frozen {
+            return Vec::new();
+        }
+        let due: Vec<Mac> =
+            self.deadlines.iter().take_while(|(time, _)| *time <= now).map(|(_, mac)| *mac).collect();
+        due.into_iter().map(|mac| self.change(mac, now, |node| node.time_out(now))).collect()
     }
 
     /// When [`Registry::time_out`] has work next.
     pub fn deadline(&self) -> Option<Time> {
-        self.nodes.values().filter_map(Node::deadline).min()
+        self.deadlines.first().filter(|_| !self.is_frozen).map(|(time, _)| *time)
     }
 
     /// Changes one node as `change` says, making it first where nothing was known of it.
-    pub fn change(&mut self, mac: Mac, now: Time, change: impl FnOnce(&mut Node)) -> Update {
-        let mac = self.primary(mac);
-        let known = self.nodes.get(&mac);
+    pub fn change(&mut self, card: Mac, now: Time, change: impl FnOnce(&mut Node)) -> Update {
+        if self.is_frozen {
+            return Update::default();
+        }
+        let key = self.key(card);
+        let known = self.nodes.get(&key);
         let is_new = known.is_none();
-        let before = known.cloned().unwrap_or_else(|| Node::new(mac, now));
+        let before = known.cloned().unwrap_or_else(|| self.fresh(key, now));
         let mut node = before.clone();
         change(&mut node);
         let update = compare(&before, &node, is_new);
-        self.nodes.insert(mac, node);
+        self.put(node);
         update
     }
 
-    /// Drops what is known of a node; true if something was.
-    pub fn forget(&mut self, mac: Mac) -> bool {
-        self.nodes.remove(&self.primary(mac)).is_some()
+    /// A node that nothing is known of but what the configuration says.
+    fn fresh(&self, key: Mac, now: Time) -> Node {
+        let mut node = Node::new(key, now);
+        node.cards.extend(self.listed.get(&key).into_iter().flat_map(|(_, macs)| macs));
+        node
     }
 
-    /// After a restart: silence counts from now, since nobody listened before, and installs that had not begun
-    /// don't begin.
-    pub fn wake(&mut self, now: Time) {
-        for node in self.nodes.values_mut() {
-            if node.stage.is_running() {
-                node.seen = now;
-            } else {
-                node.withdraw(now);
+    /// Drops what is known of a node; true if something was.
+    pub fn forget(&mut self, card: Mac) -> bool {
+        !self.is_frozen && self.take(self.key(card)).is_some()
+    }
+
+    /// After a restart: silence counts from now, since nobody listened before, and installs that had not begun don't
+    /// begin.
+    pub fn resume_after_restart(&mut self, now: Time) -> Vec<Update> {
+        let macs: Vec<Mac> = self.nodes.keys().copied().collect();
+        let resume = |node: &mut Node| {
+            node.seen = now;
+            node.withdraw(now);
+            if let Life::Overwriting { image: Some(image), .. } = &mut node.life {
+                image.was_away();
             }
+        };
+        macs.into_iter().map(|mac| self.change(mac, now, resume)).collect()
+    }
+
+    /// Forgets what the configuration says; records are found by what they say themselves.
+    pub(super) fn unlist(&mut self) {
+        self.listed.clear();
+        self.keys.clear();
+        for node in std::mem::take(&mut self.nodes).into_values() {
+            self.put(node);
         }
     }
 
-    fn sweep(&mut self, now: Time, mut change: impl FnMut(&mut Node)) -> Vec<Update> {
-        let macs: Vec<Mac> = self.nodes.keys().copied().collect();
-        macs.into_iter()
-            .map(|mac| self.change(mac, now, &mut change))
-            .filter(|update| update.changed.is_some())
-            .collect()
+    /// Keeps a node, and whatever it is found by.
+    pub(super) fn put(&mut self, node: Node) {
+        let mac = node.mac;
+        self.take(mac);
+        for card in &node.cards {
+            // What the configuration says of a card comes first.
+            let is_others = self.keys.get(card).is_some_and(|key| self.lists(*key, *card) && *key != mac);
+            if !is_others {
+                self.keys.insert(*card, mac);
+            }
+        }
+        if let Some(machine) = node.machine.filter(|machine| !self.shared.contains(machine)) {
+            self.machines.insert(machine, mac);
+        }
+        let tokens = node
+            .grant()
+            .map(|grant| &grant.token)
+            .into_iter()
+            .chain(node.last.as_ref().map(|last| &last.token));
+        for token in tokens {
+            self.tokens.insert(token.clone(), mac);
+        }
+        if let Some(deadline) = node.deadline() {
+            self.deadlines.insert((deadline, mac));
+        }
+        if node.unused_grant().is_some() {
+            self.granted.insert(mac);
+        }
+        if node.stage().is_running() {
+            self.running.insert(mac);
+        }
+        self.nodes.insert(mac, node);
+    }
+
+    /// Whether the configuration gives a card to the node that goes by `key`.
+    pub fn lists(&self, key: Mac, card: Mac) -> bool {
+        self.listed.get(&key).is_some_and(|(_, macs)| macs.contains(&card))
+    }
+
+    /// Takes a node out, and whatever it was found by.
+    pub(super) fn take(&mut self, mac: Mac) -> Option<Node> {
+        let node = self.nodes.remove(&mac)?;
+        for card in &node.cards {
+            if self.keys.get(card) == Some(&mac) && !self.lists(mac, *card) {
+                self.keys.remove(card);
+            }
+        }
+        if let Some(machine) = &node.machine
+            && self.machines.get(machine) == Some(&mac)
+        {
+            self.machines.remove(machine);
+        }
+        let tokens = node
+            .grant()
+            .map(|grant| &grant.token)
+            .into_iter()
+            .chain(node.last.as_ref().map(|last| &last.token));
+        for token in tokens {
+            self.tokens.remove(token);
+        }
+        if let Some(deadline) = node.deadline() {
+            self.deadlines.remove(&(deadline, mac));
+        }
+        self.granted.remove(&mac);
+        self.running.remove(&mac);
+        Some(node)
     }
 }
 
-fn compare(before: &Node, after: &Node, is_new: bool) -> Update {
-    let mut same_but_for_counts = after.clone();
-    same_but_for_counts.seen = before.seen;
-    if let (Some(image), Some(earlier)) = (&mut same_but_for_counts.image, &before.image) {
-        image.sent = earlier.sent;
-    }
-    let moved = (before.stage != after.stage).then_some(Moved {
-        mac: after.mac,
-        from: before.stage,
-        to: after.stage,
-    });
-    let changed = (is_new || same_but_for_counts != *before).then(|| Box::new(after.clone()));
+pub(super) fn compare(before: &Node, after: &Node, is_new: bool) -> Update {
+    let (from, to) = (before.stage(), after.stage());
+    let moved = (from != to).then_some(Moved { mac: after.mac, from, to });
+    let changed = (is_new || !is_same_but_for_counts(before, after)).then(|| Box::new(after.clone()));
     Update { moved, changed }
+}
+
+/// Whether two states of a node differ in its last sign of life and its transfer's count at most: those are not worth
+/// a write each.
+fn is_same_but_for_counts(before: &Node, after: &Node) -> bool {
+    let mut same = after.clone();
+    same.seen = before.seen;
+    if let (Life::Overwriting { image: Some(image), .. }, Life::Overwriting { image: Some(earlier), .. }) =
+        (&mut same.life, &before.life)
+        && image.total() == earlier.total()
+        && image.is_whole() == earlier.is_whole()
+    {
+        image.clone_from(earlier);
+    }
+    same == *before
 }

@@ -100,7 +100,7 @@ mod tests {
     use crate::ids::Stage;
 
     fn failure(reason: &str, cause: Option<Cause>) -> Failure {
-        Failure { stage: Stage::Installing, reason: reason.into(), cause }
+        Failure { stage: Stage::Installing, reason: reason.into(), said: true, cause }
     }
 
     #[test]

@@ -159,6 +159,13 @@ impl Trails {
         self.0.get(&mac).cloned().unwrap_or_default()
     }
 
+    /// A node goes by another address.
+    pub fn rename(&mut self, old: Mac, new: Mac) {
+        if let Some(trail) = self.0.remove(&old) {
+            self.0.entry(new).or_insert(trail);
+        }
+    }
+
     /// Nothing is known of a node any more.
     pub fn forget(&mut self, mac: Mac) {
         self.0.remove(&mac);

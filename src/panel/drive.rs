@@ -137,7 +137,14 @@ async fn speak(handle: Handle, mut said: mpsc::UnboundedReceiver<Said>, shut_dow
 /// The only place where the button is the source of anything: orders come of edges, and of nothing else.
 async fn carry_out(handle: &Handle, order: Order) {
     let command = match order {
-        Order::Arm => Command::Arm { arm_for: None, live: false, all: false, wake: false, nodes: Vec::new() },
+        Order::Arm => Command::Arm {
+            arm_for: None,
+            live: false,
+            all: false,
+            again: false,
+            wake: false,
+            nodes: Vec::new(),
+        },
         Order::Disarm | Order::ShutDown => Command::Disarm,
     };
     if let Answer::Refused(refusal) = handle.ask(Ask::Command { source: Source::Button, command }).await {

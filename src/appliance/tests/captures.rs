@@ -1,7 +1,7 @@
 //! Conversations of real firmware (tests/data/dhcp), replayed: every packet is understood, and every client is told
 //! what it needs. What that is was found out with the firmware itself; here it stays so.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use dhcproto::v4::OptionCode;
 
@@ -136,9 +136,9 @@ pub(super) fn stocked(network: &str, nodes: &[(&str, Mac)], own: &[&str]) -> Wor
         nodes.collect::<String>()
     );
     let settings = Arc::new(config::parse(&[("test".into(), text)]).unwrap());
-    let mut appliance = Appliance::new(settings, stock(own), Stored::default(), [7; 32], NOW);
-    appliance.linked(NOW);
-    World { appliance, nodes: BTreeMap::new(), leases: BTreeMap::new(), arming: 0, now: NOW }
+    let mut world = World::with(settings, stock(own));
+    world.appliance.linked(NOW);
+    world
 }
 
 fn stock(own: &[&str]) -> Arc<Catalog> {

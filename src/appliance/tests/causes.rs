@@ -14,6 +14,20 @@ fn failed(message: &str, cause: Option<Cause>) -> NodeView {
     world.node(ONE)
 }
 
+/// A new card in an old rack looks like a first day: only who names a machine, or all, overwrites what was installed.
+#[test]
+fn a_disk_with_a_mark_is_overwritten_by_orders_that_mean_it_only() {
+    for (all, nodes, overwrites) in [(false, &[][..], ""), (true, &[], "yes"), (false, &["one"], "yes")] {
+        let mut world = World::new();
+        world.arm(all, nodes);
+        world.start(ONE, true);
+        world.fetch(ONE, "/pxelinux.0");
+        assert!(world.menu_installs(ONE));
+        let Answer::Text { body, .. } = world.get(ONE, CONFIG) else { panic!("no script") };
+        assert!(body.contains(&format!("\noverwrite_marked='{overwrites}'\n")), "{all} {nodes:?}");
+    }
+}
+
 #[test]
 fn a_cause_is_kept_and_leads_to_its_remedy() {
     let node = failed("/dev/sda has coreos 1, which rackberry installed", Some(Cause::MarkedDisk));

@@ -58,6 +58,8 @@ pub(super) struct ArmBody {
     live: bool,
     /// Installed nodes too, without naming them.
     all: bool,
+    /// Nodes whose install by an earlier order runs, or is just done, are meant once more.
+    again: bool,
     /// Switch them on by Wake-on-LAN.
     wake: bool,
     /// Names or hardware addresses; everybody who is not installed where empty.
@@ -73,11 +75,12 @@ pub(super) fn command(api: &Api, body: &[u8]) -> Result<Option<Command>, String>
     let bare = |command| json::<NoBody>(body).map(|NoBody {}| Some(command));
     match api {
         Api::Arm => {
-            let ArmBody { arm_for, live, all, wake, nodes } = json(body)?;
+            let ArmBody { arm_for, live, all, again, wake, nodes } = json(body)?;
             let arm_for = arm_for.as_deref().map(config::parse_duration).transpose()?;
-            Ok(Some(Command::Arm { arm_for, live, all, wake, nodes }))
+            Ok(Some(Command::Arm { arm_for, live, all, again, wake, nodes }))
         }
         Api::Disarm => bare(Command::Disarm),
+        Api::AcceptLoss => bare(Command::AcceptLoss),
         Api::Reinstall(node) => bare(Command::Reinstall(node.clone())),
         Api::Forget(node) => bare(Command::Forget(node.clone())),
         Api::Wake(node) => bare(Command::Wake(node.clone())),
@@ -122,7 +125,7 @@ mod tests {
     fn orders_are_read() {
         let arm = |arm_for, live, all, nodes: &[&str]| {
             let nodes = nodes.iter().map(|n| (*n).to_owned()).collect();
-            Ok(Some(Command::Arm { arm_for, live, all, wake: false, nodes }))
+            Ok(Some(Command::Arm { arm_for, live, all, again: false, wake: false, nodes }))
         };
         assert_eq!(command(&Api::Arm, b""), arm(None, false, false, &[]));
         assert_eq!(command(&Api::Arm, b" {} "), arm(None, false, false, &[]));

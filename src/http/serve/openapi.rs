@@ -53,6 +53,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         "/events": { "get": events() },
         "/arm": { "post": arm(schemas) },
         "/disarm": { "post": order("Stops new installs; those that already write a disk finish.") },
+        "/accept-loss": { "post": order("Says that the state that was lost is of no account: this is a first day.") },
         "/openapi.json": { "get": { "summary": "This.", "responses": { "200": { "description": "This document." } } } },
     })
 }
@@ -151,7 +152,7 @@ mod tests {
     fn every_path_is_one_and_every_reference_leads_somewhere() {
         let document = document();
         let paths = document["paths"].as_object().unwrap();
-        assert_eq!(paths.len(), 15, "as many as there are kinds of route::Api, one of which has two");
+        assert_eq!(paths.len(), 16, "as many as there are kinds of route::Api, one of which has two");
         for path in paths.keys() {
             let path = format!("/api/v1{}", path.replace("{node}", "00:25:90:c0:f7:86"));
             let target = route::parse(&path, None).unwrap();

@@ -62,7 +62,13 @@ async fn dispatch(
     let Target { grant, route } = route::parse(request.uri().path(), request.uri().query())?;
     let allow = match route {
         Route::Api(
-            Api::Arm | Api::Disarm | Api::Report(_) | Api::Reinstall(_) | Api::Forget(_) | Api::Wake(_),
+            Api::Arm
+            | Api::Disarm
+            | Api::AcceptLoss
+            | Api::Report(_)
+            | Api::Reinstall(_)
+            | Api::Forget(_)
+            | Api::Wake(_),
         ) => "POST",
         _ => "GET, HEAD",
     };

@@ -1,0 +1,380 @@
+//! Which card belongs to which machine.
+//!
+//! A machine is known by all that is known of it: its configuration's addresses, its firmware's identifier, what its
+//! installer says from inside. But these don't entitle to the same. The configuration is a person's word: any of those
+//! cards stands for the machine. An identifier is a claim that any machine can make: it tells that a second card must
+//! not be taken for a fresh machine and overwritten, and never gives that card what is another's.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    ids::{Mac, MachineId, Time},
+    nodes::{Disk, Life, Node, RecordChange, Registry},
+};
+
+/// What one card did in these minutes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Its firmware asked for a network boot.
+    pub firmware: Option<Time>,
+    /// It began to use an address: firmware and systems do, when they come up.
+    pub fresh: Option<Time>,
+    /// It was heard of at all.
+    pub last: Time,
+}
+
+/// Something that was learned about who is who, for the log and for whoever keeps things by node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// A machine goes by another address now.
+    Renamed {
+        /// The one until now.
+        old: Mac,
+        /// The one from now on.
+        new: Mac,
+    },
+    /// A card is one of a known machine.
+    Joined {
+        /// The machine.
+        node: Mac,
+        /// The card.
+        card: Mac,
+    },
+    /// A card that was taken for one of a machine is another machine.
+    Parted {
+        /// The machine.
+        node: Mac,
+        /// The card that is none of its.
+        card: Mac,
+    },
+}
+
+/// What recognising a machine leads to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Recognized {
+    /// For the journal.
+    pub changes: Vec<RecordChange>,
+    /// What was learned.
+    pub news: Vec<Identity>,
+}
+
+/// Two cards of one machine are not heard at work together with its firmware: whoever goes on with an old conversation
+/// so long after the other's firmware asked is another machine.
+const APART: std::time::Duration = std::time::Duration::from_secs(3);
+/// More cards than this no machine has.
+const MOST_CARDS: usize = 16;
+
+impl Registry {
+    /// Whether a card stands for its machine: by its configuration; where it is not configured, the card that it is
+    /// being installed by, or the first that was known.
+    pub fn stands_for_its_node(&self, card: Mac) -> bool {
+        let key = self.key(card);
+        if self.listed.contains_key(&key) {
+            return self.lists(key, card);
+        }
+        match self.nodes.get(&key).and_then(Node::grant) {
+            Some(grant) => grant.card == card,
+            None => self.nodes.get(&key).is_none_or(|node| {
+                node.mac == card || node.last.as_ref().is_some_and(|last| last.card == card)
+            }),
+        }
+    }
+
+    /// Learns from a packet of its firmware which machine a card belongs to: `machine` is what that calls it.
+    pub fn recognize(&mut self, card: Mac, machine: Option<MachineId>, now: Time) -> Recognized {
+        let mut out = Recognized::default();
+        let heard = self.heard(card, now);
+        (heard.firmware, heard.fresh) = (Some(now), Some(now));
+        let Some(machine) = machine.filter(|machine| !self.is_frozen() && !self.shared.contains(machine))
+        else {
+            return out;
+        };
+        let key = self.key(card);
+        match self.machines.get(&machine).copied() {
+            Some(node) if node == key => {}
+            Some(node) if self.listed.contains_key(&key) && self.listed.contains_key(&node) => {
+                // A person says that they are two.
+                self.share(machine, &mut out);
+            }
+            Some(node) => self.join(node, key, now, &mut out),
+            // A main board was changed, or its firmware: what it says now counts.
+            None if self.nodes.contains_key(&key) || self.has_room_for(key) => {
+                self.alter(key, now, |node| node.machine = Some(machine), &mut out);
+            }
+            None => {}
+        }
+        out
+    }
+
+    /// Learns what a machine's installer says of it from inside. Cards that are another node's by configuration, or have a
+    /// record of their own that something is known by, stay that.
+    pub fn learn_cards(
+        &mut self,
+        node: Mac,
+        machine: Option<MachineId>,
+        cards: &[Mac],
+        now: Time,
+    ) -> Recognized {
+        let mut out = Recognized::default();
+        let key = self.key(node);
+        if self.is_frozen() || !self.nodes.contains_key(&key) {
+            return out;
+        }
+        for card in cards.iter().take(MOST_CARDS).filter(|card| card.is_unicast()) {
+            let other = self.key(*card);
+            if other == key || self.listed.contains_key(&other) {
+                continue;
+            }
+            self.join(key, other, now, &mut out);
+        }
+        let machine =
+            machine.filter(|machine| !self.shared.contains(machine) && !self.machines.contains_key(machine));
+        if machine.is_some() && self.nodes.get(&key).is_some_and(|node| node.machine.is_none()) {
+            self.alter(key, now, |node| node.machine = machine, &mut out);
+        }
+        out
+    }
+
+    /// A system or installer on this card goes on with a conversation that it began at `began`, or before anything is
+    /// known where that is absent.
+    pub fn goes_on(&mut self, card: Mac, began: Option<Time>, now: Time) -> Recognized {
+        let mut out = Recognized::default();
+        self.heard(card, now);
+        let key = self.key(card);
+        let Some(node) = self.nodes.get(&key).filter(|node| node.cards.len() > 1 && !self.is_frozen()) else {
+            return out;
+        };
+        let is_parted = |other: &Mac| {
+            let configured = self.lists(key, card) && self.lists(key, *other);
+            let started = self.heard.get(other).and_then(|heard| heard.firmware);
+            *other != card
+                && !configured
+                && started.is_some_and(|at| began.is_none_or(|began| began <= at) && now.since(at) >= APART)
+        };
+        let parted: Vec<Mac> = node.cards.iter().copied().filter(is_parted).collect();
+        for other in parted {
+            // The one that the record belongs to keeps it.
+            let goes =
+                if self.stands_for_its_node(card) || !self.stands_for_its_node(other) { other } else { card };
+            self.part(key, goes, now, &mut out);
+        }
+        out
+    }
+
+    /// A card began to use an address.
+    pub fn is_fresh(&mut self, card: Mac, now: Time) {
+        self.heard(card, now).fresh = Some(now);
+    }
+
+    /// When a card began to use its address, if that was in these minutes.
+    pub fn fresh_since(&self, card: Mac) -> Option<Time> {
+        self.heard.get(&card).and_then(|heard| heard.fresh)
+    }
+
+    /// When a card was heard of last, if that was in these minutes.
+    pub fn heard_last(&self, card: Mac) -> Option<Time> {
+        self.heard.get(&card).map(|heard| heard.last)
+    }
+
+    fn heard(&mut self, card: Mac, now: Time) -> &mut Heard {
+        const MOST_HEARD: usize = 2 * super::registry::MOST_NODES;
+        if self.heard.len() >= MOST_HEARD && !self.heard.contains_key(&card) {
+            self.heard.clear();
+        }
+        let heard = self.heard.entry(card).or_default();
+        heard.last = now;
+        heard
+    }
+
+    /// Takes the nodes' names and addresses from the configuration: name and hardware addresses of each. Records follow
+    /// their machines: a machine that goes by another first address keeps its record, two records of one machine become
+    /// one, and what was one machine and is two by the configuration is no fresh machine in either part.
+    pub fn set_configured<'a>(
+        &mut self,
+        listed: impl IntoIterator<Item = (&'a str, &'a [Mac])>,
+        now: Time,
+    ) -> Recognized {
+        let mut out = Recognized::default();
+        self.unlist();
+        let mut lists = Vec::new();
+        for (name, macs) in listed {
+            let Some(first) = macs.first() else { continue };
+            self.listed.insert(*first, (name.to_owned(), macs.to_vec()));
+            self.keys.extend(macs.iter().map(|mac| (*mac, *first)));
+            lists.push((*first, macs.to_vec()));
+        }
+        let records: Vec<Mac> = self.nodes.keys().copied().collect();
+        for mac in records {
+            self.follow(mac, &lists, now, &mut out);
+        }
+        out
+    }
+
+    /// Brings one record to where the configuration wants it.
+    fn follow(&mut self, mac: Mac, lists: &[(Mac, Vec<Mac>)], now: Time, out: &mut Recognized) {
+        let Some(node) = self.nodes.get(&mac) else { return };
+        let claims = |macs: &[Mac]| macs.iter().any(|mac| node.cards.contains(mac));
+        let claimed: Vec<&(Mac, Vec<Mac>)> = lists.iter().filter(|(_, macs)| claims(macs)).collect();
+        // The record stays with the card that its install goes by, else with the one that named it.
+        let card = node.grant().map(|grant| grant.card).or(node.last.as_ref().map(|last| last.card));
+        let holder = card
+            .into_iter()
+            .chain([mac])
+            .find_map(|card| claimed.iter().find(|(_, macs)| macs.contains(&card)));
+        let Some((first, macs)) = holder.or(claimed.first()).copied() else { return };
+        let others: Vec<(Mac, Vec<Mac>)> =
+            claimed.iter().filter(|(other, _)| other != first).map(|other| (*other).clone()).collect();
+        let mut parts = Vec::new();
+        for (other, macs) in &others {
+            let mut part = parted(node, *other, now);
+            part.cards.extend(macs.iter().filter(|mac| node.cards.contains(mac)));
+            parts.push(part);
+        }
+        let mut node = node.clone();
+        node.cards.retain(|card| !others.iter().any(|(_, macs)| macs.contains(card)));
+        node.cards.extend(macs);
+        if !parts.is_empty() {
+            // Which of them its firmware's identifier is of will be seen.
+            node.machine = None;
+        }
+        self.rekey(node, *first, now, out);
+        for part in parts {
+            let card = part.mac;
+            out.news.push(Identity::Parted { node: *first, card });
+            let part = match self.nodes.get(&card) {
+                Some(known) => merged(known.clone(), part, now),
+                None => part,
+            };
+            self.put(part.clone());
+            out.changes.push(RecordChange::Put(Box::new(part)));
+        }
+    }
+
+    /// Puts a record under another address, into the record that is there already, if one is.
+    fn rekey(&mut self, mut node: Node, key: Mac, now: Time, out: &mut Recognized) {
+        let old = node.mac;
+        let before = self.nodes.get(&old).cloned();
+        if old != key && before.is_some() {
+            self.take(old);
+            out.changes.push(RecordChange::Drop(old));
+            out.news.push(Identity::Renamed { old, new: key });
+        }
+        node.mac = key;
+        node.cards.insert(key);
+        if let Some(known) = self.nodes.get(&key).filter(|_| old != key || before.is_none()) {
+            node = merged(known.clone(), node, now);
+        } else if before.as_ref() == Some(&node) {
+            return;
+        }
+        self.put(node.clone());
+        out.changes.push(RecordChange::Put(Box::new(node)));
+    }
+
+    /// `other`, a card or a record that nobody configured, is the machine that goes by `node`, or the other way round.
+    fn join(&mut self, node: Mac, other: Mac, now: Time, out: &mut Recognized) {
+        let (node, other) = if self.listed.contains_key(&other) { (other, node) } else { (node, other) };
+        let full = self.nodes.get(&node).is_some_and(|node| node.cards.len() >= MOST_CARDS);
+        if full {
+            return;
+        }
+        match self.nodes.get(&other).cloned() {
+            Some(record) => {
+                for card in &record.cards {
+                    out.news.push(Identity::Joined { node, card: *card });
+                }
+                self.rekey(record, node, now, out);
+            }
+            None => {
+                out.news.push(Identity::Joined { node, card: other });
+                self.alter(node, now, |node| node.cards.extend([other]), out);
+            }
+        }
+    }
+
+    /// A card is another machine: its identifier is one that several have.
+    fn part(&mut self, key: Mac, card: Mac, now: Time, out: &mut Recognized) {
+        let Some(mut node) = self.take(key) else { return };
+        if let Some(machine) = node.machine.take() {
+            self.share(machine, out);
+        }
+        node.cards.remove(&card);
+        let mut other = parted(&node, card, now);
+        if node.mac == card {
+            // The record was under that card's address.
+            let Some(first) = node.cards.first().copied() else { return };
+            out.changes.push(RecordChange::Drop(key));
+            out.news.push(Identity::Renamed { old: key, new: first });
+            node.mac = first;
+        }
+        other.seen = now;
+        out.news.push(Identity::Parted { node: node.mac, card });
+        for node in [node, other] {
+            self.put(node.clone());
+            out.changes.push(RecordChange::Put(Box::new(node)));
+        }
+    }
+
+    /// An identifier tells nothing from now on.
+    fn share(&mut self, machine: MachineId, out: &mut Recognized) {
+        self.shared.insert(machine);
+        out.changes.push(RecordChange::Shared(machine));
+        if let Some(mac) = self.machines.remove(&machine)
+            && let Some(mut node) = self.take(mac)
+        {
+            node.machine = None;
+            self.put(node.clone());
+            out.changes.push(RecordChange::Put(Box::new(node)));
+        }
+    }
+
+    fn alter(&mut self, key: Mac, now: Time, change: impl FnOnce(&mut Node), out: &mut Recognized) {
+        let update = self.change(key, now, change);
+        out.changes.extend(update.changed.map(RecordChange::Put));
+    }
+}
+
+/// A machine that was taken for a part of `node` until now. Whether its disk is one that was written, nobody knows.
+fn parted(node: &Node, card: Mac, now: Time) -> Node {
+    let mut part = Node::new(card, now);
+    let before_this = node.writes - u32::from(matches!(node.life, Life::Overwriting { .. }));
+    if before_this > 0 || (node.disk.is_ours() && !matches!(node.life, Life::Overwriting { .. })) {
+        part.disk = Disk::Unsure;
+    }
+    part
+}
+
+/// What two records tell of one machine. What says that there is a system on its disk counts more, and so does an
+/// install that runs.
+fn merged(one: Node, other: Node, now: Time) -> Node {
+    let runs = |node: &Node| matches!(node.life, Life::Overwriting { .. });
+    let rank = |node: &Node| match node.disk {
+        Disk::Running { .. } => 6,
+        Disk::Written { .. } => 5,
+        Disk::Sent(_) => 4,
+        Disk::Unsure => 3,
+        Disk::Partial => 2,
+        Disk::Incomplete => 1,
+        Disk::Untouched => 0,
+    };
+    let key = one.mac;
+    let cards: BTreeSet<Mac> = one.cards.union(&other.cards).copied().collect();
+    let (mut main, mut rest) =
+        if (runs(&other), rank(&other)) > (runs(&one), rank(&one)) { (other, one) } else { (one, other) };
+    // A permission was one card's, and rested on what was known of that one; the machine asks again.
+    rest.withdraw(now);
+    if runs(&rest) {
+        main.disk = Disk::Unsure;
+    }
+    Node {
+        mac: key,
+        cards,
+        machine: main.machine.or(rest.machine),
+        seen: main.seen.max(rest.seen),
+        arch: main.arch.or(rest.arch),
+        offer_style: main.offer_style.or(rest.offer_style),
+        loader: main.loader.or(rest.loader),
+        last: main.last.take().or(rest.last.take()),
+        writes: main.writes + rest.writes,
+        ..main
+    }
+}

@@ -1,0 +1,109 @@
+//! The mark: which journal there was, and how far it was.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
+};
+
+/// Its name in the state folder.
+pub const FILE: &str = "journal.mark";
+/// What is to be said when the journal is gone.
+pub const GONE: &str = "its state is gone: a mark says that it was here";
+/// Longest mark that is read, in bytes; a copy of it may be padded.
+const LONGEST: usize = 4096;
+
+/// `rackberry journal 0123456789abcdef 42`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Which journal.
+    pub id: u64,
+    /// How often what it knows of disks had changed.
+    pub changes: u64,
+}
+
+impl Mark {
+    /// Reads a mark; nothing where there is none.
+    pub fn read(path: &Path) -> Option<Mark> {
+        let bytes = fs::read(path).ok()?;
+        Mark::parse(&String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]))
+    }
+
+    fn parse(text: &str) -> Option<Mark> {
+        let mut words = text.split_ascii_whitespace();
+        if (words.next()?, words.next()?) != ("rackberry", "journal") {
+            return None;
+        }
+        let id = u64::from_str_radix(words.next()?, 16).ok()?;
+        // A copy may have been made long ago.
+        Some(Mark { id, changes: words.next().and_then(|word| word.parse().ok()).unwrap_or(0) })
+    }
+
+    fn text(self) -> String {
+        format!("rackberry journal {:016x} {}\n", self.id, self.changes)
+    }
+
+    /// Writes it into the state folder, unless it is there. Only what can be told by it suffers when that fails.
+    pub fn write(self, folder: &Path) {
+        let path = folder.join(FILE);
+        if Mark::read(&path) == Some(self) {
+            return;
+        }
+        let new = folder.join(".journal.mark");
+        let written = || -> io::Result<()> {
+            let mut file = File::create(&new)?;
+            file.write_all(self.text().as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            File::open(folder)?.sync_all()
+        };
+        if let Err(error) = written() {
+            tracing::warn!(path = %path.display(), %error, "can't mark that there is a state");
+        }
+    }
+
+    /// What is missing, by what these marks say of the journal that was here; `was_there`: its file was.
+    pub fn missing(self, marks: &[Mark], was_there: bool) -> Option<String> {
+        if marks.is_empty() {
+            return None;
+        }
+        if !was_there {
+            return Some(GONE.into());
+        }
+        if marks.iter().any(|mark| mark.id != self.id) {
+            return Some("its state is another one than the one that was here".into());
+        }
+        let newest = marks.iter().map(|mark| mark.changes).max().unwrap_or(0);
+        (newest > self.changes).then(|| {
+            format!("its state is an old copy, which lacks {} changes to machines", newest - self.changes)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_reads_back_and_may_be_padded() {
+        let mark = Mark { id: 0xabc, changes: 7 };
+        assert_eq!(mark.text(), "rackberry journal 0000000000000abc 7\n");
+        assert_eq!(Mark::parse(&format!("{}\n\n   ", mark.text())), Some(mark));
+        assert_eq!(Mark::parse("rackberry journal 0000000000000abc"), Some(Mark { id: 0xabc, changes: 0 }));
+        for text in ["", "rackberry", "rackberry journal", "rackberry journal xyz 7", "no mark"] {
+            assert_eq!(Mark::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_there_is_missed() {
+        let mark = |id, changes| Mark { id, changes };
+        let own = mark(1, 5);
+        assert_eq!(own.missing(&[], false), None, "a first day");
+        assert_eq!(own.missing(&[mark(1, 5), mark(1, 0)], true), None);
+        assert_eq!(own.missing(&[mark(1, 4)], true), None, "the mark was not written any more");
+        assert!(own.missing(&[mark(1, 5)], false).is_some_and(|why| why.contains("gone")));
+        assert!(own.missing(&[mark(1, 5), mark(2, 0)], true).is_some_and(|why| why.contains("another one")));
+        assert!(own.missing(&[mark(1, 8)], true).is_some_and(|why| why.contains("lacks 3 changes")));
+    }
+}

@@ -1,0 +1,232 @@
+//! Orders: who may install, or boot to RAM, until when, and by whose word. Orders stand side by side: none prolongs,
+//! drops or stands for another.
+//!
+//! An order is good for one overwrite of each machine that it takes in. When a disk begins to be overwritten, every
+//! order that takes that machine in by then has had its overwrite: whoever armed everybody and named one machine as
+//! well gets that machine installed once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::{Mac, OrderKind, Source, Time};
+
+/// More orders than this at once are somebody's script gone wrong.
+pub const MOST: usize = 64;
+
+/// An order's number; they count up for ever, over restarts too.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+pub struct OrderId(pub u64);
+
+/// For whom an order is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Every machine on whose disk there is nothing that this service put there. Asking for "everybody" must not wipe a
+    /// machine that was installed last week and happens to restart just now.
+    NotInstalled,
+    /// Every machine, installed or not: a person said so.
+    All,
+    /// These, installed or not: a person named them.
+    Named(BTreeSet<Mac>),
+}
+
+/// One order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Order {
+    /// Its number.
+    pub id: OrderId,
+    /// What it lets machines do.
+    pub kind: OrderKind,
+    /// For whom.
+    pub scope: Scope,
+    /// Its end.
+    pub until: Time,
+    /// Who gave it.
+    pub source: Source,
+    /// What became of it, by node.
+    uses: BTreeMap<Mac, Use>,
+}
+
+/// What became of an order at one node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Use {
+    /// Starts into the installer since that was last heard of.
+    starts: u8,
+    /// The node has had what the order is good for.
+    is_over: bool,
+}
+
+/// What became of a new order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// It stands beside the others.
+    New(OrderId),
+    /// It is open already; only its end is another one now.
+    Same(OrderId),
+}
+
+impl Order {
+    /// Whether it takes a node in. `is_ours`: what is on its disk, as far as known, was put there by this service.
+    pub fn takes_in(&self, node: Mac, is_ours: bool) -> bool {
+        match &self.scope {
+            Scope::NotInstalled => !is_ours,
+            Scope::All => true,
+            Scope::Named(nodes) => nodes.contains(&node),
+        }
+    }
+
+    /// Whether a person meant this very machine, or said that installed ones are meant too.
+    pub fn means_installed_ones(&self) -> bool {
+        self.scope != Scope::NotInstalled
+    }
+
+    /// Whether a node has had what this order is good for.
+    pub fn is_over_for(&self, node: Mac) -> bool {
+        self.uses.get(&node).is_some_and(|used| used.is_over)
+    }
+
+    /// How often it has led a node into the installer since that was last heard of.
+    pub fn starts_of(&self, node: Mac) -> u8 {
+        self.uses.get(&node).map_or(0, |used| used.starts)
+    }
+
+    fn is_open(&self, now: Time) -> bool {
+        now < self.until
+    }
+}
+
+/// The orders that are open. None at the start of the service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Orders {
+    /// The oldest first.
+    orders: Vec<Order>,
+    last: OrderId,
+}
+
+impl Orders {
+    /// No orders; the next one's number follows `last`.
+    pub fn after(last: OrderId) -> Orders {
+        Orders { orders: Vec::new(), last }
+    }
+
+    /// Gives an order. One that is open already, for the same nodes, gets the new end and nothing else, unless it is
+    /// to count `again`.
+    pub fn give(&mut self, kind: OrderKind, scope: Scope, again: bool, until: Time, source: Source) -> Given {
+        let same = self.orders.iter_mut().find(|order| !again && order.kind == kind && order.scope == scope);
+        if let Some(order) = same {
+            order.until = until;
+            return Given::Same(order.id);
+        }
+        self.last = OrderId(self.last.0 + 1);
+        self.orders.push(Order { id: self.last, kind, scope, until, source, uses: BTreeMap::new() });
+        Given::New(self.last)
+    }
+
+    /// Whether no further order finds room.
+    pub fn is_full(&self) -> bool {
+        self.orders.len() >= MOST
+    }
+
+    /// The number of the last order.
+    pub fn last(&self) -> OrderId {
+        self.last
+    }
+
+    /// Those in force, the oldest first.
+    pub fn open(&self, now: Time) -> impl DoubleEndedIterator<Item = &Order> {
+        self.orders.iter().filter(move |order| order.is_open(now))
+    }
+
+    /// One that is in force.
+    pub fn get(&self, id: OrderId, now: Time) -> Option<&Order> {
+        self.open(now).find(|order| order.id == id)
+    }
+
+    /// The order that a node's next start goes by: of those that take it in and are not over for it, the youngest.
+    /// What was said last counts.
+    pub fn choose(&self, node: Mac, is_ours: bool, now: Time) -> Option<&Order> {
+        self.open(now).rev().find(|order| order.takes_in(node, is_ours) && !order.is_over_for(node))
+    }
+
+    /// Notes that an order leads a node into the installer.
+    pub fn started(&mut self, id: OrderId, node: Mac) {
+        self.change(id, node, |used| used.starts = used.starts.saturating_add(1));
+    }
+
+    /// Notes that the installer of a node was heard of.
+    pub fn heard(&mut self, id: OrderId, node: Mac) {
+        self.change(id, node, |used| used.starts = 0);
+    }
+
+    /// Notes that one order is over for a node: it has failed by its installer's own word, and must not try for ever.
+    pub fn end_for(&mut self, id: OrderId, node: Mac) {
+        self.change(id, node, |used| used.is_over = true);
+    }
+
+    /// Notes that a node's disk begins to be overwritten: the orders that are open by now have had their overwrite of
+    /// it, those that did not mean it until then included. What comes after that is a new permission.
+    pub fn use_up(&mut self, node: Mac) {
+        for order in &mut self.orders {
+            order.uses.entry(node).or_default().is_over = true;
+        }
+    }
+
+    /// A node goes by another address from now on, be it that of a node that is known already: what one of them has
+    /// had, both have had.
+    pub fn rename(&mut self, old: Mac, new: Mac) {
+        for order in &mut self.orders {
+            if let Some(used) = order.uses.remove(&old) {
+                let other = order.uses.entry(new).or_default();
+                other.is_over |= used.is_over;
+                other.starts = other.starts.max(used.starts);
+            }
+            if let Scope::Named(nodes) = &mut order.scope
+                && nodes.remove(&old)
+            {
+                nodes.insert(new);
+            }
+        }
+    }
+
+    /// Closes every order; returns how many were open.
+    pub fn close_all(&mut self) -> usize {
+        std::mem::take(&mut self.orders).len()
+    }
+
+    /// Closes the orders whose time is over, and returns them.
+    pub fn expire(&mut self, now: Time) -> Vec<Order> {
+        let (open, over) = std::mem::take(&mut self.orders).into_iter().partition(|order| order.is_open(now));
+        self.orders = open;
+        over
+    }
+
+    /// When [`Orders::expire`] has work next.
+    pub fn deadline(&self) -> Option<Time> {
+        self.orders.iter().map(|order| order.until).min()
+    }
+
+    /// When the last of them ends.
+    pub fn end(&self, now: Time) -> Option<Time> {
+        self.open(now).map(|order| order.until).max()
+    }
+
+    fn change(&mut self, id: OrderId, node: Mac, change: impl FnOnce(&mut Use)) {
+        if let Some(order) = self.orders.iter_mut().find(|order| order.id == id) {
+            change(order.uses.entry(node).or_default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
