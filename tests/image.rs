@@ -9,7 +9,7 @@ use support::{
     HERE, Net,
     board::{Board, Kind, Moments, usb_disk},
     machine::Node,
-    root,
+    root, stick,
 };
 
 const BIOS: &str = "52:54:00:00:00:01";
@@ -24,28 +24,73 @@ const SETTINGS: &str = "[install]\r\ndisk = '/dev/vda'\r\nconsole = 'ttyS0,11520
 #[ignore = "takes the SD image: make test-image"]
 fn a_flashed_card_installs_a_bare_machine_from_a_usb_disk() {
     let net = Net::new();
-    let mut board = Board::plug(&net, Kind::Virtual);
-    board.write("rackberry.toml", SETTINGS.as_bytes());
-    let assets = root().join("target/demo/assets");
-    let usb = usb_disk(&net, &assets, "rackberry");
-    board.switch_on(Some(&usb));
+    let mut board = open_board(&net, "serve");
+    let usb = usb_disk(&net);
+    board.switch_on(None);
     board.wait_served();
     board.wait_login();
-    board.wait_for("sda is served", 0);
+    stick::all_are_found(&net, &board);
+    let plugged = board.lines();
+    board.plug_usb("demo", &usb);
+    board.wait_for("sda is served", plugged);
     support::wait_until("the system on the USB disk is found", SOON, || {
         board.ssh("rackberry", "rackberry status").contains("coreos 1010.5.0")
     });
 
-    // The login is rackberry's own, and no other has one.
+    login_is_closed(&board);
+    has_a_name(&net);
+
+    assert!(board.ssh("rackberry", "rackberry arm bare").contains("armed"));
+    let mut node = Node::plug(&net, "bare", BIOS, Firmware::Bios);
+    node.switch_on();
+    // The disk is pulled while its image goes out, of which nothing is left in memory from the look at its signature:
+    // the machine says that it failed, and the appliance goes on.
+    board.wait_for("stage=configuring", plugged);
+    board.ssh("root", "echo 3 >/proc/sys/vm/drop_caches");
+    board.wait_for("its disk is being overwritten", plugged);
+    board.pull_usb("demo");
+    board.wait_for("failed while installing", plugged);
+    assert!(!board.ssh("rackberry", "status").contains("coreos 1010.5.0"), "what is gone is not offered");
+    let plugged = board.lines();
+    board.plug_usb("again", &usb);
+    board.wait_for("is served", plugged);
+    support::wait_until("it can be armed again", SOON, || {
+        board.try_ssh("rackberry", "arm bare").status.success()
+    });
+    node.machine.reset().expect("it runs");
+    node.wait_up(1);
+    support::wait_until("the node is known as installed", SOON, || {
+        board.ssh("rackberry", "nodes").contains("installed")
+    });
+    node.machine.reset().expect("it runs");
+    node.wait_up(2);
+    let known: serde_json::Value =
+        serde_json::from_str(&board.ssh("rackberry", "node show --json bare")).expect("JSON");
+    assert_eq!((&known["stage"], &known["writes"]), (&"installed".into(), &2.into()));
+
+    board.cut();
+    let report = board.report();
+    for words in [
+        "address    10.10.10.1/24 on eth0, rackberry.local",
+        "rackberry.toml is good and in force",
+        "1 key: ssh",
+    ] {
+        assert!(report.contains(words), "{words:?} is not in:\n{report}");
+    }
+}
+
+/// The login is rackberry's own, and no other has one.
+fn login_is_closed(board: &Board) {
     for command in
         ["sh -c id", "cat /etc/shadow", "journalctl -u ssh", "rackberry serve", "scp -f /data/running"]
     {
         assert!(!board.try_ssh("rackberry", command).status.success(), "{command}");
     }
-    assert!(!board.try_ssh("root", "true").status.success());
     assert!(board.ssh("rackberry", "journalctl -u rackberry").contains("ready and safe"));
+}
 
-    // By name, too: a multicast question gets the address.
+/// By name, too: a multicast question gets the address.
+fn has_a_name(net: &Net) {
     let question = r#"
 import socket, sys
 query = bytes(4) + b"\0\1" + bytes(6) + b"\x09rackberry\x05local\0\0\1\x80\1"
@@ -63,29 +108,6 @@ for _ in range(12):
 sys.exit("nobody is rackberry.local")
 "#;
     net.run(&format!("python3 -c '{question}'"));
-
-    assert!(board.ssh("rackberry", "rackberry arm bare").contains("armed"));
-    let mut node = Node::plug(&net, "bare", BIOS, Firmware::Bios);
-    node.switch_on();
-    node.wait_up(1);
-    support::wait_until("the node is known as installed", SOON, || {
-        board.ssh("rackberry", "nodes").contains("installed")
-    });
-    node.machine.reset().expect("it runs");
-    node.wait_up(2);
-    let known: serde_json::Value =
-        serde_json::from_str(&board.ssh("rackberry", "node show --json bare")).expect("JSON");
-    assert_eq!((&known["stage"], &known["writes"]), (&"installed".into(), &1.into()));
-
-    board.cut();
-    let report = board.report();
-    for words in [
-        "address    10.10.10.1/24 on eth0, rackberry.local",
-        "rackberry.toml is good and in force",
-        "1 key: ssh",
-    ] {
-        assert!(report.contains(words), "{words:?} is not in:\n{report}");
-    }
 }
 
 #[test]
@@ -99,6 +121,7 @@ fn a_raspberry_pi_3_starts_from_its_card_and_serves() {
     let lease = net.run_in("client", "udhcpc -f -q -n -t 20 -T 2 -i eth0 -s /bin/true 2>&1");
     assert!(lease.contains(&format!("obtained from {HERE}")), "{lease}");
     board.wait_login();
+    assert!(!board.try_ssh("root", "true").status.success());
     board.wait_for("rackberry-report.service: Deactivated successfully", 0);
     board.cut();
     let report = board.report();
@@ -114,17 +137,34 @@ fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong(
     let mut board = Board::plug(&net, Kind::Virtual);
     // Bad TOML; the key is good.
     board.write("rackberry.toml", b"[network]\r\naddress = '10.10.10.1/24\r\n");
-    start_and_cut(&mut board);
-    told(&board, &["rackberry.toml:2:", "the defaults are in force", "1 key: ssh"]);
+    start(&mut board);
+    board.wait_login();
+    assert!(board.ssh("rackberry", "status").contains("nothing installs, and every machine is left alone"));
+    board.cut();
+    told(
+        &board,
+        &[
+            "rackberry.toml:2:",
+            "nothing installs: neither the rackberry.toml on the card nor a kept one is good",
+            "no good configuration was kept",
+            "1 key: ssh",
+        ],
+    );
+    assert_eq!(board.journal(), "journal: none");
 
     // A key that does not exist, and SSH keys that are none: the appliance serves, and keeps what it was told last.
     board.write("rackberry.toml", b"[dhcp]\r\nlease = '12h'\r\n[system]\r\nroot_login = true\r\n");
+    board.name_journal("the one before");
     start(&mut board);
-    // Meanwhile: what the service does when the panel's button is held for ten seconds powers the board off.
     board.wait_login();
+    a_journal_is_named(&board);
+    stick::other_kinds_are_found(&net, &board);
+    // Meanwhile: what the service does when the panel's button is held for ten seconds powers the board off.
     board.ssh("root", "touch /run/rackberry/poweroff");
     board.wait_off();
     told(&board, &["rackberry.toml is good and in force", "\nnothing\n"]);
+    assert_eq!(board.journal(), "journal: this one");
+    board.check_fat();
     board.write("rackberry.toml", b"[dhcp]\r\nlaese = '12h'\r\n");
     board.write("authorized_keys", b"ssh-ed25519 AAAA\r\n-----BEGIN OPENSSH PRIVATE KEY-----\r\n");
     start_and_cut(&mut board);
@@ -152,6 +192,14 @@ fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong(
             "power was cut",
         ],
     );
+}
+
+/// What the card remembers is where the service looks for it; what the service notes beside its journal comes onto
+/// the card, and nothing else of that changes.
+fn a_journal_is_named(board: &Board) {
+    assert_eq!(board.ssh("root", "cat /run/rackberry-setup/journal.mark"), "the one before\n");
+    board.ssh("root", "echo 'this one' >/var/lib/rackberry/journal.new; mv /var/lib/rackberry/journal.new /var/lib/rackberry/journal.mark");
+    board.wait_for("the card names the journal: this one", 0);
 }
 
 fn start_and_cut(board: &mut Board) {
@@ -208,7 +256,7 @@ fn power_may_be_cut_while_a_usb_disk_is_imported() {
     let net = Net::new();
     let mut board = open_board(&net, "import");
     let mut moments = Moments::new();
-    let usb = usb_disk(&net, &root().join("target/demo/assets"), "rackberry");
+    let usb = usb_disk(&net);
     board.switch_on(None);
     is_well(&board);
     let identity = board.ssh("root", "cat /data/ssh/ssh_host_ed25519_key.pub /data/machine-id");
@@ -243,7 +291,7 @@ fn power_may_be_cut_while_a_machine_installs() {
     let net = Net::new();
     let mut board = open_board(&net, "serve");
     let mut moments = Moments::new();
-    let usb = usb_disk(&net, &root().join("target/demo/assets"), "rackberry");
+    let usb = usb_disk(&net);
     let mut node = Node::plug(&net, "bare", BIOS, Firmware::Bios);
     let mut writes = 0;
     board.switch_on(Some(&usb));

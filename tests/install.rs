@@ -10,7 +10,7 @@ use std::{path::Path, time::Duration};
 use rackberry::demo::machine::Firmware;
 use support::{
     Net,
-    machine::{INSTALL, Node},
+    machine::{INSTALL, Node, mark_of},
     root,
     service::Service,
     wait_until,
@@ -83,6 +83,9 @@ fn blank_machines_install_once_and_boot_their_disks_ever_after() {
         node.wait_up(2);
         assert_eq!(service.node(name)["writes"], 1);
         assert_eq!(service.node(name)["stage"], "installed");
+        // Two starts from the disk have left its mark alone.
+        let mark = mark_of(&node.machine.disk());
+        assert!(mark.starts_with("rackberry mark 1\nprofile coreos\nversion 1010.5.0\n"), "{mark}");
     }
 }
 

@@ -17,8 +17,8 @@ use std::{
 
 use rackberry::demo::machine::Firmware;
 use support::{
-    Net,
-    machine::{INSTALL, Node},
+    Net, failing,
+    machine::{INSTALL, Node, mark_of},
     root,
     service::{Service, own_profile, unchecked},
     signer::Signer,
@@ -257,9 +257,28 @@ fn why_an_installer_refuses_is_what_the_node_reports() {
         );
     }
 }
+/// How the real coreos-installer fails, before it does not: the script that the node runs comes after it.
+const FAILURES: &str = r#"
+u=http://10.10.10.1:9000
+echo '{"ignition":{"version":"3.3.0"}}' >/tmp/good.ign
+echo '{' >/tmp/bad.ign
+try() {
+  name=$1
+  shift
+  coreos-installer install "$@" >/tmp/said 2>&1 </dev/null
+  why /tmp/said
+  echo "case $name: $cause: $reason"
+}
+try signature /dev/vda --image-url $u/whole --ignition-file /tmp/good.ign
+try image /dev/vda --image-url $u/404 --insecure --ignition-file /tmp/good.ign
+try server /dev/vda --image-url http://10.10.10.1:9001/i --insecure --ignition-file /tmp/good.ign
+try config /dev/vda --image-url $u/whole --insecure --ignition-file /tmp/bad.ign
+try small /dev/vdb --image-url $u/whole --insecure --ignition-file /tmp/good.ign
+try cut /dev/vda --image-url $u/cut --insecure --ignition-file /tmp/good.ign
+"#;
 
 #[test]
-fn the_real_coreos_installer_writes_a_disk_that_starts() {
+fn the_real_coreos_installer_fails_in_known_words_and_writes_a_disk_that_starts() {
     let net = Net::new();
     let live = root().join("target/fcos-live");
     for (file, name) in [
@@ -282,12 +301,33 @@ fn the_real_coreos_installer_writes_a_disk_that_starts() {
         "[install]\nprofile = 'fedora-coreos'\ndisk = '/dev/vda'\nconsole = 'ttyS0,115200'\n\
          [[node]]\nname = 'bios'\nmac = '52:54:00:00:00:01'\n",
     );
+    let script: serde_json::Value =
+        serde_json::from_str(&service.cli(&["node", "show", "--render", "--json", "bios"])).unwrap();
+    let why = rackberry::profiles::part("why.sh").unwrap();
+    let script = script["script"].as_str().unwrap();
+    net.write("assets/cloud-configs/install.sh", format!("#!/bin/sh\n{why}\n{FAILURES}\n{script}"));
+    let _failing = failing::server(&net);
     service.cli(&["arm"]);
     let mut node = Node::plug(&net, "bios", "52:54:00:00:00:01", Firmware::Bios);
     node.machine.memory = 512;
+    let small = net.write("small.img", vec![0; 2 << 20]);
+    let small = format!("if=none,id=small,format=raw,file={}", small.display());
+    node.hardware = ["-drive", &small, "-device", "virtio-blk-pci,drive=small"].map(str::to_owned).to_vec();
     node.switch_on();
     node.wait_up(1);
+    for words in [
+        "case signature: no-signature: --insecure not specified and signature not found",
+        "case image: no-image: fetching image URL: HTTP status client error (404",
+        "case server: no-server: fetching image URL: Connection refused",
+        "case config: bad-configuration: specified file is not a valid Ignition",
+        "case small: disk-too-small: decoding and writing image: No space left on device",
+        "case cut: transfer: decoding and writing image: ",
+    ] {
+        node.wait_console(words, 1, SOON);
+    }
     node.wait_console("Install complete", 1, INSTALL);
+    let mark = mark_of(&node.machine.disk());
+    assert!(mark.starts_with("rackberry mark 1\nprofile fedora-coreos\nversion 44.1\nnode bios\n"), "{mark}");
     service.wait_for("stage=installed", SOON);
     let known = service.node("bios");
     assert_eq!((&known["writes"], &known["installed"]["version"]), (&1.into(), &"44.1".into()), "{known}");

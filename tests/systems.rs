@@ -13,8 +13,8 @@ use std::{fs, path::Path, process::Command, time::Duration};
 use rackberry::demo::machine::Firmware;
 use serde_json::Value;
 use support::{
-    Net,
-    machine::{INSTALL, Node},
+    Net, failing,
+    machine::{INSTALL, Node, mark_of},
     root,
     service::{Service, own_profile, small_system, unchecked},
     wait_until,
@@ -204,8 +204,49 @@ fn demo_image() -> std::path::PathBuf {
     root().join("target/demo/assets/coreos/1010.5.0/coreos_production_image.bin.bz2")
 }
 
+/// What the machine does before its second install: each way in which an image may fail, on a real disk.
+const FAILURES: &str = r#"
+u=http://10.10.10.1:9000
+start() { dd if=/dev/vda bs=1M count=1 2>/dev/null; }
+before=$(start | md5sum)
+untouched() { [ "$(start | md5sum)" = "$before" ] && echo "case $1: untouched"; }
+for name in 403 404 503 empty html hangup; do
+  write-image /dev/vda $u/$name i.raw.xz -
+  untouched $name
+done
+write-image /dev/vda http://10.10.10.1:9001/ i.raw -
+untouched nobody
+blockdev --setro /dev/vda; write-image /dev/vda $u/whole i.raw -; blockdev --setrw /dev/vda
+untouched read-only
+write-image /dev/vda $u/stall i.raw - & sleep 3; kill -TERM $!; wait $!
+untouched stopped
+wiped() { [ "$(start | tr -d '\000' | wc -c)" = 0 ] && echo "case $1: wiped"; }
+write-image /dev/vda $u/cut i.raw - && echo not so
+wiped cut
+write-image /dev/vda $u/whole i.raw 0000
+wiped digest
+write-image /dev/vdb $u/whole i.raw -
+[ "$(dd if=/dev/vdb bs=1M count=1 2>/dev/null | tr -d '\000' | wc -c)" = 0 ] && echo 'case small: wiped'
+echo 'a mark' | dd of=/dev/vdb bs=512 seek=2047 conv=notrunc 2>/dev/null
+[ "$(cat /sys/block/vdb/queue/logical_block_size)" = 4096 ] &&
+  [ "$(dd if=/dev/vdb bs=512 skip=2047 count=1 2>/dev/null | head -n 1)" = 'a mark' ] && echo 'case 4096: has a mark'
+"#;
+
+/// The second install of a machine, in one start of it: refused by the mark of the first one, then the failures above,
+/// then let through.
+fn second_install(script: &str) -> String {
+    let refused = script
+        .replace("overwrite_marked='yes'", "overwrite_marked=''")
+        .replace("server='http://10.10.10.1'", "server='http://10.10.10.1:9001'")
+        .replace("\nrestart() {", "\nrestart() {\n  exit 0");
+    assert!(refused.contains("overwrite_marked=''") && refused.contains("10.10.10.1:9001"));
+    format!(
+        "#!/bin/sh\ncat >/run/refused <<'REFUSED'\n{refused}\nREFUSED\nsh /run/refused\n{FAILURES}\n{script}"
+    )
+}
+
 #[test]
-fn the_projects_own_installer_writes_a_disk_image() {
+fn the_projects_own_installer_writes_a_disk_image_marks_the_disk_and_respects_the_mark() {
     let net = Net::new();
     support::copy(&demo_image(), &net.path("assets/raw/7/demo.img.bz2"));
     let service = Service::start(
@@ -217,16 +258,63 @@ fn the_projects_own_installer_writes_a_disk_image() {
     let mut node = Node::plug(&net, "bios", "52:54:00:00:00:01", Firmware::Bios);
     // It holds the drivers of every card there is.
     node.machine.memory = 512;
+    // Smaller than anything that can be a target, in sectors of 4096 bytes.
+    let small = net.write("small.img", vec![7; 2 << 20]);
+    node.hardware = [
+        "-drive",
+        &format!("if=none,id=small,format=raw,file={}", small.display()),
+        "-device",
+        "virtio-blk-pci,drive=small,logical_block_size=4096,physical_block_size=4096",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     node.switch_on();
     node.wait_up(1);
     service.wait_for("stage=installed", SOON);
     let known = service.node("bios");
     assert_eq!((&known["writes"], &known["installed"]["version"]), (&1.into(), &"7".into()), "{known}");
     node.wait_console("write-image: demo.img.bz2 is on /dev/vda", 1, INSTALL);
+    // The system has run from its disk meanwhile.
+    let mark = mark_of(&node.machine.disk());
+    assert!(
+        mark.starts_with("rackberry mark 1\nprofile raw\nversion 7\nnode bios\nmac 52:54:00:00:00:01\n"),
+        "{mark}"
+    );
+
+    let _failing = failing::server(&net);
+    let script = render(&service, "bios")["script"].as_str().unwrap().to_owned();
+    net.write("assets/cloud-configs/install.sh", second_install(&script));
+    service.cli(&["arm", "bios"]);
+    node.machine.reset().unwrap();
+    node.wait_console(
+        "failed while configuring: /dev/vda has raw 7, which rackberry installed for bios",
+        1,
+        INSTALL,
+    );
+    for case in ["403", "404", "503", "empty", "html", "hangup", "nobody", "read-only", "stopped"] {
+        node.wait_console(&format!("case {case}: untouched"), 1, INSTALL);
+    }
+    for case in ["cut", "digest", "small"] {
+        node.wait_console(&format!("case {case}: wiped"), 1, INSTALL);
+    }
+    // A sector of 512 bytes has its place on disks that have none.
+    node.wait_console("case 4096: has a mark", 1, INSTALL);
+    node.wait_up(2);
+    assert_eq!(service.node("bios")["writes"], 2);
+    assert_eq!(mark_of(&node.machine.disk()).lines().next(), mark.lines().next());
 }
 
+/// There is no mirror in this network: what the installer's later steps would run is run at its first one, with a disk
+/// that has a driver there. At last as if the state that knows of this machine had been lost.
+const EARLY: &str = "modprobe -a xhci-pci usb-storage sd_mod vfat nls_ascii nls_cp437; \
+     while [ ! -e /dev/sda1 ]; do sleep 1; done; \
+     /lib/partman/init.d/01rackberry; \
+     mkdir -p /target; mount /dev/sda1 /target; /usr/lib/finish-install.d/94rackberry; umount /target; \
+     sed -i \"s/^overwrite_marked=.*/overwrite_marked=''/; s/reboot -f/exit/\" /lib/rackberry.sh; \
+     /lib/partman/init.d/01rackberry; true";
+
 #[test]
-fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
+fn debians_own_installer_takes_its_answers_asks_for_leave_marks_its_disk_and_reports() {
     let net = Net::new();
     let images = Path::new("/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64");
     for file in ["linux", "initrd.gz"] {
@@ -236,11 +324,12 @@ fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
     // name others beside themselves, a script of their own among them, and keep what they say of the disks.
     net.write(
         "assets/cloud-configs/default.preseed.j2",
-        "d-i debian-installer/locale string C\nd-i keyboard-configuration/xkb-keymap select us\n\
-         d-i netcfg/get_hostname string {{ node.name }}\nd-i preseed/include string parts/more.cfg\n\
-         d-i preseed/run string parts/own.sh\nd-i partman-auto/disk string /dev/vda /dev/vdb\n\
-         d-i preseed/early_command string \
-           /lib/partman/init.d/01rackberry && /usr/lib/finish-install.d/94rackberry\n",
+        format!(
+            "d-i debian-installer/locale string C\nd-i keyboard-configuration/xkb-keymap select us\n\
+             d-i netcfg/get_hostname string {{{{ node.name }}}}\nd-i preseed/include string parts/more.cfg\n\
+             d-i preseed/run string parts/own.sh\nd-i partman-auto/disk string /dev/vda /dev/vdb\n\
+             d-i preseed/early_command string {EARLY}\n"
+        ),
     );
     net.write("assets/cloud-configs/parts/more.cfg", "d-i mirror/country string manual\n");
     net.write(
@@ -248,6 +337,11 @@ fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
         "#!/bin/sh\n. /usr/share/debconf/confmodule\ndb_get partman-auto/disk\ndb_get mirror/country && disks=$RET\n\
          db_get partman-auto/disk && echo \"own script: $disks, $RET\" >/dev/console\n",
     );
+    let usb = net.path("usb.img");
+    net.run(&format!(
+        "truncate -s 16M {0}; echo 'start=2048, type=c' | /usr/sbin/sfdisk --quiet {0}; /usr/sbin/mkfs.vfat --offset 2048 {0} 15360 >/dev/null",
+        usb.display()
+    ));
     let service = Service::start(
         &net,
         "[install]\nprofile = 'debian'\ndisk = '/dev/vda'\nconsole = 'ttyS0,115200'\n\
@@ -257,12 +351,25 @@ fn debians_own_installer_takes_its_answers_asks_for_leave_and_reports() {
     let mut node = Node::plug(&net, "bios", "52:54:00:00:00:01", Firmware::Bios);
     // With less, the installer stops and says so.
     node.machine.memory = 1024;
+    node.hardware = [
+        "-device",
+        "qemu-xhci",
+        "-drive",
+        &format!("if=none,id=usb,format=raw,file={}", usb.display()),
+        "-device",
+        "usb-storage,drive=usb",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     node.mark_disk();
     node.switch_on();
     service.wait_for("node=\"bios\" stage=installing", INSTALL);
-    service.wait_for("node=\"bios\" stage=written", SOON);
+    service.wait_for("node=\"bios\" stage=written", INSTALL);
     node.wait_console("own script: manual, /dev/vda /dev/vdb", 1, SOON);
     let known = service.node("bios");
     assert_eq!((&known["writes"], &known["granted"]), (&1.into(), &false.into()), "{known}");
     assert!(node.is_disk_untouched(), "the installer has not come that far");
+    node.wait_console("rackberry: /dev/sda has debian 12, which rackberry installed for bios", 1, INSTALL);
+    let mark = mark_of(&usb);
+    assert!(mark.starts_with("rackberry mark 1\nprofile debian\nversion 12\nnode bios\n"), "{mark}");
 }

@@ -24,6 +24,8 @@ make_boot() {
   cp "$top/docs/rackberry.toml" "$tree/rackberry.toml"
   # A report of full length: later ones are written over it without a change to the file system's tables.
   "$here/pad" 32768 <"$here/boot/report.txt" >"$tree/report.txt"
+  # The same for the line that names the journal; it is one sector.
+  sed 's/$/\r/' "$here/boot/journal.txt" | "$here/pad" 512 >"$tree/journal.txt"
   mkdir "$tree/rackberry"
   cp "$here/boot/rackberry-folder.txt" "$tree/rackberry/README.txt"
   cp "$here/boot/cmdline.txt" "$slot/cmdline.txt"

@@ -201,7 +201,11 @@ impl Appliance {
         if version.profile.configs.is_empty() {
             return None;
         }
-        match self.node_config(&InstallPlan { mac, version, set, token: "" }, None, now) {
+        match self.node_config(
+            &InstallPlan { mac, version, set, token: "", overwrite_marked: true },
+            None,
+            now,
+        ) {
             Ok(Some(_)) => None,
             Ok(None) => Some(self.no_config(mac, &version.profile)),
             Err(fault) => Some(fault),

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 use crate::{
     assets::folder::Stamp,
     http::route::Target,
-    ids::{Mac, Source, Stage},
+    ids::{Cause, Mac, Source, Stage},
 };
 
 /// Who sends a request.
@@ -82,6 +82,29 @@ pub struct Report {
     /// The last lines of its log.
     #[serde(default)]
     pub log: String,
+    /// What kind of failure it is, where it gave up and knows.
+    #[serde(default)]
+    pub cause: Option<Cause>,
+    /// Which machine speaks; in the first report of an install.
+    #[serde(default)]
+    pub machine: Option<MachineFacts>,
+}
+
+/// A machine, as its own firmware and cards tell it. What vendors leave unwritten (`Default string`, a UUID of one
+/// digit) is left out.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MachineFacts {
+    /// The UUID of its firmware (SMBIOS type 1), in its usual spelling: its first three fields are stored with the
+    /// lowest byte first, as in option 97.
+    #[serde(default)]
+    pub uuid: Option<String>,
+    /// Its serial number (SMBIOS type 1, or the device tree's).
+    #[serde(default)]
+    pub serial: Option<String>,
+    /// The hardware addresses of its Ethernet cards.
+    #[serde(default)]
+    pub macs: Vec<Mac>,
 }
 
 /// An order.

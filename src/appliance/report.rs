@@ -44,7 +44,7 @@ impl Appliance {
         if let Some(order) = order {
             self.orders.heard(order, &self.nodes.cards(mac));
         }
-        let Report { stage, ok, message, log } = report;
+        let Report { stage, ok, message, log, cause, machine: _ } = report;
         match (ok, stage) {
             (true, Stage::Installing) if is_late => {
                 return Err(Refusal::Forbidden(format!(
@@ -63,7 +63,7 @@ impl Appliance {
                 if let Some(order) = order {
                     self.orders.end_for(order, &self.nodes.cards(mac));
                 }
-                self.says(mac, Word::GaveUp { stage, reason: message }, is_late, now, out);
+                self.says(mac, Word::GaveUp { stage, reason: message, cause }, is_late, now, out);
             }
         }
         if !log.is_empty() && self.nodes.get(mac).is_some() {

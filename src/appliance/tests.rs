@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod captures;
+mod causes;
 mod files;
 mod histories;
 mod pi;
@@ -117,7 +118,7 @@ fn a_node_speaks_and_asks_for_itself_only() {
     let forbidden = |answer| matches!(answer, Answer::Refused(Refusal::Forbidden(_)));
     assert!(forbidden(world.get(ONE, &format!("/cloud-configs/{TWO}.yml"))));
     assert!(is_given(&world.get(ONE, &format!("/cloud-configs/{ONE}.yml"))));
-    let report = Report { stage: Stage::Installed, ok: true, message: String::new(), log: String::new() };
+    let report = report_of(Stage::Installed, true, "");
     assert!(forbidden(world.ask(Ask::Report { from: at(address(ONE)), grant: None, mac: TWO, report })));
     // Nobody holds this lease.
     assert!(forbidden(world.get_from(Ipv4Addr::new(10, 10, 10, 77), IMAGE)));

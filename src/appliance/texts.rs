@@ -25,6 +25,8 @@ pub(super) struct InstallPlan<'a> {
     pub set: &'a FileSet,
     /// Of the grant; empty for a look at what would be.
     pub token: &'a str,
+    /// Whether its permission is for disks that rackberry installed before, too: one that names the node, or all.
+    pub overwrite_marked: bool,
 }
 
 /// The text that installers are handed keys by.
@@ -37,7 +39,7 @@ impl Appliance {
         let (version, set) = ready.map_err(|reason| reason.to_string())?;
         // A machine that nobody configured is what its card is: another card's configuration may be another machine's.
         let mac = if self.nodes.is_listed(mac) { self.nodes.key(mac) } else { grant.card };
-        Ok(InstallPlan { mac, version, set, token: &grant.token })
+        Ok(InstallPlan { mac, version, set, token: &grant.token, overwrite_marked: grant.overwrites_marked })
     }
 
     /// What a node boots when its loader asks for a menu.
@@ -58,7 +60,7 @@ impl Appliance {
     pub(super) fn render(&self, mac: Mac, now: Time) -> Result<RenderView, Refusal> {
         let conflict = |reason: String| Refusal::Conflict(format!("{}: {reason}", self.label(mac)));
         let (version, set) = self.wanted_files(mac).map_err(|reason| conflict(reason.to_string()))?;
-        let order = InstallPlan { mac, version, set, token: "" };
+        let order = InstallPlan { mac, version, set, token: "", overwrite_marked: true };
         let profile = &version.profile;
         let config = self.node_config(&order, None, now).map_err(conflict)?;
         let script = profile.script.is_some().then(|| self.install_script(&order, now)).transpose();
@@ -196,6 +198,7 @@ impl Appliance {
             config: String::new(),
             answers: BTreeMap::new(),
             command: String::new(),
+            overwrite_marked: if order.overwrite_marked { "yes" } else { "" },
         }
     }
 

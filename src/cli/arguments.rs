@@ -108,12 +108,19 @@ pub enum ReportCommand {
 }
 
 /// `image`
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum ImageCommand {
     /// Read the card.
     Setup,
     /// Write report.txt onto the card.
     Report,
+    /// Write the journal's mark onto the card.
+    Mark,
+    /// Which folder of a USB disk is served.
+    Tree {
+        /// Where the disk is mounted.
+        volume: PathBuf,
+    },
     /// Show address and mode on the screen.
     Console,
     /// Be the login of people at the rack.

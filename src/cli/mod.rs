@@ -116,6 +116,8 @@ fn image(command: ImageCommand, socket: &std::path::Path) -> anyhow::Result<()> 
     match command {
         ImageCommand::Setup => image::setup(&root),
         ImageCommand::Report => runtime()?.block_on(image::report(&root, socket)),
+        ImageCommand::Mark => image::mark(&root),
+        ImageCommand::Tree { volume } => image::tree(&volume, &root.loaders()),
         ImageCommand::Console => runtime()?.block_on(image::console(&root, socket)),
         ImageCommand::Login => runtime()?.block_on(image::login()),
     }

@@ -252,7 +252,12 @@ mod tests {
             granted: false,
             next_boot: NextBoot::default(),
             image: Some(ImageProgress { sent: 50, total: 200 }),
-            failure: Some(Failure { stage: Stage::Booting, reason: "it fell silent".into(), said: false }),
+            failure: Some(Failure {
+                stage: Stage::Booting,
+                reason: "it fell silent".into(),
+                said: false,
+                cause: None,
+            }),
             installed: None,
             writes: 1,
             offer_style: None,

@@ -1,6 +1,7 @@
 //! The vocabulary: values that every floor uses and that mean the same everywhere.
 
 mod arch;
+mod cause;
 mod loader;
 mod mac;
 mod machine_id;
@@ -12,6 +13,7 @@ mod stage;
 mod time;
 
 pub use arch::Arch;
+pub use cause::Cause;
 pub use loader::Loader;
 pub use mac::{Mac, MacError};
 pub use machine_id::{MachineId, MachineIdError};

@@ -3,19 +3,24 @@
 //! Decisions and texts are pure and stand in files of their own; `setup`, `publish` and `console` read and write
 //! for them. Whatever is wrong with the card, the appliance starts, can be reached, and says what it is.
 
+mod card;
 mod choose;
 mod console;
 mod keys;
 mod login;
+mod mark;
 mod network;
 mod publish;
 mod report;
 mod setup;
+mod usb;
 
 pub use console::console;
 pub use login::login;
+pub use mark::copy as mark;
 pub use publish::report;
 pub use setup::setup;
+pub use usb::tree;
 
 use std::path::PathBuf;
 
@@ -26,6 +31,11 @@ pub struct Root(pub PathBuf);
 impl Root {
     fn at(&self, path: &str) -> PathBuf {
         self.0.join(path)
+    }
+
+    /// The boot loaders that the image brings.
+    pub fn loaders(&self) -> PathBuf {
+        self.at("usr/lib/rackberry/loaders")
     }
 
     /// The FAT partition that people edit.

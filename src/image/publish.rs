@@ -1,19 +1,12 @@
 //! `rackberry image report`: gathers what is known after the start, and writes `report.txt` onto the card.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write as _},
-    path::Path,
-    process::Command,
-    time::Duration,
-};
+use std::{fs, path::Path, process::Command, time::Duration};
 
-use anyhow::{Context as _, ensure};
 use hyper::Method;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Root,
+    Root, card,
     report::{self, Facts},
 };
 use crate::http::client;
@@ -40,11 +33,7 @@ pub async fn report(root: &Root, socket: &Path) -> anyhow::Result<()> {
     let mut facts = gather(root, socket).await;
     facts.failed_units = failed_units();
     facts.log = said_by("journalctl", &["--no-pager", "--unit=rackberry", "--lines", LOG, "--output=cat"]);
-    let path = root.card("report.txt");
-    remount(&root.card(""), "rw")?;
-    let written = write(&path, &report::file(&facts.report()));
-    remount(&root.card(""), "ro")?;
-    written.with_context(|| format!("can't write {}", path.display()))
+    card::overwrite(root, "report.txt", &report::file(&facts.report()))
 }
 
 /// Everything but what other programs must be asked for.
@@ -58,6 +47,7 @@ pub(super) async fn gather(root: &Root, socket: &Path) -> Facts {
         board: text(root.at("proc/device-tree/model")),
         in_force: text(root.found("in-force")),
         faults: paragraphs(&faults),
+        usb_notes: usb_notes(root),
         keys: text(root.found("authorized_keys")).lines().count(),
         was_cut: root.found("was-cut").exists(),
         status: ask(socket, "/api/v1/status").await,
@@ -65,6 +55,14 @@ pub(super) async fn gather(root: &Root, socket: &Path) -> Facts {
         failed_units: Vec::new(),
         log: Vec::new(),
     }
+}
+
+/// What is wrong with USB disks that are plugged in.
+fn usb_notes(root: &Root) -> Vec<String> {
+    let files =
+        fs::read_dir(root.run("rackberry-usb")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let notes = files.filter(|path| path.extension().is_some_and(|end| end == "note"));
+    notes.filter_map(|path| fs::read_to_string(path).ok()).map(|note| note.trim_end().to_owned()).collect()
 }
 
 /// Lines that are set in belong to the one before.
@@ -99,26 +97,6 @@ fn failed_units() -> Vec<String> {
     lines.iter().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
-fn remount(card: &Path, how: &str) -> anyhow::Result<()> {
-    let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(card).output();
-    let output = done.context("can't run mount")?;
-    ensure!(
-        output.status.success(),
-        "can't remount {} {how}: {}",
-        card.display(),
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
-}
-
-/// Writes over the file that is there, in place.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::options().create(true).truncate(false).write(true).open(path)?;
-    file.write_all(bytes)?;
-    file.set_len(bytes.len() as u64)?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,14 +105,5 @@ mod tests {
     fn faults_keep_their_excerpts() {
         let text = "rackberry.toml:1:2: bad\n  1 | x\n    | ^\nauthorized_keys:3: bad\n";
         assert_eq!(paragraphs(text), ["rackberry.toml:1:2: bad\n  1 | x\n    | ^", "authorized_keys:3: bad"]);
-    }
-
-    #[test]
-    fn a_report_is_written_in_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("report.txt");
-        fs::write(&path, "something longer than what follows").unwrap();
-        write(&path, b"short").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"short");
     }
 }

@@ -26,6 +26,8 @@ pub struct Facts {
     pub in_force: String,
     /// What is wrong with the card's files, a paragraph each.
     pub faults: Vec<String>,
+    /// What is wrong with USB disks that are plugged in, a sentence each.
+    pub usb_notes: Vec<String>,
     /// How many people may log in.
     pub keys: usize,
     /// Whether power was cut while it last ran.
@@ -76,6 +78,7 @@ impl Facts {
             let told = self.faults.join("\n");
             troubles.extend(status.warnings.iter().filter(|warning| **warning != told).cloned());
         }
+        troubles.extend(self.usb_notes.iter().cloned());
         troubles.extend(self.failed_units.iter().map(|unit| format!("{unit} failed")));
         troubles.extend(self.nodes.iter().filter(|node| node.stage == Stage::Failed).map(failure));
         troubles
@@ -190,10 +193,11 @@ mod tests {
         facts.faults = vec![fault.into(), "authorized_keys:1: is no key".into()];
         facts.was_cut = true;
         facts.status.as_mut().unwrap().warnings = vec![facts.faults.join("\n"), "the disk is full".into()];
+        facts.usb_notes = vec!["USB disk sdb: it cannot be read".into()];
         facts.failed_units = vec!["ssh.service".into()];
         let report = facts.report();
         assert_eq!(report.matches("dhcp.pool").count(), 1, "{report}");
-        assert!(report.contains("* rackberry.toml:3:5: dhcp.pool: is wrong\n    3 | pool\n* authorized_keys:1: is no key\n* the disk is full\n* ssh.service failed\n"));
+        assert!(report.contains("* rackberry.toml:3:5: dhcp.pool: is wrong\n    3 | pool\n* authorized_keys:1: is no key\n* the disk is full\n* USB disk sdb: it cannot be read\n* ssh.service failed\n"));
         assert!(report.contains("power was cut"));
     }
 

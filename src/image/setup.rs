@@ -11,8 +11,8 @@ use anyhow::Context as _;
 
 use super::{
     Root,
-    choose::{Choice, Source, choose},
-    keys, network,
+    choose::{Choice, Source, choose, seal, unseal},
+    keys, mark, network,
 };
 use crate::config::{self, Usb};
 
@@ -41,8 +41,13 @@ pub fn setup(root: &Root) -> anyhow::Result<()> {
         Err(error) => (String::new(), vec![format!("authorized_keys: can't be read: {error}")]),
     };
     faults.extend(key_faults);
+    let mark = mark::of_card(root).unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
     faults.extend(boot_faults(root));
-    write_all(root, &choice, &keys, &faults).context("can't write what the system starts by")?;
+    write_all(root, &choice, &keys, mark.as_deref(), &faults)
+        .context("can't write what the system starts by")?;
     if let Err(error) = mark_running(root) {
         eprintln!("the end of this run will not be known: {error}");
     }
@@ -63,7 +68,7 @@ fn in_force(source: Source) -> &'static str {
     match source {
         Source::Card => "rackberry.toml is good and in force",
         Source::Kept => "the last good rackberry.toml is in force, not the one on the card",
-        Source::Defaults => "the defaults are in force, not the rackberry.toml on the card",
+        Source::Nowhere => "nothing installs: neither the rackberry.toml on the card nor a kept one is good",
     }
 }
 
@@ -71,9 +76,16 @@ fn read_config(root: &Root) -> Choice {
     let defaults = fs::read_to_string(root.at("usr/lib/rackberry/image.toml")).unwrap_or_default();
     let card = config::read(&root.card(CONFIG)).map_err(|mut fault| {
         fault.file = CONFIG.into();
+        if !root.card(CONFIG).exists() {
+            fault.help = "put one onto the card; the image brings one with every key and its default".into();
+        }
         fault.render(false)
     });
-    choose(&defaults, card, fs::read_to_string(root.data(KEPT)).ok(), CONFIG)
+    let kept = fs::read(root.data(KEPT)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => "no good configuration was kept".to_owned(),
+        _ => format!("the last good configuration, which was kept, can't be read: {error}"),
+    });
+    choose(&defaults, card, kept.and_then(|kept| unseal(&kept)), CONFIG)
 }
 
 /// What the initramfs found wrong.
@@ -90,7 +102,7 @@ fn read(path: &Path) -> io::Result<String> {
 
 /// Keeps a good configuration, unless it is the one that is kept: the card is written as little as can be.
 fn keep(root: &Root, text: &str) -> io::Result<()> {
-    let path = root.data(KEPT);
+    let (path, text) = (root.data(KEPT), seal(text));
     if fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
         return Ok(());
     }
@@ -104,7 +116,13 @@ fn keep(root: &Root, text: &str) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write_all(root: &Root, choice: &Choice, keys: &str, faults: &[String]) -> io::Result<()> {
+fn write_all(
+    root: &Root,
+    choice: &Choice,
+    keys: &str,
+    mark: Option<&str>,
+    faults: &[String],
+) -> io::Result<()> {
     let usb = if choice.settings.system.usb == Usb::Import { "import" } else { "serve" };
     let faults: String = faults.iter().map(|fault| format!("{fault}\n")).collect();
     let mut files: Vec<(PathBuf, &str)> = vec![
@@ -114,6 +132,9 @@ fn write_all(root: &Root, choice: &Choice, keys: &str, faults: &[String]) -> io:
         (root.found("in-force"), in_force(choice.source)),
         (root.found("usb"), usb),
     ];
+    let mark = mark.map(|mark| format!("{mark}\n"));
+    // Without the file, no journal was ever made.
+    files.extend(mark.iter().map(|mark| (root.found("journal.mark"), mark.as_str())));
     let network = network::files(&choice.settings);
     files.extend(network.iter().map(|(name, text)| (root.run(name), text.as_str())));
     for (path, text) in files {
@@ -154,6 +175,7 @@ mod tests {
         for folder in ["card", "data", "run", "proc/sys/kernel", "var/log"] {
             fs::create_dir_all(root.at(folder)).unwrap();
         }
+        fs::write(root.card("journal.txt"), "journal: none\n").unwrap();
         for (name, text) in files {
             fs::write(root.card(name), text).unwrap();
         }
@@ -185,11 +207,44 @@ mod tests {
         assert_eq!(text(root.found(CONFIG)), GOOD);
         assert!(text(root.found("faults")).starts_with("rackberry.toml:2:11: network.address: "));
         assert!(text(root.found("in-force")).starts_with("the last good"));
+        // The disk loses a part of what was kept, which is still good TOML.
+        let kept = fs::read(root.data(KEPT)).unwrap();
+        fs::write(root.data(KEPT), &kept[..GOOD.find("[system]").unwrap()]).unwrap();
+        assert!(config::parse(&[("f".into(), text(root.data(KEPT)))]).is_ok());
+        setup(&root).unwrap();
+        assert_eq!(text(root.found(CONFIG)), "[install]\nunknown_nodes = \"ignore\"\n");
+        assert!(text(root.found("faults")).contains("which was kept, is damaged\nnothing installs"));
+    }
+
+    /// As Windows' editor saves it.
+    #[test]
+    fn a_configuration_in_utf_16_is_read_as_it_is_meant() {
+        let (_folder, root) = root(&[("authorized_keys", "")]);
+        let utf16: Vec<u8> = format!("\u{feff}{GOOD}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(root.card(CONFIG), utf16).unwrap();
+        setup(&root).unwrap();
+        assert_eq!((text(root.found(CONFIG)), text(root.found("faults"))), (GOOD.into(), String::new()));
     }
 
     #[test]
-    fn an_empty_card_leaves_the_defaults_and_says_so() {
+    fn what_the_card_remembers_of_a_journal_is_handed_on() {
+        let (_folder, root) = root(&[(CONFIG, GOOD), ("authorized_keys", "")]);
+        setup(&root).unwrap();
+        assert!(!root.found("journal.mark").exists(), "a first day");
+        fs::write(root.card("journal.txt"), "journal: 4f2a 2026-11-28\r\nThis line\r\n\n\n\n").unwrap();
+        setup(&root).unwrap();
+        assert_eq!(text(root.found("journal.mark")), "4f2a 2026-11-28\n");
+        fs::write(root.card("journal.txt"), "").unwrap();
+        fs::remove_file(root.found("journal.mark")).unwrap();
+        setup(&root).unwrap();
+        assert!(text(root.found("faults")).starts_with("journal.txt: is not as rackberry wrote it"));
+        assert!(!root.found("journal.mark").exists());
+    }
+
+    #[test]
+    fn an_empty_card_lets_nothing_install_and_says_so() {
         let (_folder, root) = root(&[]);
+        fs::remove_file(root.card("journal.txt")).unwrap();
         fs::create_dir_all(root.run("rackberry-boot")).unwrap();
         fs::write(root.run("rackberry-boot/faults"), "the data partition was damaged\n").unwrap();
         setup(&root).unwrap();
@@ -197,11 +252,14 @@ mod tests {
         for words in [
             "rackberry.toml: can't be read: ",
             "authorized_keys: can't be read: ",
+            "journal.txt: can't be read: ",
+            "\nno good configuration was kept\nnothing installs",
             "\nthe data partition was",
         ] {
             assert!(faults.contains(words), "{words} is not in {faults}");
         }
-        assert_eq!(text(root.found(CONFIG)), "");
+        assert_eq!(text(root.found(CONFIG)), "[install]\nunknown_nodes = \"ignore\"\n");
+        assert!(text(root.found("in-force")).starts_with("nothing installs: "));
         assert!(!root.data(KEPT).exists());
     }
 

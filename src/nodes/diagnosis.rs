@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     ids::{Arch, Loader, OrderKind, Stage, Time},
-    nodes::{Node, Trail},
+    nodes::{Node, Trail, remedy::remedy},
 };
 
 /// Silence after one single DISCOVER that is no longer the firmware's pause between two.
@@ -34,7 +34,7 @@ pub struct Around<'a> {
 /// Why the node is stuck and what helps, in one sentence; nothing where it gets on, or has nothing to get on with.
 pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> Option<String> {
     if let Some(failure) = node.failure() {
-        return Some(failure).and_then(|failure| remedy(&failure.reason)).map(str::to_owned);
+        return remedy(failure).map(str::to_owned);
     }
     let stage = node.stage();
     match node.unused_grant() {
@@ -103,19 +103,6 @@ fn refusal(arch: Option<Arch>, trail: &Trail) -> String {
         (false, _) => "it does not run there, or does not reach this server; set loader for this node",
     };
     format!("it fetches its loader and starts over: {why}")
-}
-
-/// What helps against a failure that the node told itself.
-fn remedy(reason: &str) -> Option<&'static str> {
-    const REMEDIES: &[(&str, &str)] = &[
-        (
-            "there is no disk ",
-            "its installer was told of a disk that it does not have; set disk for this node, or \"smallest\"",
-        ),
-        ("no configuration ", "it has no configuration; write one into cloud-configs/ of an asset folder"),
-        ("bad signature", "its image is damaged or signed by another key; copy the image again"),
-    ];
-    REMEDIES.iter().find(|(words, _)| reason.contains(words)).map(|(_, remedy)| *remedy)
 }
 
 #[cfg(test)]
@@ -245,8 +232,12 @@ mod tests {
             ("there is no disk /dev/sda; this machine has: /dev/vda", Some("set disk for this node")),
             ("no sign of life for 5 minutes", None),
         ] {
-            failed.life =
-                Life::Failed(Failure { stage: Stage::Configuring, reason: reason.into(), said: true });
+            failed.life = Life::Failed(Failure {
+                stage: Stage::Configuring,
+                reason: reason.into(),
+                said: true,
+                cause: None,
+            });
             says(&failed, &[], ALONE, 0, words);
         }
     }

@@ -16,7 +16,7 @@
 //! What a machine says beats what was concluded; among what it says, the last word counts.
 
 use crate::{
-    ids::{Arch, Stage, Time},
+    ids::{Arch, Cause, Stage, Time},
     nodes::{Approach, Disk, Failure, Grant, Image, Installed, LastInstall, Life, Node},
 };
 
@@ -81,6 +81,8 @@ pub enum Word {
         stage: Stage,
         /// Why.
         reason: String,
+        /// What kind of failure that is, where it says so.
+        cause: Option<Cause>,
     },
 }
 
@@ -232,9 +234,9 @@ impl Node {
             Word::Configuring => self.advance(Stage::Configuring),
             Word::Up => self.says_it_is_up(now),
             Word::Written => self.says_it_is_written(now),
-            Word::GaveUp { stage, reason } => match &self.life {
-                Life::Granted { .. } | Life::Overwriting { .. } => self.gives_up(stage, reason, now),
-                Life::Failed(failure) if !failure.said => self.gives_up(stage, reason, now),
+            Word::GaveUp { stage, reason, cause } => match &self.life {
+                Life::Granted { .. } | Life::Overwriting { .. } => self.gives_up(stage, reason, cause, now),
+                Life::Failed(failure) if !failure.said => self.gives_up(stage, reason, cause, now),
                 Life::Failed(_) | Life::Resting => {}
             },
         }
@@ -248,7 +250,7 @@ impl Node {
             Word::GoesOn | Word::Configuring => {}
             Word::Up => self.says_it_is_up(now),
             Word::Written => self.says_it_is_written(now),
-            Word::GaveUp { stage, reason } => self.gives_up(stage, reason, now),
+            Word::GaveUp { stage, reason, cause } => self.gives_up(stage, reason, cause, now),
         }
     }
 
@@ -302,7 +304,7 @@ impl Node {
         }
     }
 
-    fn gives_up(&mut self, stage: Stage, reason: String, now: Time) {
+    fn gives_up(&mut self, stage: Stage, reason: String, cause: Option<Cause>, now: Time) {
         let stage = if (Stage::Discovered..=Stage::Written).contains(&stage) { stage } else { self.stage() };
         match &self.life {
             Life::Granted { grant, approach, .. } => {
@@ -323,11 +325,11 @@ impl Node {
             Life::Resting | Life::Failed(_) if self.disk.is_ours() => self.disk = Disk::Incomplete,
             Life::Resting | Life::Failed(_) => {}
         }
-        self.life = Life::Failed(Failure { stage, reason, said: true });
+        self.life = Life::Failed(Failure { stage, reason, said: true, cause });
     }
 
     fn fail(&mut self, stage: Stage, reason: &str) {
-        self.life = Life::Failed(Failure { stage, reason: reason.to_owned(), said: false });
+        self.life = Life::Failed(Failure { stage, reason: reason.to_owned(), said: false, cause: None });
     }
 
     /// Ends an overwrite: what it went by, and what was sent.

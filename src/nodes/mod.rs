@@ -13,6 +13,7 @@ pub mod journal;
 mod node;
 mod patience;
 mod registry;
+mod remedy;
 mod stored;
 mod tokens;
 mod trail;

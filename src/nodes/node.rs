@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{Arch, Loader, Mac, MachineId, OfferStyle, OrderKind, Stage, Time},
+    ids::{Arch, Cause, Loader, Mac, MachineId, OfferStyle, OrderKind, Stage, Time},
     nodes::{Grant, Image, ImageProgress},
     orders::OrderId,
 };
@@ -172,6 +172,9 @@ pub struct Failure {
     /// Its installer said so; otherwise it follows from what was seen, and what is seen later may mend it.
     #[serde(default)]
     pub said: bool,
+    /// What kind of failure it is, where the machine said so.
+    #[serde(default)]
+    pub cause: Option<Cause>,
 }
 
 /// An install that has ended, or seems to: its installer may still have something to say.

@@ -48,7 +48,7 @@ fn part(start: u64, end: u64) -> NodeEvent {
 }
 
 fn gave_up(stage: Stage) -> Word {
-    Word::GaveUp { stage, reason: "bad signature".into() }
+    Word::GaveUp { stage, reason: "bad signature".into(), cause: None }
 }
 
 fn granted() -> Node {

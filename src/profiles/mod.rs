@@ -206,6 +206,20 @@ pub const SIGNATURES: [&str; 4] = ["sig", "asc", "gpg", "sign"];
 /// The install script that profiles share.
 pub const SHARED_SCRIPT: (&str, &str) = ("install.sh", include_str!("../../profiles/install.sh"));
 
+/// What install scripts share: templates include these by name.
+const PARTS: &[(&str, &str)] = &[
+    ("disks.sh", include_str!("../../profiles/parts/disks.sh")),
+    ("machine.sh", include_str!("../../profiles/parts/machine.sh")),
+    ("mark.sh", include_str!("../../profiles/parts/mark.sh")),
+    ("request.sh", include_str!("../../profiles/parts/request.sh")),
+    ("why.sh", include_str!("../../profiles/parts/why.sh")),
+];
+
+/// The shared part of this name.
+pub fn part(name: &str) -> Option<&'static str> {
+    PARTS.iter().find(|(own, _)| *own == name).map(|(_, text)| *text)
+}
+
 type Source = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const BUILT_IN: &[Source] = &[

@@ -42,6 +42,8 @@ pub struct Context {
     pub answers: BTreeMap<String, String>,
     /// The command that writes the disk, in install scripts.
     pub command: String,
+    /// Whether the permission is for disks with rackberry's mark, too: `yes` or empty.
+    pub overwrite_marked: &'static str,
 }
 
 /// A node, as templates see it.

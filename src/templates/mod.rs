@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, syntax::SyntaxConfig, value::Serde};
 
+use crate::profiles;
+
 pub use check::{ConfigError, Facts, check, check_large};
 pub use context::{Context, FileFacts, NodeFacts};
 pub use preseed::answers;
@@ -75,12 +77,15 @@ fn without_mark(text: &str) -> String {
     format!("{{#{}#}}{}", &rest[..end], &rest[end..])
 }
 
-/// Makes a text from a template that is one line of a profile, called `name` in errors.
+/// Makes a text from a template of a profile, called `name` in errors. It may include the parts that scripts share
+/// ([`profiles::part`]).
 ///
 /// # Errors
 /// [`TemplateError`] says why.
 pub fn render_line(name: &str, line: &str, context: &Context) -> Result<String, TemplateError> {
-    let rendered = environment().render_named_str(name, line, Serde(context));
+    let mut environment = environment();
+    environment.set_loader(|name| Ok(profiles::part(name).map(str::to_owned)));
+    let rendered = environment.render_named_str(name, line, Serde(context));
     rendered.map_err(|error| explain(name, &error))
 }
 

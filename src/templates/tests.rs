@@ -29,6 +29,7 @@ fn context() -> Context {
         config: String::new(),
         answers: BTreeMap::new(),
         command: "it's".into(),
+        overwrite_marked: "",
     }
 }
 

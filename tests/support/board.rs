@@ -7,7 +7,12 @@ use std::{
     time::Duration,
 };
 
-use super::{HERE, Net, Watched, root, service::BINARY, text_of, wait_until};
+use super::{
+    HERE, Net, Watched, monitor, root,
+    service::BINARY,
+    stick::{self, stick},
+    text_of, wait_until,
+};
 
 /// An emulated board of a crowded machine takes its time.
 pub const START: Duration = Duration::from_secs(300);
@@ -115,6 +120,31 @@ impl<'a> Board<'a> {
         String::from_utf8_lossy(&bytes).replace("\r\n", "\n").trim_end().to_owned()
     }
 
+    /// The first line of the file that names the journal.
+    pub fn journal(&self) -> String {
+        let bytes = self.read("journal.txt").expect("a name");
+        assert_eq!(bytes.len(), 512, "it has one length for ever");
+        String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()
+    }
+
+    /// Names another journal on the card.
+    pub fn name_journal(&self, name: &str) {
+        let mut bytes = format!("journal: {name}\r\n").into_bytes();
+        bytes.resize(512, b'\n');
+        self.write("journal.txt", &bytes);
+    }
+
+    /// The FAT file system has no fault.
+    pub fn check_fat(&self) {
+        let part = self.dir.join("fat");
+        let (card, part) = (self.card().display().to_string(), part.display().to_string());
+        stick::run(
+            "dd",
+            &[&format!("if={card}"), &format!("of={part}"), "bs=1M", "skip=4", "count=148", "status=none"],
+        );
+        stick::run("fsck.vfat", &["-n", &part]);
+    }
+
     /// Switches it on, with a USB disk if one is given.
     pub fn switch_on(&mut self, usb: Option<&Path>) {
         let (cable, machine) = (self.dir.join("cable"), self.dir.join("machine"));
@@ -159,7 +189,28 @@ impl<'a> Board<'a> {
         }
         qemu.arg("-kernel").arg(self.dir.join("kernel8.img")).arg("-initrd").arg(self.dir.join("initramfs8"));
         qemu.args(["-append", &arguments]);
+        let _ = std::fs::remove_file(self.dir.join("monitor"));
+        qemu.args(["-monitor", &format!("unix:{},server=on,wait=off", self.dir.join("monitor").display())]);
         self.qemu = Some(Watched::start(qemu));
+    }
+
+    /// Plugs a USB disk in while it runs.
+    pub fn plug_usb(&self, name: &str, disk: &Path) {
+        let drive = format!("drive_add 0 if=none,id={name},format=raw,file={}", disk.display());
+        monitor(
+            &self.dir.join("monitor"),
+            &[&drive, &format!("device_add usb-storage,drive={name},id=usb-{name}")],
+        );
+    }
+
+    /// Pulls it out.
+    pub fn pull_usb(&self, name: &str) {
+        monitor(&self.dir.join("monitor"), &[&format!("device_del usb-{name}")]);
+    }
+
+    /// How many lines its console has shown.
+    pub fn lines(&self) -> usize {
+        self.qemu.as_ref().expect("it is on").lines().len()
     }
 
     /// Cuts its power.
@@ -227,19 +278,13 @@ fn image() -> PathBuf {
     images.pop().unwrap_or_else(|| panic!("no image in {}: run `make image`", folder.display()))
 }
 
-/// A USB disk with one FAT file system that holds these files and folders.
-pub fn usb_disk(net: &Net, folder: &Path, name_on_disk: &str) -> PathBuf {
-    let disk = net.path("usb.img");
-    File::create(&disk).and_then(|file| file.set_len(256 << 20)).expect("a disk");
-    let path = disk.display().to_string();
-    for (program, arguments) in [
-        ("mkfs.vfat", vec!["-n", "STICK", &path]),
-        ("mcopy", vec!["-s", "-i", &path, folder.to_str().expect("a path"), &format!("::/{name_on_disk}")]),
-    ] {
-        let done = Command::new(program).args(arguments).output();
-        text_of(program, done.unwrap_or_else(|error| panic!("{program}: {error}")));
-    }
-    disk
+/// A USB disk of 256 MiB with one FAT file system that holds the demo's operating system in the folder `rackberry`.
+pub fn usb_disk(net: &Net) -> PathBuf {
+    let folder = net.path("for-usb");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let assets = root().join("target/demo/assets");
+    net.run(&format!("cp -r {} {}/rackberry", assets.display(), folder.display()));
+    stick(net, "usb", stick::Kind::Fat, &folder, 256, false)
 }
 
 /// Moments that are drawn from a seed, which a failure shows.

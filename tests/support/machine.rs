@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
+    path::Path,
     process::Command,
     time::Duration,
 };
@@ -23,6 +24,8 @@ const PLACES: [u64; 2] = [0, 40 << 20];
 /// A machine that is plugged in; drop it to pull its plug. A test that fails shows its console.
 pub struct Node {
     pub machine: Machine,
+    /// More of QEMU's arguments: further hardware.
+    pub hardware: Vec<String>,
     qemu: Option<Watched>,
     _cable: Watched,
 }
@@ -41,14 +44,18 @@ impl Node {
         let (ours, theirs) = machine.cable();
         let mut cable = net.command(BINARY);
         cable.arg("cable").arg(format!("{name}-nic")).arg(ours).arg(theirs);
-        Node { machine, qemu: None, _cable: Watched::start(cable) }
+        Node { machine, hardware: Vec::new(), qemu: None, _cable: Watched::start(cable) }
     }
 
     /// Switches it on.
     pub fn switch_on(&mut self) {
         let qemu = self.machine.qemu();
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(qemu.get_program()).args(qemu.get_args());
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(qemu.get_program())
+            .args(qemu.get_args())
+            .args(&self.hardware);
         self.qemu = Some(Watched::start(command));
     }
 
@@ -95,6 +102,15 @@ impl Node {
         let what = format!("{} says {words:?} {times} times", self.machine.name);
         wait_until(&what, patience, || self.machine.console_count(words) >= times);
     }
+}
+
+/// The mark of a disk that was installed: sector 2047, without the zeros that fill it up.
+pub fn mark_of(disk: &Path) -> String {
+    let mut sector = [0; 512];
+    let mut file = std::fs::File::open(disk).expect("a disk");
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(2047 * 512)).expect("a place on it");
+    file.read_exact(&mut sector).expect("read");
+    String::from_utf8_lossy(&sector).trim_end_matches('\0').to_owned()
 }
 
 impl Drop for Node {

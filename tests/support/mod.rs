@@ -7,10 +7,12 @@
 
 pub mod board;
 pub mod capture;
+pub mod failing;
 pub mod machine;
 pub mod router;
 pub mod service;
 pub mod signer;
+pub mod stick;
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -243,6 +245,28 @@ pub fn wait_until(what: &str, patience: Duration, holds: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "waited {patience:?} in vain: {what}");
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Gives orders to QEMU's monitor, and shows what it says where it says more than its prompt.
+pub fn monitor(socket: &Path, orders: &[&str]) {
+    use std::io::{Read as _, Write as _};
+    let mut monitor = std::os::unix::net::UnixStream::connect(socket).expect("it runs");
+    monitor.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let mut said = String::new();
+    let mut prompts = 0;
+    for order in orders.iter().map(Some).chain([None]) {
+        prompts += 1;
+        let mut buffer = [0; 4096];
+        while said.matches("(qemu) ").count() < prompts {
+            let length = monitor.read(&mut buffer).expect("QEMU's monitor answers");
+            assert!(length > 0, "it went away");
+            said += &String::from_utf8_lossy(&buffer[..length]);
+        }
+        if let Some(order) = order {
+            monitor.write_all(format!("{order}\n").as_bytes()).expect("written");
+        }
+    }
+    assert!(!said.contains("Error") && !said.contains("error"), "{said}");
 }
 
 /// The repository.

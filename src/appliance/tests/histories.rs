@@ -573,7 +573,7 @@ fn an_address_gives_its_rights_to_the_machine_that_leased_it_only() {
             "{answer:?}"
         );
     }
-    let report = Report { stage: Stage::Installed, ok: true, message: String::new(), log: String::new() };
+    let report = report_of(Stage::Installed, true, "");
     let from = Requester { address: address(ONE), hardware: Some(THREE) };
     assert!(!is_done(&world.ask(Ask::Report { from, grant: None, mac: ONE, report })));
     let Answer::Text { body: menu, .. } = asks(&mut world, address(ONE), THREE, MENU) else {

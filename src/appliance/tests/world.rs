@@ -233,7 +233,7 @@ impl World {
 
     /// A report by a grant.
     pub(super) fn report_by(&mut self, mac: Mac, grant: Option<&str>, stage: Stage, ok: bool) -> Answer {
-        let report = Report { stage, ok, message: "said so".into(), log: String::new() };
+        let report = report_of(stage, ok, "said so");
         let grant = grant.map(str::to_owned);
         self.ask(Ask::Report { from: at(self.address(mac)), grant, mac, report })
     }
@@ -350,4 +350,9 @@ pub(super) fn found(name: &str, text: Option<&str>) -> Found {
     let name = name.split('/').map(str::to_owned).collect();
     let content = text.map_or(Content::Unread, |text| Content::Text(text.into()));
     Found { name, path, len: 1000, stamp, content }
+}
+
+/// A report that says the least.
+pub(super) fn report_of(stage: Stage, ok: bool, message: &str) -> Report {
+    Report { stage, ok, message: message.into(), log: String::new(), cause: None, machine: None }
 }

@@ -164,7 +164,9 @@ mod tests {
             let name = reference.split('"').next().unwrap();
             assert!(schemas.contains_key(name), "{name}");
         }
-        for name in ["StatusView", "NodeView", "AssetsView", "Report", "Stage", "Loader"] {
+        for name in
+            ["StatusView", "NodeView", "AssetsView", "Report", "Cause", "MachineFacts", "Stage", "Loader"]
+        {
             assert!(schemas.contains_key(name), "{name} in {:?}", schemas.keys());
         }
         let node = &schemas["NodeView"];

@@ -1,0 +1,164 @@
+//! USB disks as people bring them: a file system, with or without a partition table, and a tree of operating systems.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use super::{Net, board::Board, text_of, wait_until};
+
+/// What is plugged in is listed within this.
+const SOON: Duration = Duration::from_secs(60);
+/// Where the partition begins, if there is one, in MiB.
+const START: u64 = 1;
+
+/// A file system that is made, with its files, without mounting it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Fat,
+    Ext4,
+}
+
+/// A disk of so many MiB that holds what is in `folder`, and has a partition or none.
+pub fn stick(net: &Net, name: &str, kind: Kind, folder: &Path, mib: u64, partitioned: bool) -> PathBuf {
+    let system = net.path(&format!("{name}.fs"));
+    blank(&system, mib);
+    let path = system.display().to_string();
+    match kind {
+        Kind::Fat => {
+            run("mkfs.vfat", &["-n", "STICK", &path]);
+            let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+            let files: Vec<String> = entries.map(|entry| entry.path().display().to_string()).collect();
+            let mut arguments = vec!["-s", "-i", &path];
+            arguments.extend(files.iter().map(String::as_str));
+            arguments.push("::/");
+            run("mcopy", &arguments);
+        }
+        Kind::Ext4 => run("mke2fs", &["-q", "-F", "-t", "ext4", "-d", &folder.display().to_string(), &path]),
+    }
+    if !partitioned {
+        return system;
+    }
+    let disk = net.path(&format!("{name}.img"));
+    blank(&disk, START + mib);
+    let disk_path = disk.display().to_string();
+    let kind = if kind == Kind::Fat { "c" } else { "83" };
+    net.run(&format!("echo 'start={START}MiB, type={kind}' | /usr/sbin/sfdisk --quiet {disk_path}"));
+    run(
+        "dd",
+        &[
+            &format!("if={path}"),
+            &format!("of={disk_path}"),
+            "bs=1M",
+            &format!("seek={START}"),
+            "conv=notrunc,sparse",
+            "status=none",
+        ],
+    );
+    disk
+}
+
+/// A disk of so many MiB with nothing on it.
+pub fn blank(path: &Path, mib: u64) {
+    File::create(path).and_then(|file| file.set_len(mib << 20)).expect("a disk");
+}
+
+/// Runs a program of Debian's, which must succeed.
+pub fn run(program: &str, arguments: &[&str]) {
+    let mut command = Command::new(program);
+    command.env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin").args(arguments);
+    let output = command.output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    text_of(&format!("{program} {}", arguments.join(" ")), output);
+}
+
+/// A complete operating system of a few bytes: the lines of shell that make it in the present folder. The tree of 2016
+/// has the version at its top.
+pub fn tree(folder: Option<&str>, flat: bool, version: &str) -> String {
+    let profile = if flat { "" } else { "coreos/" };
+    let place = format!("{}{profile}{version}", folder.map(|name| format!("{name}/")).unwrap_or_default());
+    format!(
+        "mkdir -p {place}; for file in pxe.vmlinuz pxe_image.cpio.gz image.bin.bz2 image.bin.bz2.sig; do \
+         echo $file >{place}/coreos_production_$file; done"
+    )
+}
+
+/// Each tree that the docs know, at the top and in the folder, on FAT and ext4, with a partition table and without; and
+/// a disk that is somebody's own.
+pub fn all_are_found(net: &Net, board: &Board) {
+    let mut number = 0;
+    for kind in [Kind::Fat, Kind::Ext4] {
+        for (folder, flat) in
+            [(None, true), (Some("rackberry"), true), (None, false), (Some("rackberry"), false)]
+        {
+            number += 1;
+            let (name, version) = (format!("stick{number}"), format!("{number}.7.0"));
+            let place = net.path(&name);
+            std::fs::create_dir(&place).expect("a folder");
+            net.run(&format!("cd {}; {}", place.display(), tree(folder, flat, &version)));
+            let partitioned = number % 2 == 0;
+            let disk = stick(net, &format!("{name}-disk"), kind, &place, 16, partitioned);
+            let plugged = board.lines();
+            board.plug_usb(&name, &disk);
+            board.wait_for(if partitioned { "sda1 is served" } else { "sda is served" }, plugged);
+            is_listed(board, &version);
+            board.pull_usb(&name);
+            board.wait_for("is gone", plugged);
+        }
+    }
+    let photos = net.path("photos");
+    net.write("photos/DCIM/IMG_1.JPG", "a holiday");
+    let disk = stick(net, "photos-disk", Kind::Fat, &photos, 16, true);
+    let plugged = board.lines();
+    board.plug_usb("photos", &disk);
+    board.wait_for("sda1: it has neither a folder rackberry nor an operating system", plugged);
+    board.pull_usb("photos");
+    board.wait_for("is gone", plugged);
+}
+
+fn is_listed(board: &Board, version: &str) {
+    wait_until(&format!("{version} is found"), SOON, || {
+        board.ssh("rackberry", "assets list").contains(version)
+    });
+}
+
+/// The same on file systems that nothing here can fill: the board itself does, by its kernel's drivers. Root may log in.
+pub fn other_kinds_are_found(net: &Net, board: &Board) {
+    let mut number = 20;
+    for (program, arguments, driver) in
+        [("mkfs.exfat", &[][..], "exfat"), ("mkntfs", &["-q", "-F", "-f"], "ntfs3")]
+    {
+        let disk = net.path(program);
+        blank(&disk, 32);
+        run(program, &[arguments, &[&disk.display().to_string()]].concat());
+        let mut name = driver.to_owned();
+        let plugged = board.lines();
+        board.plug_usb(&name, &disk);
+        board.wait_for("sda: it has neither a folder rackberry nor an operating system", plugged);
+        for (folder, flat) in
+            [(None, true), (Some("rackberry"), true), (None, false), (Some("Rackberry"), false)]
+        {
+            number += 1;
+            let version = format!("{number}.7.0");
+            let made = tree(folder, flat, &version);
+            board.ssh(
+                "root",
+                &format!(
+                    "systemctl stop rackberry-usb@sda && mount -t {driver} /dev/sda /mnt && cd /mnt && rm -rf -- * && \
+                     {{ {made}; }} && cd / && umount /mnt"
+                ),
+            );
+            board.pull_usb(&name);
+            board.ssh("root", "while [ -e /dev/sda ]; do sleep 0.2; done");
+            name = format!("{driver}{number}");
+            let plugged = board.lines();
+            board.plug_usb(&name, &disk);
+            board.wait_for("sda is served", plugged);
+            is_listed(board, &version);
+        }
+        let plugged = board.lines();
+        board.pull_usb(&name);
+        board.wait_for("sda is gone", plugged);
+    }
+}
