@@ -1,7 +1,7 @@
 //! What a node says of itself.
 
 use crate::{
-    appliance::{Answer, Appliance, Outcome, Refusal, Report, Requester},
+    appliance::{Answer, Appliance, MachineFacts, Outcome, Refusal, Report, Requester},
     ids::{Mac, Stage, Time},
     nodes::{Grant, NodeEvent, Word},
 };
@@ -44,7 +44,12 @@ impl Appliance {
         if let Some(order) = order {
             self.orders.heard(order, &self.nodes.cards(mac));
         }
-        let Report { stage, ok, message, log, cause, machine: _ } = report;
+        let Report { stage, ok, message, log, cause, machine } = report;
+        if let Some(MachineFacts { uuid, macs, serial: _ }) = machine.filter(|_| !is_late) {
+            let uuid = uuid.and_then(|uuid| uuid.parse().ok());
+            let recognized = self.nodes.learn_cards(mac, uuid, &macs, now);
+            self.learned(recognized, out);
+        }
         match (ok, stage) {
             (true, Stage::Installing) if is_late => {
                 return Err(Refusal::Forbidden(format!(

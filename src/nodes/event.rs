@@ -311,6 +311,10 @@ impl Node {
                 if approach.is_own && stage >= Stage::Installing {
                     self.disk = Disk::Incomplete;
                 }
+                // Its own state was lost, or it is known by another card now: its disk knows better.
+                if cause == Some(Cause::MarkedDisk) && !self.disk.is_ours() {
+                    self.disk = Disk::Unsure;
+                }
                 self.last = Some(ended(grant, now));
             }
             Life::Overwriting { .. } => {

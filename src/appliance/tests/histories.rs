@@ -2,7 +2,10 @@
 //! that was forgotten, or to a failure that was shown as a success.
 
 use super::*;
-use crate::appliance::{LeadsTo, tests::world::*};
+use crate::{
+    appliance::{LeadsTo, tests::world::*},
+    ids::Cause,
+};
 
 /// Not in the configuration.
 const THREE: Mac = Mac([0x52, 0x54, 0, 0, 0, 3]);
@@ -109,6 +112,48 @@ fn a_card_that_calls_itself_a_configured_machine_gets_nothing_of_it() {
         is_conflict(&world.order(order(&["52:54:00:00:00:03"], 60))),
         "it may be another machine: nobody names it"
     );
+}
+
+#[test]
+fn the_cards_that_an_installer_tells_are_its_machines() {
+    let mut world = World::new();
+    world.arm(false, &[]);
+    // Neither firmware says what its machine is called.
+    assert!(is_led(&mut world, THREE, None));
+    world.install_until_the_image(THREE);
+    let machine = MachineFacts { macs: vec![THREE, FOUR, ONE], ..MachineFacts::default() };
+    let report = Report { machine: Some(machine), ..report_of(Stage::Configuring, true, "") };
+    let from = at(world.address(THREE));
+    assert!(is_done(&world.ask(Ask::Report { from, grant: None, mac: THREE, report })));
+    assert_eq!(world.node(THREE).macs, [THREE, FOUR], "what is configured stays what it is");
+    assert!(is_given(&world.fetch(THREE, IMAGE)));
+    assert!(is_done(&world.report(THREE, Stage::Written, true)));
+    assert!(!is_led(&mut world, FOUR, None));
+    world.restart();
+    world.arm(false, &[]);
+    assert!(!is_led(&mut world, FOUR, None), "after a restart of the service");
+    assert!(is_led(&mut world, ONE, None));
+    assert_eq!(world.node(THREE).writes, 1);
+}
+
+/// A new card in an old appliance.
+#[test]
+fn a_machine_whose_disk_has_a_mark_is_installed_by_its_name_only() {
+    let mut world = World::new();
+    world.arm(false, &[]);
+    assert!(is_led(&mut world, ONE, None));
+    world.install_until_the_image(ONE);
+    let cause = Some(Cause::MarkedDisk);
+    let report = Report { cause, ..report_of(Stage::Configuring, false, "/dev/sda has coreos 1010.5.0") };
+    let from = at(world.address(ONE));
+    assert!(is_done(&world.ask(Ask::Report { from, grant: None, mac: ONE, report })));
+    assert!(!is_led(&mut world, ONE, None));
+    world.wait(WEEK);
+    world.arm(false, &[]);
+    assert!(!is_led(&mut world, ONE, None), "everybody");
+    assert_eq!(world.node(ONE).writes, 0);
+    world.arm(false, &["one"]);
+    assert!(is_led(&mut world, ONE, None), "by its name");
 }
 
 #[test]
