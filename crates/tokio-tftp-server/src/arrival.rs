@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSliceMut},
     net::SocketAddr,
     os::fd::AsRawFd as _,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use nix::sys::{
@@ -17,9 +17,9 @@ use nix::sys::{
 use socket2::Socket;
 use tokio::{io::Interest, net::UdpSocket};
 
-/// When a packet came, in nanoseconds of the system's clock: good for telling which of two was first.
+/// When a packet came, by the system's clock: good for telling which of two was first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Arrival(u128);
+pub(crate) struct Arrival(Duration);
 
 /// A packet's length, its sender, and when it came.
 pub(crate) type Received = (usize, SocketAddr, Arrival);
@@ -51,7 +51,7 @@ fn read(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Received> {
     )?;
     let sender = received.address.as_ref().and_then(network).ok_or(io::ErrorKind::InvalidData)?;
     let marked = received.cmsgs()?.find_map(|message| match message {
-        ControlMessageOwned::ScmTimestampns(at) => Some(Arrival::of(at)),
+        ControlMessageOwned::ScmTimestampns(at) => Some(Arrival(at.into())),
         _ => None,
     });
     Ok((received.bytes, sender, marked.unwrap_or_else(Arrival::now)))
@@ -63,13 +63,8 @@ fn network(address: &SockaddrStorage) -> Option<SocketAddr> {
 }
 
 impl Arrival {
-    fn of(at: TimeSpec) -> Arrival {
-        let part = |n: i64| u128::try_from(n).unwrap_or_default();
-        Arrival(part(at.tv_sec().into()) * 1_000_000_000 + part(at.tv_nsec().into()))
-    }
-
     #[allow(clippy::disallowed_methods, reason = "the driver is where the time comes from")]
     fn now() -> Arrival {
-        Arrival(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos())
+        Arrival(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }
