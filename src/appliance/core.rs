@@ -43,6 +43,7 @@ pub struct Appliance {
     pub(super) dhcp: dhcp::Server,
     pub(super) interlock: dhcp::Interlock,
     pub(super) proxy: dhcp::Proxy,
+    pub(super) spoofs: dhcp::Spoofs,
     pub(super) arming: Arming,
     pub(super) last_arming: u64,
     /// Why the journal can't be written, while that lasts.
@@ -88,6 +89,7 @@ impl Appliance {
             dhcp: dhcp::Server::new(&settings),
             interlock: dhcp::Interlock::new(settings.network.mode, settings.network.address),
             proxy: dhcp::Proxy::default(),
+            spoofs: dhcp::Spoofs::default(),
             nodes: Registry::default(),
             arming: Arming::default(),
             last_arming: 0,
@@ -167,6 +169,9 @@ impl Appliance {
 
     /// A DHCP packet came in.
     pub fn packet(&mut self, packet: &dhcp::Packet, now: Time) -> Outcome {
+        if !packet.speaks_for_itself() {
+            return self.turn_away(packet, now);
+        }
         let mut out = Outcome::default();
         let outcome = self.look_out(packet, now);
         self.take_sighting(outcome, &mut out);
@@ -182,10 +187,10 @@ impl Appliance {
         out
     }
 
-    /// The probe of an address ended.
-    pub fn probed(&mut self, probe: dhcp::ProbeId, in_use: bool, now: Time) -> Outcome {
+    /// A host answered the probe of an address, or the probe is over.
+    pub fn probed(&mut self, probe: dhcp::ProbeId, answered: Option<Mac>, now: Time) -> Outcome {
         let mut out = Outcome::default();
-        let outcome = self.dhcp.probed(probe, in_use, now);
+        let outcome = self.dhcp.probed(probe, answered, now);
         out.take_dhcp(outcome);
         out
     }
@@ -377,6 +382,9 @@ impl Appliance {
     /// Answers a question.
     pub fn ask(&mut self, reply: ReplyId, ask: Ask, now: Time) -> Outcome {
         let mut out = Outcome::default();
+        if let Ask::Fetch { from, .. } | Ask::Report { from, .. } = &ask {
+            self.recognize(*from, now, &mut out);
+        }
         let answer = match ask {
             Ask::Fetch { from, via, head, target } => self.fetch(from, via, head, target, now, &mut out),
             Ask::Report { from, grant, mac, report } => {

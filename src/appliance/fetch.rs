@@ -30,8 +30,7 @@ impl Appliance {
         out: &mut Outcome,
     ) -> Answer {
         let peer = from.address;
-        self.learn_from_request(peer, &target.route, now, out);
-        self.take_up_offer(peer, now, out);
+        self.take_up_offer(from, now, out);
         let asker = Asker { peer, node: self.asking(peer, target.grant.as_deref(), now) };
         let answer = match (asker.node, target.grant) {
             (None, Some(_)) => Err(Refusal::Forbidden(format!(
@@ -134,7 +133,7 @@ impl Appliance {
         let grant = asker.node.and_then(|mac| self.nodes.get(mac)?.grant.clone());
         // Configurations have a gate of their own; the tree must not be a way around it.
         let is_private = path.iter().any(|segment| segment.starts_with("cloud-config") || segment == "keys");
-        let own = self.pi_path(asker.node, path, now);
+        let own = self.pi_path(asker.node, path);
         let asked = path;
         let path = own.as_deref().unwrap_or(path);
         let install = &self.settings.install;

@@ -1,21 +1,35 @@
-//! The lookout for other DHCP servers.
+//! The lookout for other DHCP servers, and for machines that speak in others' names.
+
+use std::net::Ipv4Addr;
 
 use dhcproto::v4::MessageType;
 
 use crate::{
-    appliance::{Appliance, Outcome},
+    appliance::{Appliance, Effect, Note, Outcome},
     dhcp::{self, Standing},
     ids::Time,
 };
 
 impl Appliance {
+    /// A message that another machine than the one it speaks of has sent: nothing is decided by it.
+    pub(super) fn turn_away(&mut self, packet: &dhcp::Packet, now: Time) -> Outcome {
+        let news = self.spoofs.dropped(packet, now);
+        let effects = news.map(|notice| Effect::Note(Note::Dhcp(notice))).into_iter().collect();
+        Outcome { effects, ..Outcome::default() }
+    }
+
     /// What a machine's message tells of other servers.
     pub(super) fn look_out(&mut self, packet: &dhcp::Packet, now: Time) -> dhcp::Outcome {
         match (packet.kind(), packet.server()) {
             (MessageType::Discover, _) => self.interlock.asked(now),
-            // Beyond a relay agent is another network, which may have a server of its own.
-            (MessageType::Request, Some(server)) if packet.giaddr().is_none() => {
-                self.interlock.named(server, now)
+            // Who chooses a server names it beside the address it was offered, and has none yet (RFC 2131 table 5); others name one
+            // of earlier days. Beyond a relay agent is another network, which may have a server of its own.
+            (MessageType::Request, Some(server))
+                if packet.giaddr().is_none()
+                    && packet.requested().is_some()
+                    && packet.ciaddr_field().is_none() =>
+            {
+                self.interlock.named(server, packet.mac(), packet.message().xid(), now)
             }
             _ => dhcp::Outcome::default(),
         }
@@ -33,6 +47,14 @@ impl Appliance {
     pub fn overheard(&mut self, heard: &dhcp::Overheard, now: Time) -> Outcome {
         let mut out = Outcome::default();
         let outcome = self.interlock.heard(heard, now);
+        self.take_sighting(outcome, &mut out);
+        out
+    }
+
+    /// Who is at an address that is said to be another DHCP server's.
+    pub fn verified(&mut self, address: Ipv4Addr, presence: dhcp::Presence, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        let outcome = self.interlock.verified(address, presence, now);
         self.take_sighting(outcome, &mut out);
         out
     }

@@ -151,7 +151,11 @@ fn number(bytes: &[u8]) -> Result<(u16, &[u8]), PacketError> {
 
 fn file_request(bytes: &[u8]) -> Result<FileRequest, PacketError> {
     let (file, rest) = string(bytes)?;
-    let (mode, rest) = string(rest)?;
+    let (mut mode, mut rest) = string(rest)?;
+    // Firmware that takes the file's name from DHCP with more than belongs to it sends that, too. A mode is a word.
+    while mode.is_empty() || !mode.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        (mode, rest) = string(rest)?;
+    }
     Ok(FileRequest { file, mode, options: pairs(rest) })
 }
 
@@ -241,7 +245,7 @@ mod tests {
     }
 
     fn requests() -> impl Strategy<Value = FileRequest> {
-        (texts(), texts(), vec(("[^\0]{1,12}", texts()), 0..4))
+        (texts(), "[a-zA-Z]{1,12}", vec(("[^\0]{1,12}", texts()), 0..4))
             .prop_map(|(file, mode, options)| FileRequest { file, mode, options })
     }
 
@@ -295,6 +299,16 @@ mod tests {
         assert_eq!(options_of(b"junk"), []);
         let empty = [("tsize".to_owned(), String::new()), ("blksize".to_owned(), "1432".to_owned())];
         assert_eq!(options_of(b"tsize\0\0blksize\x001432\0"), empty, "a value may be empty");
+    }
+
+    #[test]
+    fn what_stands_between_name_and_mode_is_passed_over() {
+        for between in [&b"\0"[..], b"\0\0\0", b"\xff\0", b"\xff\xff\0\0\x0c\x04\0"] {
+            let bytes = [b"\0\x01pxelinux.0\0", between, b"octet\0tsize\x000\0"].concat();
+            let Ok(Packet::Read(request)) = Packet::decode(&bytes) else { panic!("{between:?}") };
+            assert_eq!((request.mode.as_str(), request.options.len()), ("octet", 1), "{between:?}");
+        }
+        assert_eq!(Packet::decode(b"\0\x01pxelinux.0\0\xff\0"), Err(PacketError::Text), "no mode at all");
     }
 
     proptest! {
