@@ -7,8 +7,10 @@
 mod filter;
 
 use std::{
+    future::poll_fn,
     io::{self, IoSliceMut},
     os::fd::AsRawFd as _,
+    task::Poll,
 };
 
 use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg};
@@ -26,10 +28,17 @@ const AUXDATA: usize = 20;
 /// one upon it.
 const CHECKSUM_NOT_READY: u32 = 1 << 3;
 
+/// Sockets at most that share that room, where the system's limit lets none have all of it.
+const SHARES: usize = 32;
+/// `PACKET_FANOUT_ROLLOVER` of packet(7): each frame goes to one socket of the group, to the next where one is full.
+const ROLLOVER: libc::c_int = 3;
+
 /// A socket that sends any frame on one interface.
 #[derive(Debug)]
 pub struct FrameSocket {
-    socket: AsyncFd<Socket>,
+    first: AsyncFd<Socket>,
+    /// Those that receive what has no room in the first.
+    more: Vec<AsyncFd<Socket>>,
 }
 
 /// Which frames a socket receives.
@@ -60,24 +69,12 @@ impl FrameSocket {
     /// # Errors
     /// Without CAP_NET_RAW, or when the interface is gone.
     pub fn open(index: u32, frames: Frames) -> io::Result<FrameSocket> {
-        let kind = match frames {
-            Frames::Arp => libc::ETH_P_ARP as u16,
-            Frames::DhcpRequests | Frames::DhcpReplies => libc::ETH_P_IP as u16,
-            Frames::All => libc::ETH_P_ALL as u16,
-        };
-        // Protocol 0 receives nothing until the bind below names interface and protocol.
-        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
-        match frames {
-            Frames::All => switch_on(&socket, libc::PACKET_IGNORE_OUTGOING)?,
-            _ => socket.attach_filter(&filter::of(frames, index))?,
-        }
-        if frames == Frames::DhcpRequests {
-            make_room(&socket);
-        }
-        switch_on(&socket, libc::PACKET_AUXDATA)?;
-        socket.bind(&link_address(index, kind)?)?;
-        socket.set_nonblocking(true)?;
-        Ok(FrameSocket { socket: register(socket)? })
+        let first = socket(frames)?;
+        first.attach_filter(&filter::of(frames, index))?;
+        first.bind(&link_address(index, kind(frames))?)?;
+        let more = if frames == Frames::DhcpRequests { shares(&first, index, frames)? } else { Vec::new() };
+        let more = more.into_iter().map(register).collect::<io::Result<_>>()?;
+        Ok(FrameSocket { first: register(first)?, more })
     }
 
     /// Sends one frame, Ethernet header first.
@@ -85,16 +82,74 @@ impl FrameSocket {
     /// # Errors
     /// The kernel's; `WouldBlock` when its queue is full.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
-        self.socket.get_ref().send(frame).map(drop)
+        self.first.get_ref().send(frame).map(drop)
     }
 
-    /// Receives one frame into `buffer`.
+    /// Receives one frame into `buffer`. One task may wait for frames.
     ///
     /// # Errors
     /// The kernel's.
     pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.socket.async_io(Interest::READABLE, |socket| read(socket, buffer)).await
+        poll_fn(|context| {
+            for socket in [&self.first].into_iter().chain(&self.more) {
+                while let Poll::Ready(ready) = socket.poll_read_ready(context)? {
+                    let mut ready = ready;
+                    if let Ok(received) = ready.try_io(|socket| read(socket.get_ref(), buffer)) {
+                        return Poll::Ready(received);
+                    }
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
+}
+
+/// What the kernel calls such frames.
+fn kind(frames: Frames) -> u16 {
+    match frames {
+        Frames::Arp => libc::ETH_P_ARP as u16,
+        Frames::DhcpRequests | Frames::DhcpReplies => libc::ETH_P_IP as u16,
+        Frames::All => libc::ETH_P_ALL as u16,
+    }
+}
+
+fn socket(frames: Frames) -> io::Result<Socket> {
+    // Protocol 0 receives nothing until a bind names interface and protocol.
+    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+    set(&socket, libc::PACKET_AUXDATA, 1)?;
+    if frames == Frames::All {
+        set(&socket, libc::PACKET_IGNORE_OUTGOING, 1)?;
+    }
+    if frames == Frames::DhcpRequests {
+        make_room(&socket);
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// More sockets that receive with the first one, so that all together have the room for a burst: the service has no
+/// privilege to go beyond the system's limit for one.
+fn shares(first: &Socket, index: u32, frames: Frames) -> io::Result<Vec<Socket>> {
+    // The kernel tells twice what was asked for, because its own records take place, too.
+    let room = (first.recv_buffer_size()? / 2).max(1);
+    let count = RECEIVE_BUFFER.div_ceil(room).min(SHARES) - 1;
+    // The group's number is this process's own.
+    let group = (std::process::id() & 0xffff) as libc::c_int | ROLLOVER << 16;
+    // While the interface is down there can be no group, on older kernels; it is opened anew when that is up.
+    if count == 0 || set(first, libc::PACKET_FANOUT, group).is_err() {
+        return Ok(Vec::new());
+    }
+    let share = || {
+        let socket = socket(frames)?;
+        // It must not receive what the others do before it is one of them.
+        socket.attach_filter(&filter::nothing())?;
+        socket.bind(&link_address(index, kind(frames))?)?;
+        set(&socket, libc::PACKET_FANOUT, group)?;
+        socket.attach_filter(&filter::of(frames, index))?;
+        Ok(socket)
+    };
+    (0..count).map(|_| share()).collect()
 }
 
 fn read(socket: &Socket, buffer: &mut [u8]) -> io::Result<Received> {
@@ -131,14 +186,13 @@ fn make_room(socket: &Socket) {
     }
 }
 
-/// An option of packet(7) that is on or off.
+/// An option of packet(7) that is a number.
 #[allow(unsafe_code)]
-fn switch_on(socket: &Socket, option: libc::c_int) -> io::Result<()> {
-    let on: libc::c_int = 1;
+fn set(socket: &Socket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     let length = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the descriptor is open, and the value is one int, as these options take.
     let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, (&raw const on).cast(), length)
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, (&raw const value).cast(), length)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

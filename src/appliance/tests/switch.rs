@@ -126,7 +126,11 @@ fn beside_a_router_the_switch_tells_who_asks() {
     let discover = pxe(ONE, MessageType::Discover, BIOS, &[]);
     world.hears(&discover);
     let (peer, thief): (Ipv4Addr, Ipv4Addr) = ([10, 10, 10, 150].into(), [10, 10, 10, 151].into());
-    let named = ["/pxelinux.cfg/01-52-54-00-00-00-01", "/grub/grub.cfg-01-52-54-00-00-00-01", "/boot.ipxe?mac=52:54:00:00:00:01"];
+    let named = [
+        "/pxelinux.cfg/01-52-54-00-00-00-01",
+        "/grub/grub.cfg-01-52-54-00-00-00-01",
+        "/boot.ipxe?mac=52:54:00:00:00:01",
+    ];
     for hardware in [None, Some(THIEF), Some(TWO)] {
         for path in named {
             let answer = world.get_by(thief, hardware, path);

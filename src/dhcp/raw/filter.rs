@@ -21,7 +21,7 @@ const PROTOCOL: u32 = 23;
 pub(super) fn of(frames: Frames, index: u32) -> Vec<SockFilter> {
     let mut program = Program::default();
     match frames {
-        Frames::All => return Vec::new(),
+        Frames::All => {}
         Frames::Arp => program.field(INTERFACE, index),
         Frames::DhcpReplies => {
             program.field(INTERFACE, index);
