@@ -47,6 +47,8 @@ kinds = {
     'in another name 0': dict(client=mac('02:00:00:00:09:09')),
     'from the server itself 0': dict(source_mac=SERVER, client=SERVER),
     'to the boot server 0': dict(ports=(68, 4011)),
+    'from everybody 0': dict(source='255.255.255.255'),
+    'from its address 0': dict(source=HERE),
 }
 frames = []
 for xid, more in enumerate(kinds.values()):
@@ -66,7 +68,7 @@ print('unreachable 0', refusals)
 ",
     );
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines.len(), 19, "{said}");
+    assert_eq!(lines.len(), 21, "{said}");
     for line in lines {
         let mut words = line.rsplit(' ');
         assert_eq!(words.next(), words.next(), "{line}: expected, then found");

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use crate::{
     appliance::{
-        Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, texts::Order,
+        Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, lookout::turned_away,
+        texts::Order,
     },
     arm::{Arming, Window},
     assets::{
@@ -169,8 +170,8 @@ impl Appliance {
 
     /// A DHCP packet came in.
     pub fn packet(&mut self, packet: &dhcp::Packet, now: Time) -> Outcome {
-        if !packet.speaks_for_itself() {
-            return self.turn_away(packet, now);
+        if let Err(news) = self.spoofs.judge(packet, now) {
+            return turned_away(news);
         }
         let mut out = Outcome::default();
         let outcome = self.look_out(packet, now);

@@ -11,13 +11,6 @@ use crate::{
 };
 
 impl Appliance {
-    /// A message that another machine than the one it speaks of has sent: nothing is decided by it.
-    pub(super) fn turn_away(&mut self, packet: &dhcp::Packet, now: Time) -> Outcome {
-        let news = self.spoofs.dropped(packet, now);
-        let effects = news.map(|notice| Effect::Note(Note::Dhcp(notice))).into_iter().collect();
-        Outcome { effects, ..Outcome::default() }
-    }
-
     /// What a machine's message tells of other servers.
     pub(super) fn look_out(&mut self, packet: &dhcp::Packet, now: Time) -> dhcp::Outcome {
         match (packet.kind(), packet.server()) {
@@ -71,4 +64,10 @@ impl Appliance {
         }
         out.take_dhcp(outcome);
     }
+}
+
+/// A message does not count for the machine that it speaks of: nothing is decided by it.
+pub(super) fn turned_away(news: Option<dhcp::Notice>) -> Outcome {
+    let effects = news.map(|notice| Effect::Note(Note::Dhcp(notice))).into_iter().collect();
+    Outcome { effects, ..Outcome::default() }
 }

@@ -8,7 +8,7 @@ use std::{
 use dhcproto::v4::MessageType;
 
 use crate::{
-    appliance::{Appliance, Change, Effect, Outcome, Requester},
+    appliance::{Appliance, Change, Effect, Outcome, Requester, lookout::turned_away},
     dhcp::{self, Standing},
     ids::{Mac, Time},
 };
@@ -35,8 +35,9 @@ impl Appliance {
 
     /// A packet on port 4011, and who sent it.
     pub fn boot_server_packet(&mut self, packet: &dhcp::Packet, peer: SocketAddrV4, now: Time) -> Outcome {
-        if !packet.speaks_for_itself() {
-            return self.turn_away(packet, now);
+        // Relay agents pass nothing on that is sent to one server.
+        if packet.giaddr().is_some() || !packet.speaks_for_itself() {
+            return turned_away(self.spoofs.news(packet, now));
         }
         let mut out = Outcome::default();
         if self.interlock.standing() != Standing::Proxy {

@@ -55,7 +55,8 @@ pub enum Notice {
         /// Who was found there.
         presence: Presence,
     },
-    /// A message came from another machine than the one it speaks of, and no relay agent had passed it on.
+    /// A message came from another machine than the one it speaks of, and no relay agent had passed it on; or one had, of a
+    /// machine that is on this switch itself.
     Spoofed {
         /// The frame's source.
         source: Mac,
@@ -63,6 +64,8 @@ pub enum Notice {
         mac: Mac,
         /// DISCOVER, REQUEST, ...
         kind: MessageType,
+        /// The relay agent, as the message says.
+        relay: Option<Ipv4Addr>,
     },
     /// A relay agent asks for a network that is not served.
     ForeignRelay {
@@ -106,13 +109,22 @@ impl fmt::Display for Notice {
                 };
                 write!(f, "{by} speaks of a DHCP server {address}, but {found}; nothing changes")
             }
-            Self::Spoofed { source, mac, kind } => write!(
-                f,
-                "dropped a {} in the name of {mac}, because {source} has sent it: a machine speaks for itself only, \
-                 unless a relay agent passes its messages on; if {source} is a bridge or repeater that puts its own \
-                 address into frames, connect {mac} without it",
-                format!("{kind:?}").to_uppercase()
-            ),
+            Self::Spoofed { source, mac, kind, relay } => {
+                let kind = format!("{kind:?}").to_uppercase();
+                write!(f, "dropped a {kind} in the name of {mac}, because {source} has sent it")?;
+                match relay {
+                    None => write!(
+                        f,
+                        ": a machine speaks for itself only, unless a relay agent passes its messages on; if {source} is \
+                         a bridge or repeater that puts its own address into frames, connect {mac} without it"
+                    ),
+                    Some(relay) => write!(
+                        f,
+                        " as the relay agent {relay}, and {mac} is on this switch itself: no relay agent is needed in this \
+                         network"
+                    ),
+                }
+            }
             Self::ForeignRelay { relay } => {
                 write!(f, "the relay agent {relay} asks for another network than the one that is served")
             }

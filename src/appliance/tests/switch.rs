@@ -75,7 +75,7 @@ fn nobody_gets_an_address_in_another_machines_name() {
             assert_eq!(world.node(ONE).address, Some(theirs));
         }
     }
-    // Its own message, and one that a relay agent has passed on, count.
+    // Its own message counts.
     let release = sent_by(ONE, theirs, ONE, MessageType::Release, &[]);
     assert!(!world.hears(&release).changes.is_empty());
 }
@@ -107,8 +107,10 @@ fn beside_a_router_nobody_takes_another_machines_place() {
     message.opts_mut().insert(DhcpOption::ClassIdentifier(UEFI.into()));
     let mut bytes = Vec::new();
     message.encode(&mut Encoder::new(&mut bytes)).unwrap();
-    for (mac, learns) in [(THIEF, false), (ONE, true)] {
-        let packet = dhcp::Packet::read(&bytes, Sender { mac, address: boot_server }).unwrap();
+    let mut relayed = bytes.clone();
+    relayed[24..28].copy_from_slice(&place.octets());
+    for (mac, bytes, learns) in [(THIEF, &bytes, false), (THIEF, &relayed, false), (ONE, &bytes, true)] {
+        let packet = dhcp::Packet::read(bytes, Sender { mac, address: boot_server }).unwrap();
         let outcome = world.appliance.boot_server_packet(&packet, boot_server, world.now);
         assert_eq!(!outcome.changes.is_empty(), learns, "{mac}: {outcome:?}");
         assert_eq!(told(&outcome).is_some(), learns, "{mac}");

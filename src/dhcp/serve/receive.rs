@@ -60,12 +60,15 @@ impl Sockets {
         handle.tell(message).await;
     }
 
-    /// Whether a datagram is meant for this server: sent to its address, or to everybody, and not by itself. Frames to other
+    /// Whether a datagram is meant for this server: sent to its address, or to everybody, by another host. Frames to other
     /// hardware addresses don't come here.
     fn is_meant(&self, datagram: &Datagram) -> bool {
-        let everybody = [self.address, self.broadcast, Ipv4Addr::BROADCAST];
-        // A loop in the switch brings back what this server asks.
-        everybody.contains(datagram.to.ip()) && datagram.from.mac != self.mac
+        let (to, from) = (datagram.to.ip(), datagram.from.address.ip());
+        let is_to_us = [self.address, self.broadcast, Ipv4Addr::BROADCAST].contains(to);
+        // What has no sender who could be answered, and what this server itself asks and a loop in the switch brings back.
+        let is_hosts = !from.is_multicast() && !from.is_loopback() && !from.is_broadcast();
+        let is_others = ![self.address, self.broadcast].contains(from) && datagram.from.mac != self.mac;
+        is_to_us && is_hosts && is_others
     }
 
     /// Hands what other servers say to the owner.

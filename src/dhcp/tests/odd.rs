@@ -148,14 +148,44 @@ fn who_speaks_for_others_is_told_of_once_a_minute() {
         Packet::read(&ask(A, MessageType::Release).bytes(), sender).unwrap()
     };
     let mut spoofs = Spoofs::default();
-    let notice = spoofs.dropped(&spoofed(1), Time(0)).expect("news");
+    let notice = spoofs.judge(&spoofed(1), Time(0)).unwrap_err().expect("news");
     let words = notice.to_string();
     assert!(words.contains("RELEASE in the name of 02:00:00:00:00:0a"), "{words}");
     assert!(words.contains("because 02:00:00:00:01:01 has sent it"), "{words}");
-    assert_eq!(spoofs.dropped(&spoofed(1), Time(59_999)), None);
-    assert!(spoofs.dropped(&spoofed(1), Time(60_000)).is_some());
-    let told = (0..=255).filter(|number| spoofs.dropped(&spoofed(*number), Time(61_000)).is_some()).count();
+    assert_eq!(spoofs.judge(&spoofed(1), Time(59_999)), Err(None));
+    assert!(spoofs.judge(&spoofed(1), Time(60_000)).unwrap_err().is_some());
+    let told = (0..=255).filter(|number| spoofs.judge(&spoofed(*number), Time(61_000)) != Err(None)).count();
     assert!((20..40).contains(&told), "{told} of 256 at once");
+}
+
+/// Whoever writes a relay agent's address into a message speaks for machines that are beyond one, and for no others.
+#[test]
+fn a_relay_agent_speaks_for_machines_beyond_it_only() {
+    let relay = Sender { mac: Mac([2, 0, 0, 0, 1, 1]), address: "10.10.10.2:67".parse().unwrap() };
+    let relayed = |mac| {
+        let mut ask = ask(mac, MessageType::Request).wants([10, 10, 10, 101]);
+        ask.message.set_giaddr([10, 10, 10, 2]);
+        Packet::read(&ask.bytes(), relay).unwrap()
+    };
+    let mut spoofs = Spoofs::default();
+    assert_eq!(spoofs.judge(&relayed(A), Time(0)), Ok(()));
+    assert_eq!(spoofs.judge(&relayed(A), Time(1)), Ok(()));
+    assert_eq!(
+        spoofs.judge(&ask(A, MessageType::Discover).packet(), Time(2)),
+        Ok(()),
+        "it is on the switch itself"
+    );
+    let notice = spoofs.judge(&relayed(A), Time(3)).unwrap_err().expect("news");
+    assert!(notice.to_string().contains("as the relay agent 10.10.10.2"), "{notice}");
+    assert_eq!(spoofs.judge(&relayed(B), Time(4)), Ok(()));
+    // Half a day later it may have been plugged in elsewhere.
+    assert_eq!(spoofs.judge(&relayed(A), Time(12 * 3_600_000 + 2)), Ok(()));
+    // However many machines are heard, memory stays bounded.
+    for number in 0..9000u32 {
+        let [_, b, c, d] = number.to_be_bytes();
+        let _ =
+            spoofs.judge(&ask(Mac([2, 1, 0, b, c, d]), MessageType::Discover).packet(), Time(13 * 3_600_000));
+    }
 }
 
 proptest! {
