@@ -38,7 +38,7 @@ fn service_with_a_short_lease() {
 
 fn serve(net: &Net) -> Watched {
     let file = net.write("short.toml", config_text(net, "[dhcp]\nprobe = true\n"));
-    let mut command = net.command(env::current_exe().unwrap());
+    let mut command = net.command(env::current_exe().expect("this test"));
     command.args(["--exact", "service_with_a_short_lease", "--nocapture"]).env("SERVE", file);
     let service = Watched::start(command);
     service.wait_for("ready and safe", 0, SOON);
@@ -49,7 +49,7 @@ fn serve(net: &Net) -> Watched {
 /// own.
 fn client(net: &Net, name: &str, script: &str) -> Watched {
     let dir = net.path(name);
-    fs::create_dir_all(&dir).unwrap();
+    fs::create_dir_all(&dir).expect("a folder");
     let script = script.replace("DIR", &dir.display().to_string());
     // Where /sys can't be written, clients don't wait for udev.
     let read_only = "mount --bind /sys /sys && mount -o remount,bind,ro /sys";

@@ -157,7 +157,7 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 0..60),
         ) {
             let _ = answer(&said(kind, &bytes));
-            let _ = answer(&entry(state, &[bytes.clone()]));
+            let _ = answer(&entry(state, std::slice::from_ref(&bytes)));
             let _ = answer(&bytes);
         }
     }

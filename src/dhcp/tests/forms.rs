@@ -63,7 +63,8 @@ fn renewals_and_reboots_are_acknowledged_in_every_form_that_others_acknowledge()
 #[test]
 fn an_offered_address_is_acknowledged_in_every_form_that_others_acknowledge() {
     let o = |address: Ipv4Addr| address.octets();
-    let forms: [(&str, fn(Ask, [u8; 4]) -> Ask); 6] = [
+    type Form = fn(Ask, [u8; 4]) -> Ask;
+    let forms: [(&str, Form); 6] = [
         ("SELECTING: options 50 and 54", |ask, o| ask.wants(o).of(ME)),
         // Both.
         ("option 50 alone", |ask, o| ask.wants(o)),
