@@ -390,7 +390,9 @@ fn log(note: &Note) {
         Note::Armed { .. } | Note::Woken { .. } | Note::Disarmed { .. } | Note::ArmingOver { .. } => {
             tracing::info!("{note}")
         }
-        Note::Dhcp(notice @ dhcp::Notice::OtherServer { .. }) => tracing::warn!("{notice}"),
+        Note::Dhcp(notice @ (dhcp::Notice::OtherServer { .. } | dhcp::Notice::Spoofed { .. })) => {
+            tracing::warn!("{notice}");
+        }
         Note::Dhcp(notice) => tracing::info!("{notice}"),
     }
 }
