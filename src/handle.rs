@@ -22,7 +22,7 @@ use crate::{
     assets::catalog::Catalog,
     clock::Clock,
     config::Settings,
-    dhcp::{self, LeaseChange},
+    dhcp::{self, LeaseChange, neighbours::Neighbours},
     ids::{Mac, MachineId, Stage, Time},
     nodes::{Node, journal::Journal},
     orders::OrderId,
@@ -47,8 +47,10 @@ pub enum Message {
     Packet(dhcp::Packet),
     /// A packet on port 4011, and who sent it.
     BootServerPacket(dhcp::Packet, SocketAddrV4),
-    /// A probe of an address ended.
-    Probed(dhcp::ProbeId, bool),
+    /// A host answered a probe of an address; or, without one, the probe is over.
+    Probed(dhcp::ProbeId, Option<Mac>),
+    /// Who is at an address that is said to be another DHCP server's.
+    Verified(Ipv4Addr, dhcp::Presence),
     /// The interface is there, or there again.
     Linked,
     /// Another DHCP server said something.
@@ -73,13 +75,15 @@ pub struct Handle {
     packets: Arc<Mutex<dhcp::Recorder>>,
     /// Addresses of machines that start anew.
     restarts: broadcast::Sender<Ipv4Addr>,
+    neighbours: Arc<Neighbours>,
 }
 
 impl Handle {
     /// A handle and the owner's end of it, with room for `capacity` waiting messages.
     pub fn channel(capacity: usize) -> (Handle, mpsc::Receiver<Message>) {
         let (to_owner, inbox) = mpsc::channel(capacity);
-        (Handle { to_owner, packets: Arc::default(), restarts: broadcast::Sender::new(RESTARTS) }, inbox)
+        let restarts = broadcast::Sender::new(RESTARTS);
+        (Handle { to_owner, packets: Arc::default(), restarts, neighbours: Arc::default() }, inbox)
     }
 
     /// Asks, and waits until the answer and everything it relies on is on disk.
@@ -94,7 +98,12 @@ impl Handle {
 
     /// Who sends a request from this address.
     pub async fn requester(&self, address: Ipv4Addr) -> Requester {
-        Requester { address, hardware: None }
+        Requester { address, hardware: self.neighbours.mac_of(address).await }
+    }
+
+    /// Who answers for which address on the switch.
+    pub fn neighbours(&self) -> &Neighbours {
+        &self.neighbours
     }
 
     /// Machines' last DHCP packets.
@@ -288,16 +297,13 @@ impl Owner {
             }
             Message::Ask(ask, reply) => {
                 let id = self.expect(reply);
-                let mut met = self.meet(&ask, now);
-                let outcome = self.appliance.ask(id, ask, now);
-                met.changes.extend(outcome.changes);
-                met.effects.extend(outcome.effects);
-                met
+                self.appliance.ask(id, ask, now)
             }
             Message::Progress(progress) => self.appliance.progress(progress, now),
             Message::Packet(packet) => self.appliance.packet(&packet, now),
             Message::BootServerPacket(packet, peer) => self.appliance.boot_server_packet(&packet, peer, now),
-            Message::Probed(probe, in_use) => self.appliance.probed(probe, in_use, now),
+            Message::Probed(probe, answered) => self.appliance.probed(probe, answered, now),
+            Message::Verified(address, presence) => self.appliance.verified(address, presence, now),
             Message::Linked => self.appliance.linked(now),
             Message::Overheard(heard) => self.appliance.overheard(&heard, now),
             Message::Reconfigured(settings) if self.appliance.unwritable().is_some() => {
@@ -326,16 +332,6 @@ impl Owner {
                 Outcome::default()
             }
         }
-    }
-
-    /// Learns who asks, where nobody knows that yet.
-    fn meet(&mut self, ask: &Ask, now: Time) -> Outcome {
-        let peer = match ask {
-            Ask::Fetch { from, .. } | Ask::Report { from, .. } => from.address,
-            Ask::Command { .. } | Ask::View(_) => return Outcome::default(),
-        };
-        let mac = self.appliance.is_stranger(peer, now).then(|| dhcp::neighbours::mac_of(peer)).flatten();
-        mac.map(|mac| self.appliance.met(mac, peer, now)).unwrap_or_default()
     }
 
     /// Notes where an answer goes.
@@ -517,7 +513,9 @@ fn log(note: &Note) {
         | Note::Disarmed { .. }
         | Note::OrderOver { .. }
         | Note::LossAccepted { .. } => tracing::info!("{note}"),
-        Note::Dhcp(notice @ dhcp::Notice::OtherServer { .. }) => tracing::warn!("{notice}"),
+        Note::Dhcp(notice @ (dhcp::Notice::OtherServer { .. } | dhcp::Notice::Spoofed { .. })) => {
+            tracing::warn!("{notice}");
+        }
         Note::Dhcp(notice) => tracing::info!("{notice}"),
     }
 }

@@ -5,8 +5,9 @@ mod support;
 use std::{collections::BTreeSet, time::Duration};
 
 use support::{
-    Net,
+    Net, Watched,
     capture::{Capture, offering},
+    packets,
     router::{ROUTER, ROUTER_MAC, router},
     service::Service,
     wait_until,
@@ -104,6 +105,63 @@ fn a_server_that_ignores_strangers_is_found_by_what_its_machines_say() {
     service.wait_for(&format!("another DHCP server is in this network: {ROUTER}"), SOON);
     wait_until("no addresses are handed out", SOON, || service.status()["dhcp"] == "proxy");
     assert_eq!(offering(&capture.offers()), BTreeSet::from(["10.10.10.1", ROUTER]));
+}
+
+/// A device that was just moved here names the server that it had elsewhere; old packets are sent again; a host that is no
+/// server says what a server would. dnsmasq and ISC's server go on in all these cases.
+#[test]
+fn what_is_said_of_servers_that_are_not_there_stops_nothing() {
+    let net = Net::new();
+    let service = Service::start(&net, AUTO);
+    net.client("c1", "02:00:00:00:00:01");
+    net.run_in("c1", "ip address add 10.10.10.77/24 dev eth0");
+    let said = packets::run(
+        &net,
+        "c1",
+        "
+own, card = mac('02:00:00:00:00:01'), Card()
+def offered(machine):
+    card.send(frame(datagram(message(DISCOVER, bytes([2, 0, 0, 0, 9, machine]), machine)), bytes([2, 0, 0, 0, 9, machine])))
+    return [kind for xid, kind, _ in card.answers(1.5, enough=1) if xid == machine] == [OFFER]
+for server in '192.168.1.254', '10.10.10.99', '10.10.10.77':
+    chosen = option(54, server) + option(50, '10.10.10.150')
+    card.send(*[frame(datagram(message(REQUEST, own, 7, chosen)), own)] * 5)
+print('machines name them:', offered(1))
+time.sleep(0.5)
+for server in '10.10.10.99', '10.10.10.77':
+    for kind in OFFER, ACK:
+        for client in own, SERVER:
+            word = message(kind, client, 8, option(54, server), yiaddr='10.10.10.151')
+            card.send(*[frame(datagram(word, server, ports=(67, 68)), own)] * 5)
+time.sleep(1.5)
+print('servers speak:', offered(2))
+",
+    );
+    assert_eq!(said, "machines name them: True\nservers speak: True\n");
+    assert_eq!(service.status()["dhcp"], "full");
+    for words in [
+        "02:00:00:00:00:01 speaks of a DHCP server 192.168.1.254, but nobody answers at that address",
+        "speaks of a DHCP server 10.10.10.99, but nobody answers",
+        "a DHCP server 10.10.10.77, but 02:00:00:00:00:01 has that address and takes no DHCP messages",
+    ] {
+        service.wait_for(words, SOON);
+    }
+    let told = service.log().iter().filter(|line| line.contains("speaks of a DHCP server")).count();
+    assert_eq!(told, 3, "once each");
+    // Something that listens there may be a server that answers known machines only.
+    let mut listener = net.command("ip");
+    listener.args(["netns", "exec", "c1", "socat", "-u", "udp4-recv:67", "stdout"]);
+    let _listener = Watched::start(listener);
+    net.client("c2", "02:00:00:00:00:02");
+    let program = "
+own, card = mac('02:00:00:00:00:02'), Card()
+card.send(frame(datagram(message(REQUEST, own, 9, option(54, '10.10.10.78') + option(50, '10.10.10.152'))), own))
+";
+    wait_until("it listens", SOON, || net.run_in("c1", "ss -Hlnu").contains(":67 "));
+    net.run_in("c1", "ip address add 10.10.10.78/24 dev eth0");
+    packets::run(&net, "c2", program);
+    service.wait_for("another DHCP server is in this network: 10.10.10.78 (02:00:00:00:00:01)", SOON);
+    assert_eq!(service.status()["dhcp"], "proxy");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use std::{
 
 use crate::{
     appliance::{
-        Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, texts::InstallPlan,
+        Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, lookout::turned_away,
+        texts::InstallPlan,
     },
     assets::{
         catalog::Catalog,
@@ -54,6 +55,7 @@ pub struct Appliance {
     pub(super) dhcp: dhcp::Server,
     pub(super) interlock: dhcp::Interlock,
     pub(super) proxy: dhcp::Proxy,
+    pub(super) spoofs: dhcp::Spoofs,
     pub(super) orders: Orders,
     /// What is known of a lost state, until somebody says that this is a first day.
     pub(super) loss: Option<String>,
@@ -111,6 +113,7 @@ impl Appliance {
             dhcp: dhcp::Server::new(&settings),
             interlock: dhcp::Interlock::new(settings.network.mode, settings.network.address),
             proxy: dhcp::Proxy::default(),
+            spoofs: dhcp::Spoofs::default(),
             nodes: Registry::default(),
             orders: Orders::default(),
             loss: stored.loss.clone(),
@@ -241,6 +244,9 @@ impl Appliance {
 
     /// A DHCP packet came in.
     pub fn packet(&mut self, packet: &dhcp::Packet, now: Time) -> Outcome {
+        if let Err(news) = self.spoofs.judge(packet, now) {
+            return turned_away(news);
+        }
         let mut out = Outcome::default();
         let outcome = self.look_out(packet, now);
         self.take_sighting(outcome, &mut out);
@@ -261,10 +267,10 @@ impl Appliance {
         out
     }
 
-    /// The probe of an address ended.
-    pub fn probed(&mut self, probe: dhcp::ProbeId, in_use: bool, now: Time) -> Outcome {
+    /// A host answered the probe of an address, or the probe is over.
+    pub fn probed(&mut self, probe: dhcp::ProbeId, answered: Option<Mac>, now: Time) -> Outcome {
         let mut out = Outcome::default();
-        let outcome = self.dhcp.probed(probe, in_use, now);
+        let outcome = self.dhcp.probed(probe, answered, now);
         out.take_dhcp(outcome);
         out
     }
@@ -418,6 +424,9 @@ impl Appliance {
     /// Answers a question.
     pub fn ask(&mut self, reply: ReplyId, ask: Ask, now: Time) -> Outcome {
         let mut out = Outcome::default();
+        if let Ask::Fetch { from, .. } | Ask::Report { from, .. } = &ask {
+            self.recognize(*from, now, &mut out);
+        }
         let answer = match ask {
             Ask::Fetch { from, via, head, target } => self.fetch(from, via, head, target, now, &mut out),
             Ask::Report { from, grant, mac, report } => {

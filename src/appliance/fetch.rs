@@ -28,8 +28,7 @@ impl Appliance {
         out: &mut Outcome,
     ) -> Answer {
         let peer = from.address;
-        self.learn_from_request(peer, &target.route, now, out);
-        self.take_up_offer(peer, now, out);
+        self.take_up_offer(from, now, out);
         let token = target.grant.as_deref();
         let asker = self.asker(from, token, now, out);
         let holds = |token: &str| {
@@ -127,7 +126,7 @@ impl Appliance {
     ) -> Result<Answer, Refusal> {
         let catalog = self.catalog.clone();
         let grant = asker.node.and_then(|mac| self.nodes.get(mac)?.grant().cloned());
-        let own = self.pi_path(asker.node, path, now);
+        let own = self.pi_path(asker.node, path);
         let asked = path;
         let path = own.as_deref().unwrap_or(path);
         let install = &self.settings.install;

@@ -1,9 +1,11 @@
-//! The lookout for other DHCP servers.
+//! The lookout for other DHCP servers, and for machines that speak in others' names.
+
+use std::net::Ipv4Addr;
 
 use dhcproto::v4::MessageType;
 
 use crate::{
-    appliance::{Appliance, Outcome},
+    appliance::{Appliance, Effect, Note, Outcome},
     dhcp::{self, Standing},
     ids::Time,
 };
@@ -13,9 +15,14 @@ impl Appliance {
     pub(super) fn look_out(&mut self, packet: &dhcp::Packet, now: Time) -> dhcp::Outcome {
         match (packet.kind(), packet.server()) {
             (MessageType::Discover, _) => self.interlock.asked(now),
-            // Beyond a relay agent is another network, which may have a server of its own.
-            (MessageType::Request, Some(server)) if packet.giaddr().is_none() => {
-                self.interlock.named(server, now)
+            // Who chooses a server names it beside the address it was offered, and has none yet (RFC 2131 table 5); others name one
+            // of earlier days. Beyond a relay agent is another network, which may have a server of its own.
+            (MessageType::Request, Some(server))
+                if packet.giaddr().is_none()
+                    && packet.requested().is_some()
+                    && packet.ciaddr_field().is_none() =>
+            {
+                self.interlock.named(server, packet.mac(), packet.message().xid(), now)
             }
             _ => dhcp::Outcome::default(),
         }
@@ -37,6 +44,14 @@ impl Appliance {
         out
     }
 
+    /// Who is at an address that is said to be another DHCP server's.
+    pub fn verified(&mut self, address: Ipv4Addr, presence: dhcp::Presence, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        let outcome = self.interlock.verified(address, presence, now);
+        self.take_sighting(outcome, &mut out);
+        out
+    }
+
     /// What is to be told of another DHCP server.
     pub fn other_server(&self) -> Option<String> {
         self.interlock.trouble()
@@ -49,4 +64,10 @@ impl Appliance {
         }
         out.take_dhcp(outcome);
     }
+}
+
+/// A message does not count for the machine that it speaks of: nothing is decided by it.
+pub(super) fn turned_away(news: Option<dhcp::Notice>) -> Outcome {
+    let effects = news.map(|notice| Effect::Note(Note::Dhcp(notice))).into_iter().collect();
+    Outcome { effects, ..Outcome::default() }
 }

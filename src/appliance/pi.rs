@@ -2,11 +2,9 @@
 //!
 //! They load their firmware, that loads U-Boot, and U-Boot asks again, as on any other arm64 machine.
 
-use std::net::Ipv4Addr;
-
 use crate::{
-    appliance::{Appliance, Change, Outcome},
-    dhcp::{self, Standing},
+    appliance::{Appliance, Change, Outcome, Requester},
+    dhcp,
     ids::{Arch, Mac, Time},
     nodes::Node,
 };
@@ -26,34 +24,20 @@ impl Appliance {
 
     /// Up to the Pi 3, a Raspberry Pi goes on with the address of an OFFER and sends no REQUEST (its documentation,
     /// known problems of network boot). The address is its own when it asks for a file from it.
-    pub(super) fn take_up_offer(&mut self, peer: Ipv4Addr, now: Time, out: &mut Outcome) {
-        let Some(mac) = self.dhcp.offered_to(peer) else { return };
-        if self.dhcp.address_of(mac, now) != Some(peer) && self.nodes.get(mac).is_some_and(is_pi) {
+    pub(super) fn take_up_offer(&mut self, from: Requester, now: Time, out: &mut Outcome) {
+        let Some(mac) = self.dhcp.offered_to(from.address) else { return };
+        let is_it = from.hardware.is_none_or(|hardware| hardware == mac);
+        let is_new = self.dhcp.address_of(mac, now) != Some(from.address);
+        if is_it && is_new && self.nodes.get(mac).is_some_and(is_pi) {
             out.changes.extend(self.dhcp.take_up(mac, now).into_iter().map(Change::Lease));
         }
     }
 
-    /// The Raspberry Pi that asks for a file in a folder of its own. Its folder's name is its hardware address, where
-    /// its owner has chosen that, or its serial number, whose last three bytes are those of its address up to the Pi 3.
-    /// Newer ones send REQUESTs, and need not be known by that.
-    pub(super) fn pi_named(&self, path: &[String]) -> Option<Mac> {
-        let [folder, _, ..] = path else { return None };
-        if let Some(mac) = mac_of(folder) {
-            return Some(mac);
-        }
-        let [_, end @ ..] = serial(folder)?.to_be_bytes();
-        let mut pis = self.nodes.all().filter(|(mac, node)| node.is_some_and(is_pi) && mac.0[3..] == end);
-        pis.next().map(|(mac, _)| mac)
-    }
-
     /// Where the file lies that a Raspberry Pi means, if it may have it: only while it is to install. Anything else is
     /// looked for as it is asked for.
-    pub(super) fn pi_path(&self, node: Option<Mac>, path: &[String], now: Time) -> Option<Vec<String>> {
-        let is_meant = match node {
-            Some(mac) => self.nodes.get(mac).is_some_and(|node| is_pi(node) && node.grant().is_some()),
-            None => path == ["bootcode.bin"] && self.expects_a_pi(now),
-        };
-        if !is_meant {
+    pub(super) fn pi_path(&self, node: Option<Mac>, path: &[String]) -> Option<Vec<String>> {
+        let node = self.nodes.get(node?)?;
+        if !is_pi(node) || node.grant().is_none() {
             return None;
         }
         let below = |path: &[String]| [&[FOLDER.to_owned()], path].concat();
@@ -67,16 +51,6 @@ impl Appliance {
             return (is_own || self.catalog.loader(&place).is_some()).then_some(place);
         }
         Some(below(path)).filter(|place| self.catalog.loader(place).is_some())
-    }
-
-    /// Beside another server, nothing tells whose request a Pi 3's first one is: it names no machine, and came after no
-    /// REQUEST. It may have its firmware's first part if any Raspberry Pi without a known address is to install.
-    fn expects_a_pi(&self, now: Time) -> bool {
-        let waits = |node: &Node| {
-            is_pi(node) && node.grant().is_some() && self.dhcp.address_of(node.mac, now).is_none()
-        };
-        self.interlock.standing() == Standing::Proxy
-            && self.nodes.all().any(|(_, node)| node.is_some_and(waits))
     }
 }
 

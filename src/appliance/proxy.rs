@@ -8,17 +8,14 @@ use std::{
 use dhcproto::v4::MessageType;
 
 use crate::{
-    appliance::{Appliance, Change, Effect, Outcome},
+    appliance::{Appliance, Change, Effect, Outcome, Requester, lookout::turned_away},
     dhcp::{self, Standing},
-    http::route::Route,
     ids::{Mac, Time},
 };
 
 /// How long a machine is known by an address that another server gave it. Renewals of its lease are not to be heard,
 /// so this is longer than an install takes and shorter than such servers let an address rest.
 const KNOWN: Duration = Duration::from_secs(12 * 3600);
-/// A machine whose firmware asked for a boot less than this ago may be named by its loader's request (BOOTIF).
-const BOOTING: Duration = Duration::from_secs(10 * 60);
 
 impl Appliance {
     /// A packet on port 67 while another server hands out the addresses.
@@ -38,6 +35,10 @@ impl Appliance {
 
     /// A packet on port 4011, and who sent it.
     pub fn boot_server_packet(&mut self, packet: &dhcp::Packet, peer: SocketAddrV4, now: Time) -> Outcome {
+        // Relay agents pass nothing on that is sent to one server.
+        if packet.giaddr().is_some() || !packet.speaks_for_itself() {
+            return turned_away(self.spoofs.news(packet, now));
+        }
         let mut out = Outcome::default();
         if self.interlock.standing() != Standing::Proxy {
             return out;
@@ -59,37 +60,14 @@ impl Appliance {
         }
     }
 
-    /// A loader's request names its machine (pxelinux and GRUB in their menus' names, iPXE in its script's URL, a
-    /// Raspberry Pi in its files' folder). Beside another server that tells whose the address is, if nothing has told it
-    /// yet and that machine is booting.
-    pub(super) fn learn_from_request(&mut self, peer: Ipv4Addr, route: &Route, now: Time, out: &mut Outcome) {
-        let named = match route {
-            Route::PxelinuxMenu(name) => Mac::from_bootif(name).ok(),
-            Route::GrubMenu(name) => {
-                name.strip_prefix("grub.cfg-").and_then(|name| Mac::from_bootif(name).ok())
-            }
-            Route::IpxeScript(mac) => Some(*mac),
-            Route::File(path) => self.pi_named(path),
-            _ => None,
-        };
-        let Some(mac) = named.filter(|_| self.interlock.standing() == Standing::Proxy) else { return };
-        let unknown = self.dhcp.mac_of(peer, now).is_none() && self.dhcp.address_of(mac, now).is_none();
-        let booting = self.nodes.get(mac).is_some_and(|node| now.since(node.seen) < BOOTING);
-        if unknown && booting {
-            self.learn(mac, peer, now, out);
+    /// Beside another server, the switch tells whose an address is, whatever its requests say: a machine is known by the
+    /// hardware address that answers for it, from its first request on.
+    pub(super) fn recognize(&mut self, from: Requester, now: Time, out: &mut Outcome) {
+        if let Some(mac) = from.hardware
+            && self.interlock.standing() == Standing::Proxy
+        {
+            self.learn(mac, from.address, now, out);
         }
-    }
-
-    /// Whether somebody asks of whom nothing is known, which the table of neighbours may tell.
-    pub fn is_stranger(&self, peer: Ipv4Addr, now: Time) -> bool {
-        self.interlock.standing() == Standing::Proxy && self.dhcp.mac_of(peer, now).is_none()
-    }
-
-    /// Whose a stranger's address is: its REQUEST to the other server was not heard.
-    pub fn met(&mut self, mac: Mac, peer: Ipv4Addr, now: Time) -> Outcome {
-        let mut out = Outcome::default();
-        self.learn(mac, peer, now, &mut out);
-        out
     }
 
     /// Only of nodes: other machines of this network are nobody's business here.

@@ -30,6 +30,7 @@ mod files;
 mod histories;
 mod pi;
 mod search;
+mod switch;
 mod world;
 
 use world::*;
@@ -292,15 +293,16 @@ fn no_offer_goes_out_before_the_look_ends_or_beside_another_server() {
     let later = NOW + Duration::from_secs(6);
     appliance.tick(later);
     let parked = probe(&appliance.packet(&discover, later)).expect("a probe");
-    let other = dhcp::Overheard { server: [10, 10, 10, 254].into(), mac: TWO, client: TWO, is_answer: true };
+    let from = dhcp::Sender { mac: TWO, address: SocketAddrV4::new([10, 10, 10, 254].into(), 67) };
+    let other = dhcp::Overheard { server: *from.address.ip(), from, client: TWO, xid: 1, is_answer: true };
     appliance.overheard(&other, later);
-    assert!(!offers(&appliance.probed(parked, false, later)), "the other server was seen meanwhile");
+    assert!(!offers(&appliance.probed(parked, None, later)), "the other server was seen meanwhile");
     assert_eq!(probe(&appliance.packet(&discover, later)), None);
     // After its silence the same machine is served.
     let end = later + Duration::from_secs(200);
     appliance.tick(end);
     let parked = probe(&appliance.packet(&discover, end)).expect("a probe");
-    assert!(offers(&appliance.probed(parked, false, end)));
+    assert!(offers(&appliance.probed(parked, None, end)));
 }
 
 /// What a proxied machine hears, and its file: from port 67, or from port 4011.
@@ -388,42 +390,6 @@ fn beside_a_router_machines_are_told_what_to_boot_and_known_by_their_requests() 
     assert_eq!(world.appliance.node_views(world.now)[0].address, Some(peer));
     let other = world.get_from([10, 10, 10, 151].into(), "/boot.ipxe?mac=52:54:00:00:00:01");
     assert!(matches!(other, Answer::Refused(Refusal::Forbidden(_))), "{other:?}");
-}
-
-/// A loader's own request tells whose an address is, where no REQUEST was heard; but nobody becomes another machine.
-#[test]
-fn beside_a_router_bootif_names_a_booting_machine_once() {
-    let mut world = World::of(settings_in("proxy"));
-    world.arm(false, &[]);
-    let discover = pxe(ONE, MessageType::Discover, "PXEClient:Arch:00000:UNDI:002001", &[]);
-    let (peer, thief): (Ipv4Addr, Ipv4Addr) = ([10, 10, 10, 150].into(), [10, 10, 10, 151].into());
-    let menu = "/pxelinux.cfg/01-52-54-00-00-00-01";
-    assert!(matches!(world.get_from(peer, menu), Answer::Refused(_)), "it has not asked for a boot");
-    let outcome = world.appliance.packet(&discover, world.now);
-    world.take(outcome);
-    let Answer::Text { body, .. } = world.get_from(peer, menu) else { panic!("no menu") };
-    assert!(body.contains("KERNEL"), "{body}");
-    assert!(matches!(world.get_from(thief, menu), Answer::Refused(_)), "its address is known already");
-    // Machines that are nobody's business leave no trace.
-    let stranger = Mac([2, 0, 0, 0, 0, 9]);
-    let wants = [DhcpOption::RequestedIpAddress(thief)];
-    let outcome = world.appliance.packet(&pxe(stranger, MessageType::Request, "udhcp", &wants), world.now);
-    assert!(outcome.changes.is_empty(), "{:?}", outcome.changes);
-}
-
-/// A machine whose REQUEST nobody here heard is known by the kernel's table of neighbours; only nodes are.
-#[test]
-fn beside_a_router_strangers_are_met() {
-    let (peer, other): (Ipv4Addr, Ipv4Addr) = ([10, 10, 10, 150].into(), [10, 10, 10, 151].into());
-    let mut world = World::of(settings_in("proxy"));
-    assert!(world.appliance.is_stranger(peer, world.now));
-    let outcome = world.appliance.met(ONE, peer, world.now);
-    world.take(outcome);
-    assert!(!world.appliance.is_stranger(peer, world.now));
-    assert_eq!(world.node(ONE).address, Some(peer));
-    let outcome = world.appliance.met(Mac([2, 0, 0, 0, 0, 9]), other, world.now);
-    assert!(outcome.changes.is_empty(), "nobody's business");
-    assert!(!World::new().appliance.is_stranger(peer, NOW), "its own leases tell who is who");
 }
 
 /// Firmware that nothing here is for is told of once, with what helps, and gets an address as everybody does.

@@ -22,6 +22,7 @@ pub async fn run(
     ready: Arc<Notify>,
 ) -> anyhow::Result<()> {
     let mut adapter = Adapter::open(&link, address)?;
+    handle.neighbours().serve(link.index, address, prefix);
     handle.tell(Message::Linked).await;
     ready.notify_one();
     loop {
@@ -44,6 +45,7 @@ pub async fn run(
             adapter.readdress(link.mac);
         } else {
             adapter = adapter.reopen(&link, address)?;
+            handle.neighbours().serve(link.index, address, prefix);
             handle.tell(Message::Linked).await;
         }
     }

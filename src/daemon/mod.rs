@@ -204,8 +204,7 @@ async fn run_with(
     tasks.spawn("TFTP", {
         let mut stopping = stopping.clone();
         let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
-        let files = tftp::Files(handle.clone());
-        async { Ok(loaders.run(files, stopped).await?) }
+        tftp::run(loaders, handle.clone(), stopped)
     });
     tasks.spawn("HTTP", async {
         pages.run().await;

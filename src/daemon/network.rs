@@ -77,7 +77,9 @@ fn link(name: &str, address: Ipv4Addr, prefix: u8) -> Result<Link, String> {
              or set network.address"
         ));
     }
-    Ok(Link { name: name.to_owned(), index, mac })
+    let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or_default();
+    let broadcast = Ipv4Addr::from_bits(address.to_bits() | hosts);
+    Ok(Link { name: name.to_owned(), index, mac, broadcast })
 }
 
 fn interfaces() -> Vec<String> {

@@ -5,7 +5,10 @@ use std::{
     path::Path,
 };
 
-use tokio_tftp_server::{Content, End, ErrorCode, Event, Handler, Refusal as TftpRefusal, Request};
+use tokio::sync::broadcast::error::RecvError;
+use tokio_tftp_server::{
+    Clients, Content, End, ErrorCode, Event, Handler, Refusal as TftpRefusal, Request, Server,
+};
 
 use crate::{
     appliance::{Answer, Ask, Progress, Refusal, TransferEnd, TransferId, Via},
@@ -16,7 +19,29 @@ use crate::{
 
 /// Answers TFTP requests by what the owner says.
 #[derive(Debug)]
-pub struct Files(pub Handle);
+struct Files(Handle);
+
+/// Serves until `stopped`; what a machine was being sent ends when it starts anew.
+pub async fn run(server: Server, handle: Handle, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let (clients, restarts) = (server.clients(), handle.clone());
+    tokio::select! {
+        ended = server.run(Files(handle), stopped) => Ok(ended?),
+        () = end_with_their_machines(&clients, &restarts) => Ok(()),
+    }
+}
+
+/// Firmware that asks for an address knows nothing of what it asked for before it was reset.
+async fn end_with_their_machines(clients: &Clients, handle: &Handle) {
+    let mut restarts = handle.restarts().subscribe();
+    loop {
+        match restarts.recv().await {
+            Ok(address) => clients.restarted(address.into()),
+            // Those that were missed will time out, or ask for something else.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
 
 /// A transfer that moves its node on.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +56,7 @@ impl Handler for Files {
 
     async fn open(&self, request: &Request) -> Result<(Content, Tracked), TftpRefusal> {
         let peer = ipv4(request.peer).ok_or_else(|| refuse(ErrorCode::AccessViolation, "IPv4 only"))?;
-        let target = route::tree(&request.file)
+        let target = route::tree(file_name(&request.file))
             .map_err(|error| refuse(ErrorCode::FileNotFound, &format!("{}: {error}", request.file)))?;
         let from = self.0.requester(peer).await;
         let answer = self.0.ask(Ask::Fetch { from, via: Via::Tftp, head: false, target }).await;
@@ -75,6 +100,13 @@ impl Handler for Files {
     }
 }
 
+/// The name without what some firmware has behind it: it reads option 67 of DHCP up to a zero that RFC 2132 does not ask
+/// for, and so the option's successors, END (255) above all, with it. No file here has such characters in its name.
+fn file_name(asked: &str) -> &str {
+    let is_rubbish = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    asked.find(is_rubbish).map_or(asked, |end| &asked[..end])
+}
+
 /// What is sent must be what was looked at.
 async fn is_unchanged(path: &Path, state: Option<(u64, Stamp)>) -> Result<(), String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -104,5 +136,29 @@ fn ipv4(peer: SocketAddr) -> Option<Ipv4Addr> {
     match peer.ip() {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(address) => address.to_ipv4_mapped(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever stands in memory behind a boot file's name: it is asked for.
+        #[test]
+        fn what_firmware_reads_behind_a_name_is_left_out(
+            first in prop::sample::select(vec![0x01u8, 0x0c, 0x1f, 0x7f, 0x80, 0xa0, 0xc0, 0xff]),
+            rest in prop::collection::vec(any::<u8>(), 0..20),
+        ) {
+            for name in ["lpxelinux.0", "grubx64.efi", "raspberry-pi/start.elf", "pxelinux.cfg/default", "Größe.img"] {
+                let bytes = [name.as_bytes(), &[first], &rest].concat();
+                // As the server reads names.
+                let asked = String::from_utf8_lossy(&bytes);
+                prop_assert_eq!(file_name(&asked), name);
+                prop_assert_eq!(file_name(name), name);
+            }
+        }
     }
 }

@@ -38,7 +38,7 @@ pub async fn carry(interface: &str, ours: &Path, theirs: &Path) -> anyhow::Resul
 async fn inward(frames: &FrameSocket, machine: &UnixDatagram, theirs: &Path) -> anyhow::Result<()> {
     let mut buffer = vec![0; LONGEST];
     loop {
-        let length = frames.receive(&mut buffer).await.context("the interface is lost")?;
+        let length = frames.receive(&mut buffer).await.context("the interface is lost")?.length;
         for _ in 0..LONGEST_STALL.as_millis() {
             match machine.try_send_to(&buffer[..length], theirs) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

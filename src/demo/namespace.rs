@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::ids::Mac;
+
 /// Set for the process inside.
 const INSIDE: &str = "RACKBERRY_DEMO_INSIDE";
 /// The interface that the service serves.
@@ -72,13 +74,18 @@ pub fn plug(name: &str) -> anyhow::Result<String> {
     Ok(there)
 }
 
-/// Plugs in the stand-ins' common card: a network namespace of its own, because their addresses must not be
-/// this machine's. Returns the command that runs in it.
-pub fn plug_apart(interface: &str) -> anyhow::Result<Command> {
+/// Plugs in the stand-ins' cards, in a network namespace of their own, because their addresses must not be this machine's.
+/// Returns the command that runs in it.
+pub fn plug_apart(cards: impl Iterator<Item = (String, Mac)>) -> anyhow::Result<Command> {
     ip("netns add nodes")?;
-    ip(&format!("link add nodes-sw type veth peer name {interface} netns nodes"))?;
-    ip(&format!("link set nodes-sw master {BRIDGE} up"))?;
-    ip(&format!("-n nodes link set {interface} up"))?;
+    // One system with many cards in one network: each card answers for its own address only, and takes what comes to it.
+    let settings = "cd /proc/sys/net/ipv4/conf; echo 0 >all/rp_filter; echo 0 >default/rp_filter; echo 1 >all/arp_ignore";
+    run("ip", &["netns", "exec", "nodes", "sh", "-ec", settings])?;
+    for (card, mac) in cards {
+        ip(&format!("link add {card}-sw type veth peer name {card} address {mac} netns nodes"))?;
+        ip(&format!("link set {card}-sw master {BRIDGE} up"))?;
+        ip(&format!("-n nodes link set {card} up"))?;
+    }
     let mut command = Command::new("ip");
     command.args(["netns", "exec", "nodes"]).arg(env::current_exe().context("can't find this program")?);
     Ok(command)

@@ -1,5 +1,6 @@
 //! Light stand-ins for machines: they speak DHCP, TFTP and HTTP as a BIOS PXE client, lpxelinux and the install
-//! script do, without running any of them. For quick looks and for scale, not for proof.
+//! script do, without running any of them, each through a network card of its own. For quick looks and for scale, not for
+//! proof.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -17,26 +18,28 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpSocket, UdpSocket},
     process::Command,
-    sync::broadcast,
     time::timeout,
 };
 
 use crate::ids::Mac;
 
-/// The interface that all stand-ins share.
-pub const INTERFACE: &str = "nodes0";
 const REPLY: Duration = Duration::from_secs(3);
 const TRIES: usize = 10;
 /// How long a simulated disk takes for one piece of the image, and how big a piece is.
 const WRITE: Duration = Duration::from_millis(20);
 
-/// Runs `count` machines in this network namespace, each through one install and one more start. They stay in
-/// each stage for `pause` at least, for whoever looks at them.
+/// The stand-ins' network cards: interfaces' names and hardware addresses.
+pub fn cards(count: u8) -> impl Iterator<Item = (String, Mac)> {
+    (1..=count).map(|number| (format!("node{number}"), Mac([0x52, 0x54, 0, 0x5a, 0, number])))
+}
+
+/// Runs `count` machines in this network namespace, which has their cards, each through one install and one more start.
+/// They stay in each stage for `pause` at least, for whoever looks at them.
 pub async fn run(count: u8, pause: Duration) -> anyhow::Result<()> {
-    let wire = Wire::open().await?;
     let mut nodes = tokio::task::JoinSet::new();
-    for number in 1..=count {
-        let node = Machine { mac: Mac([0x52, 0x54, 0, 0x5a, 0, number]), wire: wire.clone(), pause };
+    for (card, mac) in cards(count) {
+        let wire = Wire::open(&card)?;
+        let node = Machine { mac, card, wire, pause };
         nodes.spawn(async move { node.live().await.with_context(|| format!("simulated node {}", node.mac)) });
     }
     while let Some(ended) = nodes.join_next().await {
@@ -45,49 +48,30 @@ pub async fn run(count: u8, pause: Duration) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The DHCP client port, shared: replies go to everybody, and each takes its own.
-#[derive(Debug, Clone)]
-struct Wire {
-    socket: std::sync::Arc<UdpSocket>,
-    replies: broadcast::Sender<Message>,
-}
+/// The DHCP client port of a card. Replies go to everybody, and each takes its own.
+#[derive(Debug)]
+struct Wire(UdpSocket);
 
 impl Wire {
-    async fn open() -> anyhow::Result<Wire> {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+    fn open(card: &str) -> anyhow::Result<Wire> {
+        let socket =
+            on_card(card, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68)).context("DHCP client port 68")?;
         socket.set_broadcast(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind_device(Some(INTERFACE.as_bytes()))?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 68)).into()).context("DHCP client port 68")?;
-        let socket = std::sync::Arc::new(UdpSocket::from_std(socket.into())?);
-        let (replies, _) = broadcast::channel(1024);
-        let (reader, sender) = (socket.clone(), replies.clone());
-        tokio::spawn(async move {
-            let mut buffer = vec![0; 2048];
-            while let Ok(length) = reader.recv(&mut buffer).await {
-                if let Ok(message) = Message::decode(&mut Decoder::new(&buffer[..length])) {
-                    // Nobody listening just now is fine.
-                    let _ = sender.send(message);
-                }
-            }
-        });
-        Ok(Wire { socket, replies })
+        Ok(Wire(socket))
     }
 
     /// Sends until a reply to this transaction comes.
     async fn exchange(&self, request: &Message) -> anyhow::Result<Message> {
-        let mut replies = self.replies.subscribe();
         let packet = request.to_vec()?;
+        let mut buffer = vec![0; 2048];
         for _ in 0..TRIES {
-            self.socket.send_to(&packet, (Ipv4Addr::BROADCAST, 67)).await?;
+            self.0.send_to(&packet, (Ipv4Addr::BROADCAST, 67)).await?;
             let answer = async {
                 loop {
-                    match replies.recv().await {
-                        Ok(reply) if reply.xid() == request.xid() && reply.chaddr() == request.chaddr() => {
-                            return Ok(reply);
-                        }
-                        Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
-                        Err(broadcast::error::RecvError::Closed) => bail!("the wire is closed"),
+                    let length = self.0.recv(&mut buffer).await?;
+                    let Ok(reply) = Message::decode(&mut Decoder::new(&buffer[..length])) else { continue };
+                    if reply.xid() == request.xid() && reply.chaddr() == request.chaddr() {
+                        return anyhow::Ok(reply);
                     }
                 }
             };
@@ -97,6 +81,15 @@ impl Wire {
         }
         bail!("no DHCP reply")
     }
+}
+
+/// A socket whose datagrams go through one card only.
+fn on_card(card: &str, address: SocketAddrV4) -> std::io::Result<UdpSocket> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind_device(Some(card.as_bytes()))?;
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
 }
 
 /// What a menu's line names.
@@ -127,6 +120,7 @@ struct Lease {
 #[derive(Debug)]
 struct Machine {
     mac: Mac,
+    card: String,
     wire: Wire,
     pause: Duration,
 }
@@ -185,16 +179,17 @@ impl Machine {
         Ok(())
     }
 
-    /// DISCOVER to ACK, and the address on the shared interface.
+    /// DISCOVER to ACK, and the address on the card.
     async fn dhcp(&self, network_boot: bool) -> anyhow::Result<Lease> {
         let offer = self.wire.exchange(&self.message(MessageType::Discover, network_boot, None)?).await?;
         let ack =
             self.wire.exchange(&self.message(MessageType::Request, network_boot, Some(&offer))?).await?;
         ensure!(ack.opts().msg_type() == Some(MessageType::Ack), "the address was refused");
         let file = match ack.opts().get(OptionCode::BootfileName) {
-            Some(DhcpOption::BootfileName(name)) => Some(String::from_utf8_lossy(name).into_owned()),
-            _ => ack.fname().map(|name| String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()),
+            Some(DhcpOption::BootfileName(name)) => Some(name.as_slice()),
+            _ => ack.fname(),
         };
+        let file = file.map(|name| String::from_utf8_lossy(name).trim_end_matches('\0').to_owned());
         let lease = Lease {
             address: ack.yiaddr(),
             server: server_id(&ack).context("the ACK names no server")?,
@@ -202,7 +197,7 @@ impl Machine {
         };
         let address = format!("{}/24", lease.address);
         // It is there already when the machine starts again.
-        Command::new("ip").args(["address", "replace", &address, "dev", INTERFACE]).status().await?;
+        Command::new("ip").args(["address", "replace", &address, "dev", &self.card]).status().await?;
         Ok(lease)
     }
 
@@ -234,7 +229,8 @@ impl Machine {
 
     /// Reads a file in lock-step (RFC 1350) with 1468-byte blocks (RFC 2348).
     async fn tftp(&self, lease: &Lease, name: &str) -> anyhow::Result<Vec<u8>> {
-        let socket = UdpSocket::bind((lease.address, 0)).await.context("TFTP client socket")?;
+        let own = SocketAddrV4::new(lease.address, 0);
+        let socket = on_card(&self.card, own).context("TFTP client socket")?;
         let mut packet = [&[0, 1], name.as_bytes(), b"\0octet\0blksize\x001468\0"].concat();
         let mut to = SocketAddr::from((lease.server, 69));
         let (mut file, mut expected, mut buffer) = (Vec::new(), 1u16, vec![0; 2048]);
@@ -283,6 +279,7 @@ impl Machine {
         body: Option<&'static str>,
     ) -> anyhow::Result<Vec<u8>> {
         let socket = TcpSocket::new_v4()?;
+        socket.bind_device(Some(self.card.as_bytes()))?;
         socket.bind((lease.address, 0).into())?;
         let stream =
             socket.connect(server.into()).await.with_context(|| format!("can't connect to {server}"))?;

@@ -195,7 +195,7 @@ async fn stand_ins(nodes: u8, seen: &mut watch::Receiver<Snapshot>) -> anyhow::R
     say(&format!(
         "{nodes} simulated nodes are switched on: they speak DHCP, TFTP and HTTP, but are no machines."
     ));
-    let mut apart = Command::from(namespace::plug_apart(simulated::INTERFACE)?);
+    let mut apart = Command::from(namespace::plug_apart(simulated::cards(nodes))?);
     let mut apart = apart.args(["simulated-nodes", &nodes.to_string()]).kill_on_drop(true).spawn()?;
     let clock = Clock::starting_after(Time::default());
     let started = clock.now();

@@ -44,8 +44,10 @@ impl Client {
             arch => arch,
         };
         let boots = arch.is_some() || pxe || class.starts_with(b"HTTPClient");
-        let reboots =
-            packet.kind() == MessageType::Request && packet.server().is_none() && packet.ciaddr().is_none();
+        // The field itself: some clients renew a lease with option 50, too.
+        let reboots = packet.kind() == MessageType::Request
+            && packet.server().is_none()
+            && packet.ciaddr_field().is_none();
         let kind = packet.kind();
         Client {
             mac: packet.mac(),

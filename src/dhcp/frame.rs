@@ -70,20 +70,21 @@ pub(super) fn arp_probe(from: Mac, address: Ipv4Addr) -> Vec<u8> {
     frame
 }
 
-/// The addresses that an ARP frame shows to be in use (RFC 5227 section 2.1.1): its sender's, or the one that
-/// its sender probes for.
-pub(super) fn arp_in_use(frame: &[u8], own: Mac) -> Option<Ipv4Addr> {
+/// The address that an ARP frame shows to be in use (RFC 5227 section 2.1.1), its sender's or the one that its sender probes
+/// for, and the hardware address of whoever says so.
+pub(super) fn arp_in_use(frame: &[u8], own: Mac) -> Option<(Ipv4Addr, Mac)> {
     let arp = frame.get(14..42).filter(|_| frame[12..14] == ARP)?;
-    if arp[..6] != [0, 1, 8, 0, 6, 4] || arp[8..14] == own.0 {
+    let by = Mac(arp[8..14].try_into().ok()?);
+    if arp[..6] != [0, 1, 8, 0, 6, 4] || by == own {
         return None;
     }
     let address = |at: usize| Ipv4Addr::new(arp[at], arp[at + 1], arp[at + 2], arp[at + 3]);
     let (sender, target) = (address(14), address(24));
-    Some(if sender.is_unspecified() { target } else { sender })
+    Some((if sender.is_unspecified() { target } else { sender }, by))
 }
 
 /// The internet checksum (RFC 1071); every part but the last has an even length.
-fn checksum(parts: &[&[u8]]) -> [u8; 2] {
+pub(super) fn checksum(parts: &[&[u8]]) -> [u8; 2] {
     let words = parts.iter().flat_map(|part| part.chunks(2));
     let sum: u32 = words.map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0))).sum();
     let folded = (sum & 0xffff) + (sum >> 16);
@@ -124,14 +125,18 @@ mod tests {
         let frame = arp_probe(HERE, ADDRESS);
         assert_eq!(frame.len(), 60);
         assert_eq!(arp_in_use(&frame, HERE), None, "our own");
-        assert_eq!(arp_in_use(&frame, THERE), Some(ADDRESS), "another host that wants the address, too");
+        assert_eq!(
+            arp_in_use(&frame, THERE),
+            Some((ADDRESS, HERE)),
+            "another host that wants the address, too"
+        );
     }
 
     #[test]
     fn an_answer_shows_its_senders_address() {
         let mut frame = arp_probe(THERE, Ipv4Addr::new(10, 10, 10, 1));
         frame[28..32].copy_from_slice(&ADDRESS.octets());
-        assert_eq!(arp_in_use(&frame, HERE), Some(ADDRESS));
+        assert_eq!(arp_in_use(&frame, HERE), Some((ADDRESS, THERE)));
     }
 
     proptest! {

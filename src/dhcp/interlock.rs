@@ -2,10 +2,27 @@
 //!
 //! Two servers that don't know of each other give one address to two machines, and firmware that gets two offers
 //! takes either. So, in mode `auto`, the network is looked at before the first offer and for as long as the service
-//! runs: a DISCOVER of the service's own shows every server that would answer anybody, and the REQUESTs that
-//! machines broadcast name the server they have chosen.
+//! runs. What is heard of another server counts by how much it proves:
+//!
+//! - It answers a DISCOVER of the service's own, by that question's number: it is a server. Addresses are handed out no
+//!   more until it has been silent for three minutes, in which it was asked nine times.
+//! - It is heard to answer a machine, or a machine's REQUEST names it, and it answers no question: it may be a server that
+//!   answers known machines only, or a packet of another network, or an old one sent again. The claim is verified first:
+//!   somebody must answer at that address (a server's own word: with the hardware address that sent it), and must not
+//!   refuse DHCP's port. If so, it counts for three minutes, and each further conversation that tells of it prolongs that
+//!   by as much, up to half an hour. If not, it is told in the log and nothing changes.
+//!
+//! While a server's own word is verified (a third of a second), nobody is answered; once a minute at most, so that whoever
+//! makes such words up can't stop the service. A machine's word stops nothing until it is verified: the machine itself has
+//! chosen, and others are no worse off than they were before it spoke.
+
+mod claims;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, fmt, net::Ipv4Addr, time::Duration};
+
+use claims::{Claims, Witness};
 
 use crate::{
     config::Mode,
@@ -21,11 +38,13 @@ const ASK_AGAIN: Duration = Duration::from_millis(1500);
 const WATCH: Duration = Duration::from_secs(20);
 /// A machine that comes up causes a question of its own, unless the last one is more recent than this.
 const RECENT: Duration = Duration::from_secs(5);
-/// A server that answers questions is gone when it has answered none for this long: some nine of them.
+/// A server that answers questions is gone when it has answered none for this long: some nine of them. One that answers none
+/// counts for as long by each conversation that tells of it.
 const GONE: Duration = Duration::from_secs(3 * 60);
-/// Of a server that answers no question of ours (it may know its machines by their addresses) only machines that
-/// come up give a sign, and they are rare.
-const SILENT_GONE: Duration = Duration::from_secs(30 * 60);
+/// The longest that a server counts by what others say, in conversations: half an hour.
+const CONVERSATIONS: u32 = 10;
+/// Time between two servers' words that are waited for.
+const PAUSE_AGAIN: Duration = Duration::from_secs(60);
 /// More servers than this are not kept apart: whoever invents them must not fill the memory.
 const MOST: usize = 16;
 
@@ -44,13 +63,24 @@ pub enum Standing {
     Proxy,
 }
 
+/// Who is at an address that is said to be a DHCP server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Nobody.
+    Absent,
+    /// Somebody who takes no datagrams on DHCP's port.
+    Refuses(Mac),
+    /// Somebody who may be one.
+    There(Mac),
+}
+
 /// Another server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Other {
-    mac: Option<Mac>,
-    /// Whether it has answered a question of this service's.
-    answers: bool,
-    seen: Time,
+    mac: Mac,
+    /// Conversations that tell of it; none that is counted for one that answers questions.
+    told: u32,
+    until: Time,
 }
 
 /// The lookout for other servers.
@@ -64,6 +94,10 @@ pub struct Interlock {
     last_question: Option<Time>,
     next_question: Option<Time>,
     others: BTreeMap<Ipv4Addr, Other>,
+    claims: Claims,
+    /// Whether nobody is answered until a server's word is verified, and when that began last.
+    is_paused: bool,
+    last_pause: Option<Time>,
 }
 
 impl Interlock {
@@ -77,6 +111,9 @@ impl Interlock {
             last_question: None,
             next_question: None,
             others: BTreeMap::new(),
+            claims: Claims::default(),
+            is_paused: false,
+            last_pause: None,
         }
     }
 
@@ -86,7 +123,7 @@ impl Interlock {
             Mode::Full => Standing::Full,
             Mode::Proxy => Standing::Proxy,
             Mode::Auto if !self.others.is_empty() => Standing::Proxy,
-            Mode::Auto if self.is_looking => Standing::Looking,
+            Mode::Auto if self.is_looking || self.is_paused => Standing::Looking,
             Mode::Auto => Standing::Full,
         }
     }
@@ -118,6 +155,8 @@ impl Interlock {
     /// The interface is there, or is there again and may be in another network now: what was known counts no more.
     pub fn linked(&mut self, now: Time) -> Outcome {
         self.others.clear();
+        self.claims = Claims::default();
+        (self.is_paused, self.last_pause) = (false, None);
         self.is_looking = self.mode == Mode::Auto;
         self.look_ends = Some(now + LOOK);
         self.last_question = None;
@@ -127,14 +166,45 @@ impl Interlock {
 
     /// Another server's OFFER or ACK was heard.
     pub fn heard(&mut self, heard: &Overheard, now: Time) -> Outcome {
-        self.saw(heard.server, Some(heard.mac), heard.is_answer, now)
+        let mut out = Outcome::default();
+        if heard.is_answer {
+            self.claims.settle(heard.server);
+            self.saw(heard.server, heard.from.mac, 0, now, &mut out);
+            self.settle_pause();
+        } else {
+            let sender = *heard.from.address.ip();
+            let is_sender = !sender.is_unspecified() && sender != self.own;
+            let at = if is_sender { sender } else { heard.server };
+            let witness = Witness::Server(heard.from.mac);
+            self.claim(heard.server, witness, at, (heard.client, heard.xid), now, &mut out);
+        }
+        out
     }
 
-    /// A machine's REQUEST named the server it has chosen (option 54).
-    pub fn named(&mut self, server: Ipv4Addr, now: Time) -> Outcome {
-        let mut out = self.saw(server, None, false, now);
-        // Its answer tells its hardware address, and that it is no relic of a machine's own.
-        self.ask_unless_recent(now, &mut out);
+    /// A machine's REQUEST named the server it has chosen (option 54), in its conversation `xid`.
+    pub fn named(&mut self, server: Ipv4Addr, client: Mac, xid: u32, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        self.claim(server, Witness::Client(client), server, (client, xid), now, &mut out);
+        out
+    }
+
+    /// Who is at an address that was to be verified.
+    pub fn verified(&mut self, at: Ipv4Addr, presence: Presence, now: Time) -> Outcome {
+        let mut out = Outcome::default();
+        for (server, claim) in self.claims.decide(at) {
+            let is_witness = |mac: Mac| match claim.witness {
+                Witness::Server(source) => source == mac,
+                Witness::Client(_) => true,
+            };
+            match presence {
+                Presence::There(mac) if is_witness(mac) => {
+                    let told = self.others.get(&server).map_or(1, |other| other.told + 1);
+                    self.saw(server, mac, told.min(CONVERSATIONS), now, &mut out);
+                }
+                _ => self.dismiss(server, claim.witness, presence, now, &mut out),
+            }
+        }
+        self.settle_pause();
         out
     }
 
@@ -154,45 +224,89 @@ impl Interlock {
         if self.is_looking && self.look_ends.is_some_and(|end| end <= now) {
             self.is_looking = false;
         }
-        let gone: Vec<(Ipv4Addr, Other)> = self
-            .others
-            .iter()
-            .filter(|(_, other)| other.gone_at() <= now)
-            .map(|(address, other)| (*address, *other))
-            .collect();
-        for (address, other) in gone {
-            self.others.remove(&address);
-            let resumes = self.mode == Mode::Auto && self.others.is_empty();
-            out.notices.push(Notice::OtherServerGone { address, mac: other.mac, resumes });
-        }
+        self.claims.expire(now);
+        self.settle_pause();
+        let gone: Vec<Ipv4Addr> =
+            self.others.iter().filter(|(_, other)| other.until <= now).map(|(address, _)| *address).collect();
+        gone.into_iter().for_each(|server| self.lose(server, &mut out));
         out
     }
 
     /// When [`Interlock::tick`] has work next.
     pub fn deadline(&self) -> Option<Time> {
         let look = self.look_ends.filter(|_| self.is_looking);
-        let gone = self.others.values().map(Other::gone_at);
-        [self.next_question, look].into_iter().flatten().chain(gone).min()
+        let gone = self.others.values().map(|other| other.until);
+        [self.next_question, look, self.claims.deadline()].into_iter().flatten().chain(gone).min()
     }
 
-    fn saw(&mut self, server: Ipv4Addr, mac: Option<Mac>, answers: bool, now: Time) -> Outcome {
-        let mut out = Outcome::default();
-        // In mode proxy another server is what is expected.
-        if server == self.own || server.is_unspecified() || self.mode == Mode::Proxy {
-            return out;
+    fn claim(
+        &mut self,
+        server: Ipv4Addr,
+        witness: Witness,
+        at: Ipv4Addr,
+        conversation: (Mac, u32),
+        now: Time,
+        out: &mut Outcome,
+    ) {
+        // In mode proxy another server is what is expected, and one that answers questions is known by that.
+        let answers = self.others.get(&server).is_some_and(|other| other.told == 0);
+        let is_void = server == self.own || server.is_unspecified() || self.mode == Mode::Proxy;
+        // Without an interface there is nobody to ask.
+        if is_void || answers || self.next_question.is_none() {
+            return;
         }
+        // Its answer would tell more than all else.
+        self.ask_unless_recent(now, out);
+        if !self.claims.raise(server, witness, at, conversation, now) {
+            return;
+        }
+        out.actions.push(Action::Verify(at));
+        let may_pause = self.last_pause.is_none_or(|last| now.since(last) >= PAUSE_AGAIN);
+        if matches!(witness, Witness::Server(_)) && may_pause {
+            (self.is_paused, self.last_pause) = (true, Some(now));
+        }
+    }
+
+    fn settle_pause(&mut self) {
+        self.is_paused &= self.claims.has_servers_word();
+    }
+
+    /// A server is there: by its own answer where nobody else `told` of it, else by so many conversations.
+    fn saw(&mut self, server: Ipv4Addr, mac: Mac, told: u32, now: Time, out: &mut Outcome) {
         let known = self.others.get(&server).copied();
-        if known.is_none() && self.others.len() >= MOST {
-            return out;
+        let is_void = server == self.own || server.is_unspecified() || self.mode == Mode::Proxy;
+        if is_void || (known.is_none() && self.others.len() >= MOST) {
+            return;
         }
-        let before = known.unwrap_or(Other { mac: None, answers: false, seen: now });
-        let other = Other { mac: mac.or(before.mac), answers: answers || before.answers, seen: now };
-        self.others.insert(server, other);
-        if known.is_none() || before.mac != other.mac {
+        self.others.insert(server, Other { mac, told, until: now + GONE * told.max(1) });
+        if known.is_none_or(|known| known.mac != mac) {
             let stands_down = self.mode == Mode::Auto;
-            out.notices.push(Notice::OtherServer { address: server, mac: other.mac, stands_down });
+            out.notices.push(Notice::OtherServer { address: server, mac, stands_down });
         }
-        out
+    }
+
+    /// A claim was wrong. A server that was there by such claims is gone.
+    fn dismiss(
+        &mut self,
+        server: Ipv4Addr,
+        witness: Witness,
+        presence: Presence,
+        now: Time,
+        out: &mut Outcome,
+    ) {
+        self.claims.dismiss(server, now);
+        if self.others.get(&server).is_some_and(|other| other.told > 0) {
+            self.lose(server, out);
+        }
+        let (Witness::Client(by) | Witness::Server(by)) = witness;
+        out.notices.push(Notice::NoSuchServer { address: server, by, presence });
+    }
+
+    fn lose(&mut self, server: Ipv4Addr, out: &mut Outcome) {
+        if let Some(other) = self.others.remove(&server) {
+            let resumes = self.mode == Mode::Auto && self.others.is_empty();
+            out.notices.push(Notice::OtherServerGone { address: server, mac: other.mac, resumes });
+        }
     }
 
     fn ask_unless_recent(&mut self, now: Time, out: &mut Outcome) {
@@ -210,194 +324,7 @@ impl Interlock {
     }
 }
 
-impl Other {
-    fn gone_at(&self) -> Time {
-        self.seen + if self.answers { GONE } else { SILENT_GONE }
-    }
-}
-
 /// `10.10.10.254 (00:25:90:c0:f7:86)`
-pub(super) fn named(address: Ipv4Addr, mac: Option<Mac>) -> impl fmt::Display {
-    match mac {
-        Some(mac) => format!("{address} ({mac})"),
-        None => format!("{address} (named by a machine, not heard itself yet)"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const OWN: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 1);
-    const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 254);
-    const MAC: Mac = Mac([2, 0, 0, 0, 0, 0xfe]);
-
-    fn started(mode: Mode) -> Interlock {
-        let mut interlock = Interlock::new(mode, OWN);
-        assert_eq!(interlock.linked(Time(0)).actions.is_empty(), mode == Mode::Proxy);
-        interlock
-    }
-
-    fn answer() -> Overheard {
-        Overheard { server: ROUTER, mac: MAC, client: MAC, is_answer: true }
-    }
-
-    /// Lets time pass; returns when questions were asked.
-    fn run(interlock: &mut Interlock, from: u64, to: u64) -> Vec<u64> {
-        let mut asked = Vec::new();
-        let mut now = Time(from);
-        while let Some(next) = interlock.deadline().filter(|next| *next <= Time(to)) {
-            now = next.max(now);
-            let out = interlock.tick(now);
-            asked.extend(out.actions.contains(&Action::Seek).then_some(now.0));
-        }
-        asked
-    }
-
-    #[test]
-    fn nobody_is_answered_before_five_seconds_of_silence() {
-        let mut interlock = Interlock::new(Mode::Auto, OWN);
-        assert_eq!(
-            (interlock.standing(), interlock.deadline()),
-            (Standing::Looking, None),
-            "no interface yet"
-        );
-        assert_eq!(interlock.linked(Time(0)).actions, [Action::Seek]);
-        assert_eq!(run(&mut interlock, 0, 4999), [1500, 3000, 4500]);
-        assert_eq!(interlock.standing(), Standing::Looking);
-        run(&mut interlock, 4999, 5000);
-        assert_eq!(interlock.standing(), Standing::Full);
-        assert_eq!(run(&mut interlock, 5000, 60_000), [6000, 26_000, 46_000]);
-    }
-
-    #[test]
-    fn an_answer_stands_it_down_until_three_minutes_of_silence() {
-        let mut interlock = started(Mode::Auto);
-        let out = interlock.heard(&answer(), Time(3000));
-        let stands_down = Notice::OtherServer { address: ROUTER, mac: Some(MAC), stands_down: true };
-        assert_eq!(out.notices, [stands_down]);
-        assert_eq!(interlock.standing(), Standing::Proxy, "at once");
-        assert_eq!(interlock.heard(&answer(), Time(60_000)).notices, [], "said once");
-        run(&mut interlock, 3000, 239_999);
-        assert_eq!(interlock.standing(), Standing::Proxy);
-        let out = interlock.tick(Time(240_000));
-        let gone = Notice::OtherServerGone { address: ROUTER, mac: Some(MAC), resumes: true };
-        assert_eq!((out.notices, interlock.standing()), (vec![gone], Standing::Full));
-        assert_eq!(interlock.trouble(), None);
-    }
-
-    #[test]
-    fn a_server_that_only_machines_know_of_counts_for_half_an_hour() {
-        let mut interlock = started(Mode::Auto);
-        run(&mut interlock, 0, 100_000);
-        let out = interlock.named(ROUTER, Time(107_000));
-        assert_eq!(out.actions, [Action::Seek], "and is asked at once");
-        assert_eq!(interlock.standing(), Standing::Proxy);
-        assert!(interlock.trouble().unwrap().contains("10.10.10.254 (named by a machine"));
-        run(&mut interlock, 107_000, 107_000 + 30 * 60_000 - 1);
-        assert_eq!(interlock.standing(), Standing::Proxy);
-        run(&mut interlock, 0, 107_000 + 30 * 60_000);
-        assert_eq!(interlock.standing(), Standing::Full);
-    }
-
-    #[test]
-    fn a_machine_that_comes_up_causes_a_question_but_a_thousand_cause_few() {
-        let mut interlock = started(Mode::Auto);
-        run(&mut interlock, 0, 7000);
-        let asked: usize = (12_000..17_000).map(|now| interlock.asked(Time(now)).actions.len()).sum();
-        assert_eq!(asked, 1);
-    }
-
-    #[test]
-    fn in_mode_full_it_warns_and_goes_on() {
-        let mut interlock = started(Mode::Full);
-        assert_eq!(interlock.standing(), Standing::Full, "without a look");
-        let out = interlock.heard(&answer(), Time(10));
-        let goes_on = Notice::OtherServer { address: ROUTER, mac: Some(MAC), stands_down: false };
-        assert_eq!((out.notices, interlock.standing()), (vec![goes_on], Standing::Full));
-        assert!(interlock.trouble().unwrap().contains("10.10.10.254 (02:00:00:00:00:fe)"));
-    }
-
-    #[test]
-    fn in_mode_proxy_another_server_is_no_trouble_and_nothing_is_asked() {
-        let mut interlock = started(Mode::Proxy);
-        assert_eq!(interlock.heard(&answer(), Time(10)), Outcome::default());
-        assert_eq!(interlock.named(ROUTER, Time(10)), Outcome::default());
-        assert_eq!(
-            (interlock.standing(), interlock.trouble(), interlock.deadline()),
-            (Standing::Proxy, None, None)
-        );
-    }
-
-    #[test]
-    fn another_network_is_looked_at_anew() {
-        let mut interlock = started(Mode::Auto);
-        interlock.heard(&answer(), Time(100));
-        interlock.linked(Time(200));
-        assert_eq!((interlock.standing(), interlock.trouble()), (Standing::Looking, None));
-        run(&mut interlock, 200, 5200);
-        assert_eq!(interlock.standing(), Standing::Full);
-    }
-
-    #[derive(Debug, Clone)]
-    enum Event {
-        Heard,
-        Named,
-        Own,
-        Asked,
-        Linked,
-        Tick,
-    }
-
-    fn event() -> impl Strategy<Value = Event> {
-        prop_oneof![
-            1 => Just(Event::Heard),
-            1 => Just(Event::Named),
-            1 => Just(Event::Own),
-            4 => Just(Event::Asked),
-            1 => Just(Event::Linked),
-            8 => Just(Event::Tick),
-        ]
-    }
-
-    proptest! {
-        /// Whatever happens in whatever order: addresses are handed out only after a whole look at the network as
-        /// it is now, and never while a sign of another server is younger than its time; and questions stay few.
-        #[test]
-        fn auto_hands_out_only_after_silence(events in proptest::collection::vec((event(), 0u64..20_000), 1..120)) {
-            let mut interlock = Interlock::new(Mode::Auto, OWN);
-            let (mut now, mut linked, mut sign) = (Time(0), None, None::<Time>);
-            let mut questions = 0;
-            for (event, wait) in events {
-                let until = now + Duration::from_millis(wait);
-                while let Some(next) = interlock.deadline().filter(|next| *next <= until) {
-                    now = now.max(next);
-                    questions += interlock.tick(now).actions.len();
-                    // A tick at its deadline makes the deadline later, so time goes on.
-                    prop_assert!(interlock.deadline().is_none_or(|later| later > now));
-                }
-                now = until;
-                let out = match event {
-                    Event::Heard => { sign = Some(now); interlock.heard(&answer(), now) }
-                    Event::Named => { sign = Some(now); interlock.named(ROUTER, now) }
-                    Event::Own => interlock.named(OWN, now),
-                    Event::Asked => interlock.asked(now),
-                    Event::Linked => { (linked, sign) = (Some(now), None); interlock.linked(now) }
-                    Event::Tick => interlock.tick(now),
-                };
-                questions += out.actions.len();
-                if interlock.standing() == Standing::Full {
-                    prop_assert!(linked.is_some_and(|since| now.since(since) >= LOOK));
-                    prop_assert!(sign.is_none_or(|sign| now.since(sign) >= GONE));
-                } else if let Some(since) = linked {
-                    let reason = sign.is_some_and(|sign| now.since(sign) < SILENT_GONE);
-                    prop_assert!(reason || now.since(since) < LOOK, "silent without a reason");
-                }
-            }
-            let most = 2 + 5 * 120 + now.0 / 1500;
-            prop_assert!(questions as u64 <= most);
-        }
-    }
+pub(super) fn named(address: Ipv4Addr, mac: Mac) -> impl fmt::Display {
+    format!("{address} ({mac})")
 }

@@ -1,10 +1,11 @@
 //! DHCP for one network (RFC 2131, RFC 2132): the decisions are pure, the sockets are in [`serve`].
 //!
-//! The path of a DISCOVER: [`serve`] reads the datagram, [`Packet`] is what it says, the owner asks the
+//! The path of a DISCOVER: [`serve`] reads the frame, [`Packet`] is what it says and who sent it, the owner asks the
 //! appliance what this machine may boot, [`Server::handle`] chooses an address and makes the OFFER, and
 //! [`serve`] sends it, after the journal has what it relies on.
 
 mod client;
+mod datagram;
 mod frame;
 mod interlock;
 mod lease;
@@ -20,16 +21,18 @@ mod recorder;
 mod reply;
 pub mod serve;
 mod server;
+mod spoof;
 #[cfg(test)]
 mod tests;
 
 pub use client::Client;
-pub use interlock::{Interlock, Standing};
+pub use interlock::{Interlock, Presence, Standing};
 pub use lease::{Lease, LeaseChange};
 pub use notice::Notice;
 pub use overheard::Overheard;
-pub use packet::{Malformed, Packet};
+pub use packet::{Malformed, Packet, Sender};
 pub use proxy::Proxy;
 pub use recorder::Recorder;
 pub use reply::{Boot, Destination, Reply};
 pub use server::{Action, Outcome, ProbeId, Server};
+pub use spoof::Spoofs;

@@ -2,7 +2,12 @@
 
 use std::{fmt, net::Ipv4Addr};
 
-use crate::{dhcp::interlock::named, ids::Mac};
+use dhcproto::v4::MessageType;
+
+use crate::{
+    dhcp::{Presence, interlock::named},
+    ids::Mac,
+};
 
 /// Something worth a line in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +32,8 @@ pub enum Notice {
     OtherServer {
         /// Its address.
         address: Ipv4Addr,
-        /// Its hardware address, once it was heard itself.
-        mac: Option<Mac>,
+        /// Its hardware address.
+        mac: Mac,
         /// Whether addresses are handed out no more.
         stands_down: bool,
     },
@@ -36,10 +41,31 @@ pub enum Notice {
     OtherServerGone {
         /// Its address.
         address: Ipv4Addr,
-        /// Its hardware address, if it was ever heard itself.
-        mac: Option<Mac>,
+        /// Its hardware address.
+        mac: Mac,
         /// Whether addresses are handed out again.
         resumes: bool,
+    },
+    /// Somebody spoke of another DHCP server, and there is none.
+    NoSuchServer {
+        /// The address of that server.
+        address: Ipv4Addr,
+        /// Who spoke of it.
+        by: Mac,
+        /// Who was found there.
+        presence: Presence,
+    },
+    /// A message came from another machine than the one it speaks of, and no relay agent had passed it on; or one had, of a
+    /// machine that is on this switch itself.
+    Spoofed {
+        /// The frame's source.
+        source: Mac,
+        /// The client's hardware address that the message names.
+        mac: Mac,
+        /// DISCOVER, REQUEST, ...
+        kind: MessageType,
+        /// The relay agent, as the message says.
+        relay: Option<Ipv4Addr>,
     },
     /// A relay agent asks for a network that is not served.
     ForeignRelay {
@@ -74,6 +100,30 @@ impl fmt::Display for Notice {
             Self::OtherServerGone { address, mac, resumes } => {
                 let then = if *resumes { "; addresses are handed out again" } else { "" };
                 write!(f, "the other DHCP server {} is not heard any more{then}", named(*address, *mac))
+            }
+            Self::NoSuchServer { address, by, presence } => {
+                let found = match presence {
+                    Presence::Absent => "nobody answers at that address".to_owned(),
+                    Presence::Refuses(mac) => format!("{mac} has that address and takes no DHCP messages"),
+                    Presence::There(mac) => format!("that address is {mac}'s"),
+                };
+                write!(f, "{by} speaks of a DHCP server {address}, but {found}; nothing changes")
+            }
+            Self::Spoofed { source, mac, kind, relay } => {
+                let kind = format!("{kind:?}").to_uppercase();
+                write!(f, "dropped a {kind} in the name of {mac}, because {source} has sent it")?;
+                match relay {
+                    None => write!(
+                        f,
+                        ": a machine speaks for itself only, unless a relay agent passes its messages on; if {source} is \
+                         a bridge or repeater that puts its own address into frames, connect {mac} without it"
+                    ),
+                    Some(relay) => write!(
+                        f,
+                        " as the relay agent {relay}, and {mac} is on this switch itself: no relay agent is needed in this \
+                         network"
+                    ),
+                }
             }
             Self::ForeignRelay { relay } => {
                 write!(f, "the relay agent {relay} asks for another network than the one that is served")

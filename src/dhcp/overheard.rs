@@ -7,10 +7,12 @@ use dhcproto::{
     v4::{DhcpOption, Flags, Message, MessageType, OptionCode},
 };
 
-use crate::ids::Mac;
+use crate::{
+    dhcp::{Sender, datagram::Datagram},
+    ids::Mac,
+};
 
-const SERVER_PORT: [u8; 2] = 67u16.to_be_bytes();
-const UDP: u8 = 17;
+const SERVER_PORT: u16 = 67;
 const BOOTREPLY: u8 = 2;
 const MAGIC: [u8; 4] = [99, 130, 83, 99];
 
@@ -20,21 +22,23 @@ pub struct Overheard {
     /// The server, as it names itself (option 54).
     pub server: Ipv4Addr,
     /// Who sent the frame: the server, or the relay agent before it.
-    pub mac: Mac,
+    pub from: Sender,
     /// Whom it answers.
     pub client: Mac,
+    /// The conversation's number, which the client has chosen.
+    pub xid: u32,
     /// Whether it answers a question of this service's own.
     pub is_answer: bool,
 }
 
 impl Overheard {
-    /// Reads an Ethernet frame; `own` is the interface's address. Offers without an address (those of a PXE proxy)
-    /// don't count: they do no harm.
-    pub fn decode(frame: &[u8], own: Mac) -> Option<Overheard> {
-        let mac = Mac(frame.get(6..12)?.try_into().ok()?);
-        let payload = udp_payload(frame, SERVER_PORT)?;
+    /// Reads a datagram; `own` is the interface's address, and `asked` the numbers of the service's own questions. Offers
+    /// without an address (those of a PXE proxy) don't count: they do no harm.
+    pub(super) fn read(datagram: &Datagram, own: Mac, asked: &[u32]) -> Option<Overheard> {
+        let Datagram { from, payload, .. } = *datagram;
         let gives = payload.get(16..20)? != [0; 4];
-        if mac == own || payload.first() != Some(&BOOTREPLY) || !gives || payload.get(236..240)? != MAGIC {
+        let is_reply = from.address.port() == SERVER_PORT && payload[0] == BOOTREPLY;
+        if from.mac == own || !is_reply || !gives || payload.get(236..240)? != MAGIC {
             return None;
         }
         let (mut kind, mut server) = (None, None);
@@ -60,19 +64,10 @@ impl Overheard {
         let is_grant = matches!(kind, Some(MessageType::Offer | MessageType::Ack));
         let server = server.filter(|_| is_grant)?;
         let client = Mac(payload.get(28..34)?.try_into().ok()?);
-        Some(Overheard { server, mac, client, is_answer: client == own })
+        let xid = u32::from_be_bytes(payload.get(4..8)?.try_into().ok()?);
+        // Whoever sends an old answer again does not know the number of the question that is open.
+        Some(Overheard { server, from, client, xid, is_answer: client == own && asked.contains(&xid) })
     }
-}
-
-/// The payload of an unfragmented UDP datagram from `port`.
-fn udp_payload(frame: &[u8], port: [u8; 2]) -> Option<&[u8]> {
-    let ip = frame.get(14..).filter(|_| frame[12..14] == [8, 0])?;
-    let fragment = u16::from_be_bytes([*ip.get(6)?, *ip.get(7)?]) & 0x3fff;
-    if ip[0] >> 4 != 4 || fragment != 0 || *ip.get(9)? != UDP {
-        return None;
-    }
-    let udp = ip.get(usize::from(ip[0] & 15) * 4..)?;
-    (udp.get(..2)? == port).then(|| udp.get(8..)).flatten()
 }
 
 /// The service's own question: a DISCOVER of the interface `mac`, whose answers go to everybody, because this
@@ -96,6 +91,8 @@ pub(super) fn question(mac: Mac, xid: u32) -> Vec<u8> {
 mod tests {
     use proptest::prelude::*;
 
+    use std::net::SocketAddrV4;
+
     use super::*;
     use crate::dhcp::{Packet, frame};
 
@@ -112,8 +109,17 @@ mod tests {
         message.opts_mut().insert(DhcpOption::ServerIdentifier(SERVER));
         let mut bytes = Vec::new();
         message.encode(&mut Encoder::new(&mut bytes)).unwrap();
+        bytes
+    }
+
+    fn heard_from(port: u16, payload: &[u8], own: Mac, asked: &[u32]) -> Option<Overheard> {
         let everywhere = (SERVER, Ipv4Addr::BROADCAST);
-        frame::datagram((ROUTER, frame::EVERYBODY), everywhere, (67, 68), &bytes)
+        let frame = frame::datagram((ROUTER, frame::EVERYBODY), everywhere, (port, 68), payload);
+        Overheard::read(&Datagram::read(&frame, true).unwrap(), own, asked)
+    }
+
+    fn heard(payload: &[u8]) -> Option<Overheard> {
+        heard_from(67, payload, OWN, &[1])
     }
 
     const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 7);
@@ -121,26 +127,25 @@ mod tests {
     #[test]
     fn offers_and_acks_of_others_are_heard() {
         for kind in [MessageType::Offer, MessageType::Ack] {
-            let heard = Overheard { server: SERVER, mac: ROUTER, client: CLIENT, is_answer: false };
-            assert_eq!(Overheard::decode(&reply(kind, CLIENT, ADDRESS), OWN), Some(heard));
-            let heard = Overheard { client: OWN, is_answer: true, ..heard };
-            assert_eq!(
-                Overheard::decode(&reply(kind, OWN, ADDRESS), OWN),
-                Some(heard),
-                "to the own question"
-            );
+            let from = Sender { mac: ROUTER, address: SocketAddrV4::new(SERVER, 67) };
+            let of_client = Overheard { server: SERVER, from, client: CLIENT, xid: 1, is_answer: false };
+            assert_eq!(heard(&reply(kind, CLIENT, ADDRESS)), Some(of_client));
+            let own = reply(kind, OWN, ADDRESS);
+            let answer = Overheard { client: OWN, is_answer: true, ..of_client };
+            assert_eq!(heard(&own), Some(answer), "to the own question");
+            let old = Overheard { is_answer: false, ..answer };
+            assert_eq!(heard_from(67, &own, OWN, &[2, 3]), Some(old), "to no question that is open");
         }
     }
 
     #[test]
     fn what_gives_no_address_is_no_server_of_addresses() {
         let offer = reply(MessageType::Offer, CLIENT, Ipv4Addr::UNSPECIFIED);
-        assert_eq!(Overheard::decode(&offer, OWN), None, "a PXE proxy's");
-        assert_eq!(Overheard::decode(&reply(MessageType::Nak, CLIENT, ADDRESS), OWN), None);
-        assert_eq!(Overheard::decode(&reply(MessageType::Offer, CLIENT, ADDRESS), ROUTER), None, "one's own");
-        let mut from_client = reply(MessageType::Offer, CLIENT, ADDRESS);
-        from_client[34..36].copy_from_slice(&[0, 68]);
-        assert_eq!(Overheard::decode(&from_client, OWN), None);
+        assert_eq!(heard(&offer), None, "a PXE proxy's");
+        assert_eq!(heard(&reply(MessageType::Nak, CLIENT, ADDRESS)), None);
+        let good = reply(MessageType::Offer, CLIENT, ADDRESS);
+        assert_eq!(heard_from(67, &good, ROUTER, &[1]), None, "one's own");
+        assert_eq!(heard_from(68, &good, OWN, &[1]), None, "a client's");
     }
 
     #[test]
@@ -154,17 +159,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_frame_is_read_without_panic(
-            frame in proptest::collection::vec(any::<u8>(), 0..400),
+        fn any_payload_is_read_without_panic(
+            payload in proptest::collection::vec(any::<u8>(), 0..400),
             (at, byte) in (0usize..400, any::<u8>()),
             cut in 0usize..400,
         ) {
-            let _ = Overheard::decode(&frame, OWN);
+            let _ = heard(&payload);
             let mut near = reply(MessageType::Offer, CLIENT, ADDRESS);
             if let Some(place) = near.get_mut(at) {
                 *place = byte;
             }
-            let _ = Overheard::decode(&near[..cut.min(near.len())], OWN);
+            let _ = heard(&near[..cut.min(near.len())]);
         }
     }
 }

@@ -1,10 +1,13 @@
 //! What a client's datagram says.
 //!
 //! dhcproto takes an option's length on trust and gives up at the first option it can't read. Datagrams come
-//! from firmware of every age, and from anybody, so they are taken apart here first: options that this server
-//! reads are kept where their length is right, all others are left out, and dhcproto decodes the rest.
+//! from firmware of every age, and from anybody, so they are taken apart here first: of the options that this server
+//! reads, each that can be read is kept, and what can't be costs nothing but itself.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddrV4},
+};
 
 use dhcproto::{
     Decodable, Decoder,
@@ -20,11 +23,21 @@ const MAGIC: [u8; 4] = [99, 130, 83, 99];
 const SNAME: std::ops::Range<usize> = 44..108;
 const FILE: std::ops::Range<usize> = 108..236;
 const PAD: u8 = 0;
+const HOST_NAME: u8 = 12;
 const OVERLOAD: u8 = 52;
 const AGENT: u8 = 82;
 const END: u8 = 255;
 /// Ethernet, and its addresses' length (RFC 2131 section 2, `htype` and `hlen`).
 const ETHERNET: [u8; 2] = [1, 6];
+
+/// Who sent a datagram, as its headers say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sender {
+    /// The frame's source.
+    pub mac: Mac,
+    /// The datagram's source, which is unspecified where the client has no address yet.
+    pub address: SocketAddrV4,
+}
 
 /// A message of a client, from Ethernet, with a message type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +45,9 @@ pub struct Packet {
     message: Message,
     kind: MessageType,
     mac: Mac,
+    sender: Sender,
     agent: Option<Vec<u8>>,
+    ends_in_zero: bool,
 }
 
 /// Why a datagram is no message of a DHCP client.
@@ -59,34 +74,43 @@ pub enum Malformed {
 }
 
 impl Packet {
-    /// Reads a datagram.
+    /// Reads a datagram that `sender` sent.
     ///
     /// # Errors
     /// [`Malformed`] says what is wrong with it.
-    pub fn decode(datagram: &[u8]) -> Result<Packet, Malformed> {
-        let (Some(header), Some(magic)) = (datagram.get(..HEADER), datagram.get(HEADER..HEADER + 4)) else {
-            return Err(Malformed::Short(datagram.len()));
-        };
-        if header[0] != 1 {
-            return Err(Malformed::NotRequest(header[0]));
-        }
-        if magic != MAGIC {
-            return Err(Malformed::NoMagic);
-        }
-        if header[1..3] != ETHERNET {
-            return Err(Malformed::NotEthernet(header[1], header[2]));
-        }
-        let mut address = [0; 6];
-        address.copy_from_slice(&header[28..34]);
-        let mac = Mac(address);
+    pub fn read(datagram: &[u8], sender: Sender) -> Result<Packet, Malformed> {
+        let (header, field) = parts(datagram)?;
+        let mac = Mac(address(header));
         if !mac.is_unicast() {
             return Err(Malformed::BadMac(mac));
         }
-        let mut options = options(header, &datagram[HEADER + 4..]);
+        let mut options = options(header, field);
         let agent = options.remove(&AGENT);
+        let ends_in_zero = options.get(&HOST_NAME).is_some_and(|name| name.last() == Some(&0));
         let message = tidied(header, &options).ok_or(Malformed::NoType)?;
         let kind = message.opts().msg_type().ok_or(Malformed::NoType)?;
-        Ok(Packet { message, kind, mac, agent })
+        Ok(Packet { message, kind, mac, sender, agent, ends_in_zero })
+    }
+
+    /// As [`Packet::read`], of a machine without an address that speaks for itself.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(test)]
+    pub fn decode(datagram: &[u8]) -> Result<Packet, Malformed> {
+        let mac = parts(datagram).map_or(Mac([0; 6]), |(header, _)| Mac(address(header)));
+        Packet::read(datagram, Sender { mac, address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68) })
+    }
+
+    /// Who sent it, as its headers say.
+    pub fn sender(&self) -> Sender {
+        self.sender
+    }
+
+    /// Whether the machine that it speaks of has sent it: the frame came from the client's hardware address, or a relay
+    /// agent passed the message on. Switches with DHCP snooping ask the same ("verify mac-address").
+    pub fn speaks_for_itself(&self) -> bool {
+        self.giaddr().is_some() || self.sender.mac == self.mac
     }
 
     /// The message, with those of its options that this server reads.
@@ -110,8 +134,20 @@ impl Packet {
         self.agent.as_deref()
     }
 
-    /// The address that the client uses already, if any.
+    /// The address that the client uses already, if any; nothing where RFC 2131 table 5 wants the field to be zero, which not
+    /// all clients know: in a DISCOVER, a DECLINE, and a REQUEST that asks for an address by option 50. dnsmasq passes
+    /// over it there, too.
     pub fn ciaddr(&self) -> Option<Ipv4Addr> {
+        let is_void = match self.kind {
+            MessageType::Discover | MessageType::Decline => true,
+            MessageType::Request => self.requested().is_some(),
+            _ => false,
+        };
+        self.ciaddr_field().filter(|_| !is_void)
+    }
+
+    /// The field `ciaddr` as it came, unless it is zero.
+    pub fn ciaddr_field(&self) -> Option<Ipv4Addr> {
         Some(self.message.ciaddr()).filter(|address| !address.is_unspecified())
     }
 
@@ -123,25 +159,31 @@ impl Packet {
     /// Option 50: the address that the client would like.
     pub fn requested(&self) -> Option<Ipv4Addr> {
         match self.message.opts().get(OptionCode::RequestedIpAddress) {
-            Some(DhcpOption::RequestedIpAddress(address)) => Some(*address),
+            Some(DhcpOption::RequestedIpAddress(address)) => Some(*address).filter(|it| !it.is_unspecified()),
             _ => None,
         }
     }
 
-    /// Option 54: the server that the client means.
+    /// Option 54: the server that the client means. Zero means none, as it does for ISC's server.
     pub fn server(&self) -> Option<Ipv4Addr> {
         match self.message.opts().get(OptionCode::ServerIdentifier) {
-            Some(DhcpOption::ServerIdentifier(address)) => Some(*address),
+            Some(DhcpOption::ServerIdentifier(address)) => Some(*address).filter(|it| !it.is_unspecified()),
             _ => None,
         }
     }
 
-    /// Whether option 55 asks for an option.
+    /// Whether option 55 asks for an option. Who sends no list asks for all that there is, as with dnsmasq and ISC's server.
     pub fn wants(&self, code: OptionCode) -> bool {
         match self.message.opts().get(OptionCode::ParameterRequestList) {
             Some(DhcpOption::ParameterRequestList(list)) => list.contains(&code),
-            _ => false,
+            _ => true,
         }
+    }
+
+    /// Whether the client ends its own texts with a zero (its host name, option 12). Such clients read the server's texts in
+    /// the same way; dnsmasq and ISC's server answer them so.
+    pub fn ends_in_zero(&self) -> bool {
+        self.ends_in_zero
     }
 
     /// Option 57: the longest IP datagram that the client takes; 576 where it does not say, or says less
@@ -152,6 +194,30 @@ impl Packet {
             _ => 576,
         }
     }
+}
+
+/// Header and options field of a client's message from Ethernet.
+fn parts(datagram: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    let (Some(header), Some(magic)) = (datagram.get(..HEADER), datagram.get(HEADER..HEADER + 4)) else {
+        return Err(Malformed::Short(datagram.len()));
+    };
+    if header[0] != 1 {
+        return Err(Malformed::NotRequest(header[0]));
+    }
+    if magic != MAGIC {
+        return Err(Malformed::NoMagic);
+    }
+    if header[1..3] != ETHERNET {
+        return Err(Malformed::NotEthernet(header[1], header[2]));
+    }
+    Ok((header, &datagram[HEADER + 4..]))
+}
+
+/// The field `chaddr`.
+fn address(header: &[u8]) -> [u8; 6] {
+    let mut address = [0; 6];
+    address.copy_from_slice(&header[28..34]);
+    address
 }
 
 /// All options by code, parts of the same code joined (RFC 3396), those in `file` and `sname` included where
@@ -185,18 +251,18 @@ fn collect(mut field: &[u8], options: &mut BTreeMap<u8, Vec<u8>>) {
     }
 }
 
-/// Whether this server reads an option, and it is as long as its kind must be.
-fn is_readable(code: u8, value: &[u8]) -> bool {
-    let lengths = match code {
-        50 | 54 => 4..=4,
-        53 => 1..=1,
-        57 => 2..=2,
-        // Host name, parameter list, vendor class, client id, user class, architecture, machine id, iPXE's own.
-        12 | 55 | 60 | 61 | 77 | 97 | 175 => 1..=255,
-        93 => 2..=255,
-        _ => return false,
+/// As much of an option's value as this server reads, if it reads that option and the value is long enough.
+fn readable(code: u8, value: &[u8]) -> Option<&[u8]> {
+    let (least, most) = match code {
+        50 | 54 => (4, 4),
+        53 => (1, 1),
+        // Of the list in option 93, the first architecture is the one that runs.
+        57 | 93 => (2, 2),
+        // Host name, parameter list, vendor class, client id, user class, machine id, iPXE's own.
+        12 | 55 | 60 | 61 | 77 | 97 | 175 => (1, 255),
+        _ => return None,
     };
-    lengths.contains(&value.len())
+    value.get(..value.len().min(most)).filter(|value| value.len() >= least)
 }
 
 fn tidied(header: &[u8], options: &BTreeMap<u8, Vec<u8>>) -> Option<Message> {
@@ -204,14 +270,16 @@ fn tidied(header: &[u8], options: &BTreeMap<u8, Vec<u8>>) -> Option<Message> {
     // Nothing that a client writes there is read, and text need not be text.
     bytes[SNAME].fill(0);
     bytes[FILE].fill(0);
-    bytes.extend_from_slice(&MAGIC);
-    for (code, value) in options.iter().filter(|(code, value)| is_readable(**code, value)) {
-        // Option 93 is a list; the first architecture is the one that runs.
-        let value = if *code == 93 { &value[..2] } else { value.as_slice() };
-        bytes.push(*code);
-        bytes.push(u8::try_from(value.len()).ok()?);
-        bytes.extend_from_slice(value);
-    }
+    bytes.extend(MAGIC);
     bytes.push(END);
-    Message::decode(&mut Decoder::new(&bytes)).ok()
+    let mut message = Message::decode(&mut Decoder::new(&bytes)).ok()?;
+    let readable = options.iter().filter_map(|(code, value)| Some((*code, readable(*code, value)?)));
+    for (code, value) in readable {
+        // Each by itself: a host name that is not UTF-8 is no reason to give no address.
+        let option = [&[code, u8::try_from(value.len()).ok()?], value].concat();
+        if let Ok(option) = DhcpOption::decode(&mut Decoder::new(&option)) {
+            message.opts_mut().insert(option);
+        }
+    }
+    Some(message)
 }

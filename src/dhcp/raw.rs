@@ -1,21 +1,44 @@
 //! A packet socket: frames as they are on the wire. UDP sockets can't send to a client that does not answer
-//! ARP yet (RFC 2131 section 4.1), and can't send ARP at all.
+//! ARP yet (RFC 2131 section 4.1), can't send ARP at all, and don't tell which machine on the switch has sent a datagram.
 //!
 //! The unsafe calls of the DHCP server are here: neither std nor socket2 makes a link-layer address, and tokio
 //! takes a promise about the descriptor of a socket that is not its own.
 
+mod filter;
+
 use std::{
-    io::{self, Read as _},
+    future::poll_fn,
+    io::{self, IoSliceMut},
     os::fd::AsRawFd as _,
+    task::Poll,
 };
 
-use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
-use tokio::io::{Interest, unix::AsyncFd};
+use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    net::UdpSocket,
+};
+
+/// Room for a burst of thousands of machines that are switched on at once; the kernel's default holds some hundred.
+const RECEIVE_BUFFER: usize = 8 << 20;
+/// `struct tpacket_auxdata` of linux/if_packet.h, which begins with the status.
+const AUXDATA: usize = 20;
+/// The frame's UDP checksum is left to a network card that it never came to: it is from this machine, or from a virtual
+/// one upon it.
+const CHECKSUM_NOT_READY: u32 = 1 << 3;
+
+/// Sockets at most that share that room, where the system's limit lets none have all of it.
+const SHARES: usize = 32;
+/// `PACKET_FANOUT_ROLLOVER` of packet(7): each frame goes to one socket of the group, to the next where one is full.
+const ROLLOVER: libc::c_int = 3;
 
 /// A socket that sends any frame on one interface.
 #[derive(Debug)]
 pub struct FrameSocket {
-    socket: AsyncFd<Socket>,
+    first: AsyncFd<Socket>,
+    /// Those that receive what has no room in the first.
+    more: Vec<AsyncFd<Socket>>,
 }
 
 /// Which frames a socket receives.
@@ -23,10 +46,21 @@ pub struct FrameSocket {
 pub enum Frames {
     /// ARP, without those that this machine sends.
     Arp,
+    /// What DHCP clients send to this machine or to everybody: UDP datagrams in IPv4 to ports 67 and 4011.
+    DhcpRequests,
     /// What DHCP servers send: UDP datagrams in IPv4 from port 67.
     DhcpReplies,
     /// All, without those that are sent on this interface.
     All,
+}
+
+/// What was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes of the frame in the buffer; what it did not hold is lost.
+    pub length: usize,
+    /// Whether the checksum of the UDP datagram in it is what was sent.
+    pub has_checksum: bool,
 }
 
 impl FrameSocket {
@@ -35,22 +69,12 @@ impl FrameSocket {
     /// # Errors
     /// Without CAP_NET_RAW, or when the interface is gone.
     pub fn open(index: u32, frames: Frames) -> io::Result<FrameSocket> {
-        let kind = match frames {
-            Frames::Arp => libc::ETH_P_ARP as u16,
-            Frames::DhcpReplies => libc::ETH_P_IP as u16,
-            Frames::All => libc::ETH_P_ALL as u16,
-        };
-        // Protocol 0 receives nothing until the bind below names interface and protocol.
-        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
-        if frames == Frames::DhcpReplies {
-            socket.attach_filter(&dhcp_replies())?;
-        }
-        socket.bind(&link_address(index, kind)?)?;
-        if frames == Frames::All {
-            ignore_outgoing(&socket)?;
-        }
-        socket.set_nonblocking(true)?;
-        Ok(FrameSocket { socket: register(socket)? })
+        let first = socket(frames)?;
+        first.attach_filter(&filter::of(frames, index))?;
+        first.bind(&link_address(index, kind(frames))?)?;
+        let more = if frames == Frames::DhcpRequests { shares(&first, index, frames)? } else { Vec::new() };
+        let more = more.into_iter().map(register).collect::<io::Result<_>>()?;
+        Ok(FrameSocket { first: register(first)?, more })
     }
 
     /// Sends one frame, Ethernet header first.
@@ -58,53 +82,117 @@ impl FrameSocket {
     /// # Errors
     /// The kernel's; `WouldBlock` when its queue is full.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
-        self.socket.get_ref().send(frame).map(drop)
+        self.first.get_ref().send(frame).map(drop)
     }
 
-    /// Receives one frame; returns its length in `buffer`.
+    /// Receives one frame into `buffer`. One task may wait for frames.
     ///
     /// # Errors
     /// The kernel's.
-    pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.async_io(Interest::READABLE, |mut socket| socket.read(buffer)).await
+    pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        poll_fn(|context| {
+            for socket in [&self.first].into_iter().chain(&self.more) {
+                while let Poll::Ready(ready) = socket.poll_read_ready(context)? {
+                    let mut ready = ready;
+                    if let Ok(received) = ready.try_io(|socket| read(socket.get_ref(), buffer)) {
+                        return Poll::Ready(received);
+                    }
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 
-/// A filter for the kernel (its own BPF, as tcpdump makes for `udp src port 67`): without it, every frame of every
-/// image transfer would be copied to this process.
-fn dhcp_replies() -> [SockFilter; 9] {
-    let load = |width, mode, at| SockFilter::new((libc::BPF_LD | width | mode) as u16, 0, 0, at);
-    // Go on if equal, else skip so many instructions, to the last one, which drops.
-    let equals =
-        |value, skip| SockFilter::new((libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, 0, skip, value);
-    [
-        load(libc::BPF_B, libc::BPF_ABS, 23),
-        equals(libc::IPPROTO_UDP as u32, 6),
-        load(libc::BPF_H, libc::BPF_ABS, 20),
-        // A later fragment has no ports.
-        SockFilter::new((libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16, 4, 0, 0x1fff),
-        SockFilter::new((libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH) as u16, 0, 0, 14),
-        load(libc::BPF_H, libc::BPF_IND, 14),
-        equals(67, 1),
-        SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, u32::from(u16::MAX)),
-        SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0),
-    ]
+/// What the kernel calls such frames.
+fn kind(frames: Frames) -> u16 {
+    match frames {
+        Frames::Arp => libc::ETH_P_ARP as u16,
+        Frames::DhcpRequests | Frames::DhcpReplies => libc::ETH_P_IP as u16,
+        Frames::All => libc::ETH_P_ALL as u16,
+    }
 }
 
-/// `PACKET_IGNORE_OUTGOING` of packet(7): sockets for all frames would get their own, too.
+fn socket(frames: Frames) -> io::Result<Socket> {
+    // Protocol 0 receives nothing until a bind names interface and protocol.
+    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+    set(&socket, libc::PACKET_AUXDATA, 1)?;
+    if frames == Frames::All {
+        set(&socket, libc::PACKET_IGNORE_OUTGOING, 1)?;
+    }
+    if frames == Frames::DhcpRequests {
+        make_room(&socket);
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// More sockets that receive with the first one, so that all together have the room for a burst: the service has no
+/// privilege to go beyond the system's limit for one.
+fn shares(first: &Socket, index: u32, frames: Frames) -> io::Result<Vec<Socket>> {
+    // The kernel tells twice what was asked for, because its own records take place, too.
+    let room = (first.recv_buffer_size()? / 2).max(1);
+    let count = RECEIVE_BUFFER.div_ceil(room).min(SHARES) - 1;
+    // The group's number is this process's own.
+    let group = (std::process::id() & 0xffff) as libc::c_int | ROLLOVER << 16;
+    // While the interface is down there can be no group, on older kernels; it is opened anew when that is up.
+    if count == 0 || set(first, libc::PACKET_FANOUT, group).is_err() {
+        return Ok(Vec::new());
+    }
+    let share = || {
+        let socket = socket(frames)?;
+        // It must not receive what the others do before it is one of them.
+        socket.attach_filter(&filter::nothing())?;
+        socket.bind(&link_address(index, kind(frames))?)?;
+        set(&socket, libc::PACKET_FANOUT, group)?;
+        socket.attach_filter(&filter::of(frames, index))?;
+        Ok(socket)
+    };
+    (0..count).map(|_| share()).collect()
+}
+
+fn read(socket: &Socket, buffer: &mut [u8]) -> io::Result<Received> {
+    let mut parts = [IoSliceMut::new(buffer)];
+    let mut beside = nix::cmsg_space!([u8; AUXDATA]);
+    let received = recvmsg::<LinkAddr>(socket.as_raw_fd(), &mut parts, Some(&mut beside), MsgFlags::empty())?;
+    let status = received.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::Unknown(data) => Some(u32::from_ne_bytes(*data.data_bytes.first_chunk()?)),
+        _ => None,
+    });
+    let has_checksum = status.is_none_or(|status| status & CHECKSUM_NOT_READY == 0);
+    Ok(Received { length: received.bytes, has_checksum })
+}
+
+/// A UDP socket on an interface that sends only. It has the port, so that nobody else answers there and the kernel tells no
+/// client that nobody does; what comes to it is dropped, because it is received as frames.
+///
+/// # Errors
+/// The kernel's; the port may be taken.
+pub fn sender(interface: &str, address: std::net::SocketAddrV4) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    socket.bind_device(Some(interface.as_bytes()))?;
+    socket.set_broadcast(true)?;
+    socket.attach_filter(&filter::nothing())?;
+    socket.bind(&address.into())?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// Beyond the system's limit with CAP_NET_ADMIN, else up to it.
+fn make_room(socket: &Socket) {
+    if rustix::net::sockopt::set_socket_recv_buffer_size_force(socket, RECEIVE_BUFFER).is_err() {
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    }
+}
+
+/// An option of packet(7) that is a number.
 #[allow(unsafe_code)]
-fn ignore_outgoing(socket: &Socket) -> io::Result<()> {
-    let on: libc::c_int = 1;
+fn set(socket: &Socket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     let length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the descriptor is open, and the value is one int, as this option takes.
+    // SAFETY: the descriptor is open, and the value is one int, as these options take.
     let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            libc::PACKET_IGNORE_OUTGOING,
-            (&raw const on).cast(),
-            length,
-        )
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, (&raw const value).cast(), length)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -72,6 +72,8 @@ pub enum Destination {
     Hardware(Mac, Ipv4Addr),
     /// From port 4011, to where a REQUEST on that port came from.
     BootServerPort(SocketAddrV4),
+    /// To where an INFORM came from, which may be a program with a port of its own.
+    Inquirer(SocketAddrV4),
 }
 
 /// What a lease says beside the address.
@@ -97,6 +99,10 @@ pub(super) fn grant(
     terms: &Terms,
 ) -> Reply {
     let mut message = answer(request);
+    if request.kind() == MessageType::Inform && request.giaddr().is_some() && request.ciaddr().is_none() {
+        // A relay agent can't know where to send what names no address.
+        message.set_flags(Flags::default().set_broadcast());
+    }
     let mut options = vec![DhcpOption::MessageType(kind), DhcpOption::ServerIdentifier(terms.server)];
     if let Some(address) = address {
         message.set_yiaddr(address);
@@ -112,10 +118,10 @@ pub(super) fn grant(
         message.set_fname_str(file);
         options.extend(vendor(&Client::of(request), request));
         if request.wants(OptionCode::BootfileName) && !file.is_empty() {
-            options.push(DhcpOption::BootfileName(file.clone().into_bytes()));
+            options.push(boot_file(file));
         }
         if request.wants(OptionCode::TFTPServerName) {
-            options.push(DhcpOption::TFTPServerName(server.to_string().into_bytes()));
+            options.push(tftp_server(*server));
         }
         // RFC 4578 section 2.3: the server echoes it; some firmware insists.
         options.extend(request.message().opts().get(OptionCode::ClientMachineIdentifier).cloned());
@@ -125,16 +131,37 @@ pub(super) fn grant(
         options.push(DhcpOption::DomainNameServer(terms.dns.clone()));
     }
     if let Some(name) = name.filter(|_| request.wants(OptionCode::Hostname)) {
-        options.push(DhcpOption::Hostname(name.to_owned()));
+        options.push(DhcpOption::Hostname(text(name, request)));
     }
     if let Some(domain) = terms.domain.as_ref().filter(|_| request.wants(OptionCode::DomainName)) {
-        options.push(DhcpOption::DomainName(domain.clone()));
+        options.push(DhcpOption::DomainName(text(domain, request)));
     }
     if !terms.ntp.is_empty() && request.wants(OptionCode::NtpServers) {
         options.push(DhcpOption::NtpServers(terms.ntp.clone()));
     }
     let to = destination(request, address);
     Reply { to, kind, payload: encode(request, message, options) }
+}
+
+/// Option 67. RFC 2132 wants no zero at its end, but firmware of many makers reads it as a C string and asks for the name with
+/// the next option's bytes behind it. dnsmasq ends options 66 and 67 with a zero for everybody, and so all clients
+/// know that.
+fn boot_file(name: &str) -> DhcpOption {
+    DhcpOption::BootfileName(zero_ended(name))
+}
+
+/// Option 66, as [`boot_file`].
+fn tftp_server(server: Ipv4Addr) -> DhcpOption {
+    DhcpOption::TFTPServerName(zero_ended(&server.to_string()))
+}
+
+fn zero_ended(text: &str) -> Vec<u8> {
+    [text.as_bytes(), b"\0"].concat()
+}
+
+/// Any other text, as the client itself writes texts.
+fn text(text: &str, request: &Packet) -> String {
+    if request.ends_in_zero() { format!("{text}\0") } else { text.to_owned() }
 }
 
 /// A proxy's OFFER: no address, and where to go on (PXE specification 2.1 section 2.2.3). To everybody, because the
@@ -150,7 +177,7 @@ pub(super) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferStyle, own:
     if client.arch == Some(Arch::RaspberryPi) {
         // The Pi 3 knows no siaddr: it asks the server that has given the address, if this does not tell it better
         // (raspberrypi/firmware#801). What comes after option 43 counts.
-        options.push(DhcpOption::TFTPServerName(own.to_string().into_bytes()));
+        options.push(tftp_server(own));
     }
     if options.is_empty() {
         options.push(class("PXEClient"));
@@ -161,7 +188,7 @@ pub(super) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferStyle, own:
     }
     if let (true, Boot::Load { file, .. }) = (client.is_http(), &boot) {
         // URLs may be longer than the field.
-        options.push(DhcpOption::BootfileName(file.clone().into_bytes()));
+        options.push(boot_file(file));
     }
     let to = request.giaddr().map_or(Destination::Broadcast, Destination::Relay);
     proxy(request, MessageType::Offer, to, &boot, options, own)
@@ -239,7 +266,7 @@ pub(super) fn refuse(request: &Packet, server: Ipv4Addr, why: &str) -> Reply {
     let options = vec![
         DhcpOption::MessageType(MessageType::Nak),
         DhcpOption::ServerIdentifier(server),
-        DhcpOption::Message(why.to_owned()),
+        DhcpOption::Message(text(why, request)),
     ];
     Reply { to, kind: MessageType::Nak, payload: encode(request, message, options) }
 }
@@ -249,7 +276,7 @@ fn answer(request: &Packet) -> Message {
     let asked = request.message();
     let mut message = Message::new_with_id(
         asked.xid(),
-        asked.ciaddr(),
+        request.ciaddr().unwrap_or(Ipv4Addr::UNSPECIFIED),
         Ipv4Addr::UNSPECIFIED,
         Ipv4Addr::UNSPECIFIED,
         asked.giaddr(),
@@ -262,11 +289,21 @@ fn answer(request: &Packet) -> Message {
 fn destination(request: &Packet, address: Option<Ipv4Addr>) -> Destination {
     match (request.giaddr(), request.ciaddr(), address) {
         (Some(relay), ..) => Destination::Relay(relay),
+        (None, own, _) if request.kind() == MessageType::Inform => inquirer(request, own),
         (None, Some(own), _) => Destination::Address(own),
         (None, None, Some(address)) if !request.message().flags().broadcast() => {
             Destination::Hardware(request.mac(), address)
         }
         _ => Destination::Broadcast,
+    }
+}
+
+/// The sender of an INFORM has an address. Where it does not say so (`ciaddr`), its datagram does, as for ISC's server.
+fn inquirer(request: &Packet, own: Option<Ipv4Addr>) -> Destination {
+    let sender = request.sender().address;
+    match own {
+        Some(own) if own != *sender.ip() => Destination::Address(own),
+        _ => Destination::Inquirer(sender),
     }
 }
 

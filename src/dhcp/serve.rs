@@ -1,20 +1,24 @@
-//! The sockets of the DHCP server: datagrams to the owner, its actions to the wire.
+//! The sockets of the DHCP server: frames to the owner, its actions to the wire.
+
+mod presence;
+mod receive;
 
 use std::{
+    collections::VecDeque,
     io,
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use socket2::{Domain, Socket, Type};
 use tokio::{net::UdpSocket, sync::mpsc, time::sleep};
 
 use crate::{
     clock::Clock,
     dhcp::{
-        Action, Destination, Overheard, Packet, Reply, frame, overheard,
-        probe::{Due, Probes},
-        raw::{FrameSocket, Frames},
+        Action, Destination, Presence, Reply, frame, overheard,
+        probe::{Due, Probes, Purpose},
+        raw::{self, FrameSocket, Frames},
     },
     handle::{Handle, Message},
     ids::{Mac, Time},
@@ -26,11 +30,11 @@ const CLIENT_PORT: u16 = 68;
 const DISCARD_PORT: u16 = 9;
 /// Where PXE clients ask what to boot, beside another DHCP server (PXE specification 2.1).
 const BOOT_SERVER_PORT: u16 = 4011;
-/// Room for a burst of thousands of machines that are switched on at once; the kernel's default holds about 200.
-const RECEIVE_BUFFER: usize = 8 << 20;
 const AFTER_ERROR: Duration = Duration::from_millis(10);
-/// Longer than any datagram on Ethernet with a usual MTU; longer ones are cut off and refused.
+/// Longer than any frame of Ethernet with a usual MTU; longer ones are cut off and refused.
 const LONGEST: usize = 4096;
+/// The service's own questions whose answers may be on their way yet: two minutes of them.
+const QUESTIONS: usize = 8;
 
 /// The interface that is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub struct Link {
     pub index: u32,
     /// Its hardware address.
     pub mac: Mac,
+    /// The address to which everybody in the service's network listens.
+    pub broadcast: Ipv4Addr,
 }
 
 /// Why the sockets can't be opened.
@@ -86,12 +92,20 @@ pub struct Adapter {
 #[derive(Debug)]
 struct Sockets {
     address: Ipv4Addr,
+    broadcast: Ipv4Addr,
+    interface: String,
     mac: Mac,
+    /// These two send; what comes to their ports is received as frames.
     datagrams: UdpSocket,
     boot_server: UdpSocket,
+    /// Sends frames, and receives ARP.
     frames: FrameSocket,
+    /// What clients say.
+    requests: FrameSocket,
     /// What other servers say.
     replies: FrameSocket,
+    /// Numbers of the service's own last questions.
+    questions: Mutex<VecDeque<u32>>,
 }
 
 impl Adapter {
@@ -133,8 +147,7 @@ impl Adapter {
         let Adapter { sockets, probes, clock } = self;
         tokio::select! {
             ended = sockets.act(probes, *clock, &handle, actions) => ended,
-            () = receive(&sockets.datagrams, sockets, (&handle, *clock), |packet, _| Message::Packet(packet)) => Ok(()),
-            () = receive(&sockets.boot_server, sockets, (&handle, *clock), Message::BootServerPacket) => Ok(()),
+            () = sockets.receive(&handle, *clock) => Ok(()),
             () = sockets.listen(&handle, *clock) => Ok(()),
         }
     }
@@ -149,14 +162,25 @@ impl Sockets {
                 _ => OpenError::Other { what, interface: link.name.clone(), source },
             }
         };
+        let any = |port| SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+        // First of all, because who has these ports answers clients already.
         let datagrams =
-            datagram_socket(&link.name, SERVER_PORT).map_err(failed("UDP port 67", SERVER_PORT))?;
-        let boot_server = datagram_socket(&link.name, BOOT_SERVER_PORT)
+            raw::sender(&link.name, any(SERVER_PORT)).map_err(failed("UDP port 67", SERVER_PORT))?;
+        let boot_server = raw::sender(&link.name, any(BOOT_SERVER_PORT))
             .map_err(failed("UDP port 4011", BOOT_SERVER_PORT))?;
-        let frames = FrameSocket::open(link.index, Frames::Arp).map_err(failed("a packet socket", 0))?;
-        let replies =
-            FrameSocket::open(link.index, Frames::DhcpReplies).map_err(failed("a packet socket", 0))?;
-        Ok(Sockets { address, mac: link.mac, datagrams, boot_server, frames, replies })
+        let open = |frames| FrameSocket::open(link.index, frames).map_err(failed("a packet socket", 0));
+        Ok(Sockets {
+            address,
+            broadcast: link.broadcast,
+            interface: link.name.clone(),
+            mac: link.mac,
+            datagrams,
+            boot_server,
+            frames: open(Frames::Arp)?,
+            requests: open(Frames::DhcpRequests)?,
+            replies: open(Frames::DhcpReplies)?,
+            questions: Mutex::default(),
+        })
     }
 
     /// Sends, and probes.
@@ -174,15 +198,17 @@ impl Sockets {
                 action = actions.recv() => match action {
                     None => return Ok(()),
                     Some(Action::Send(reply)) => self.send(handle, &reply, clock),
-                    Some(Action::Probe(id, address)) => probes.start(id, address, clock.now()),
+                    Some(Action::Probe(id, address)) => {
+                        probes.start(Purpose::Offer(id), address, clock.now());
+                    }
+                    Some(Action::Verify(address)) => probes.start(Purpose::Server, address, clock.now()),
                     Some(Action::Seek) => self.seek(),
                     Some(Action::Wake(mac)) => self.wake(mac),
                 },
                 received = self.frames.receive(&mut frame) => match received {
-                    Ok(length) => {
-                        let address = frame::arp_in_use(&frame[..length], self.mac);
-                        if let Some(id) = address.and_then(|address| probes.seen(address)) {
-                            handle.tell(Message::Probed(id, true)).await;
+                    Ok(received) => {
+                        if let Some((address, by)) = frame::arp_in_use(&frame[..received.length], self.mac) {
+                            self.seen(probes, handle, address, by).await;
                         }
                     }
                     Err(error) if is_gone(&error) => return Err(error),
@@ -191,29 +217,33 @@ impl Sockets {
                 () = async { sleep(wait.unwrap_or_default()).await }, if wait.is_some() => {}
             }
             for due in probes.due(clock.now()) {
-                match due {
-                    Due::Send(address) => self.emit(&frame::arp_probe(self.mac, address)),
-                    Due::Free(id) => handle.tell(Message::Probed(id, false)).await,
-                }
+                let message = match due {
+                    Due::Send(address) => {
+                        self.emit(&frame::arp_probe(self.mac, address));
+                        continue;
+                    }
+                    Due::Over(_, Purpose::Offer(id)) => Message::Probed(id, None),
+                    Due::Over(address, Purpose::Server) => Message::Verified(address, Presence::Absent),
+                };
+                handle.tell(message).await;
             }
         }
     }
 
-    /// Hands what other servers say to the owner.
-    async fn listen(&self, handle: &Handle, clock: Clock) {
-        let mut frame = vec![0; LONGEST];
-        loop {
-            match self.replies.receive(&mut frame).await {
-                Ok(length) => {
-                    if let Some(heard) = Overheard::decode(&frame[..length], self.mac) {
-                        handle.packets().keep(heard.client, clock.now(), frame[..length].to_vec());
-                        handle.tell(Message::Overheard(heard)).await;
-                    }
-                }
-                // `act` sees when the interface is gone.
-                Err(error) => {
-                    tracing::debug!(%error, "can't listen");
-                    sleep(AFTER_ERROR).await;
+    /// Somebody uses an address.
+    async fn seen(&self, probes: &mut Probes, handle: &Handle, address: Ipv4Addr, by: Mac) {
+        for purpose in probes.seen(address, by) {
+            match purpose {
+                Purpose::Offer(id) => handle.tell(Message::Probed(id, Some(by))).await,
+                Purpose::Server => {
+                    probes.end(address, purpose);
+                    let (interface, own, handle) = (self.interface.clone(), self.address, handle.clone());
+                    tokio::spawn(async move {
+                        let refuses =
+                            presence::refuses(&interface, own, SocketAddrV4::new(address, SERVER_PORT)).await;
+                        let presence = if refuses { Presence::Refuses(by) } else { Presence::There(by) };
+                        handle.tell(Message::Verified(address, presence)).await;
+                    });
                 }
             }
         }
@@ -226,7 +256,14 @@ impl Sockets {
         if let Err(error) = getrandom::fill(&mut xid) {
             tracing::debug!(%error, "the kernel gives no random numbers");
         }
-        let payload = overheard::question(self.mac, u32::from_be_bytes(xid));
+        let xid = u32::from_be_bytes(xid);
+        {
+            // Whoever panicked while holding it left whole numbers.
+            let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
+            questions.truncate(QUESTIONS - 1);
+            questions.push_front(xid);
+        }
+        let payload = overheard::question(self.mac, xid);
         let everybody = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST);
         self.emit(&frame::datagram(
             (self.mac, frame::EVERYBODY),
@@ -256,13 +293,15 @@ impl Sockets {
             Destination::Address(address) => (client, address, (SERVER_PORT, CLIENT_PORT)),
             Destination::Relay(address) => (client, address, (SERVER_PORT, SERVER_PORT)),
             Destination::BootServerPort(peer) => (client, *peer.ip(), (BOOT_SERVER_PORT, peer.port())),
+            Destination::Inquirer(peer) => (client, *peer.ip(), (SERVER_PORT, peer.port())),
         };
         let frame = frame::datagram((self.mac, mac), (self.address, address), ports, payload);
         let peer = SocketAddrV4::new(address, ports.1);
         match *to {
-            // As a frame, too: the source address is this server's, whatever else the interface has.
-            Destination::Broadcast | Destination::Hardware(..) => self.emit(&frame),
-            Destination::Address(_) | Destination::Relay(_) => send_to(&self.datagrams, payload, peer),
+            // As a frame: the source address is this server's, whatever else the interface has, and a client that can't
+            // answer ARP yet, or no more, gets it.
+            Destination::Broadcast | Destination::Hardware(..) | Destination::Address(_) => self.emit(&frame),
+            Destination::Relay(_) | Destination::Inquirer(_) => send_to(&self.datagrams, payload, peer),
             Destination::BootServerPort(_) => send_to(&self.boot_server, payload, peer),
         }
         handle.packets().keep(client, clock.now(), frame);
@@ -280,64 +319,6 @@ fn send_to(socket: &UdpSocket, payload: &[u8], peer: SocketAddrV4) {
     if let Err(error) = socket.try_send_to(payload, peer.into()) {
         tracing::debug!(%peer, %error, "can't send");
     }
-}
-
-/// Hands every message to the owner. A burst waits in the kernel's buffer while the owner is busy.
-async fn receive(
-    socket: &UdpSocket,
-    own: &Sockets,
-    (handle, clock): (&Handle, Clock),
-    message: impl Fn(Packet, SocketAddrV4) -> Message,
-) {
-    let port = socket.local_addr().map_or(SERVER_PORT, |address| address.port());
-    let mut datagram = vec![0; LONGEST];
-    loop {
-        let (length, from) = match socket.recv_from(&mut datagram).await {
-            Ok((length, SocketAddr::V4(from))) => (length, from),
-            // The socket is IPv4's.
-            Ok((_, SocketAddr::V6(_))) => continue,
-            // An ICMP error of an earlier send, or the interface is down: `act` sees when it is gone.
-            Err(error) => {
-                tracing::debug!(%error, "can't receive");
-                sleep(AFTER_ERROR).await;
-                continue;
-            }
-        };
-        match Packet::decode(&datagram[..length]) {
-            Ok(packet) => {
-                let (mac, kind, xid) = (packet.mac(), packet.kind(), packet.message().xid());
-                tracing::trace!(%mac, ?kind, xid, "received");
-                // The socket does not say whom it was sent to; who has no address sends to everybody.
-                let to = if from.ip().is_unspecified() {
-                    (frame::EVERYBODY, Ipv4Addr::BROADCAST)
-                } else {
-                    (own.mac, own.address)
-                };
-                let frame = frame::datagram(
-                    (mac, to.0),
-                    (*from.ip(), to.1),
-                    (from.port(), port),
-                    &datagram[..length],
-                );
-                handle.packets().keep(mac, clock.now(), frame);
-                handle.tell(message(packet, from)).await;
-            }
-            Err(reason) => tracing::debug!(%from, %reason, "not a DHCP client's message"),
-        }
-    }
-}
-
-fn datagram_socket(interface: &str, port: u16) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
-    socket.bind_device(Some(interface.as_bytes()))?;
-    socket.set_broadcast(true)?;
-    // Beyond the system's limit with CAP_NET_ADMIN, else up to it.
-    if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err() {
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    }
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket.into())
 }
 
 /// Whether an error says that the interface went away.

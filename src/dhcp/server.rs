@@ -1,5 +1,7 @@
 //! The server's decisions: a packet and the time in, leases to keep and messages to send out.
 
+mod answers;
+
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use dhcproto::v4::MessageType;
@@ -35,8 +37,11 @@ pub struct ProbeId(pub u64);
 pub enum Action {
     /// Send a message.
     Send(Reply),
-    /// Find out whether anybody uses the address, then call [`Server::probed`].
+    /// Find out who uses the address: [`Server::probed`] is called for every host that answers, and at the end.
     Probe(ProbeId, Ipv4Addr),
+    /// Find out whether a DHCP server can be at the address, then call
+    /// [`Interlock::verified`](crate::dhcp::Interlock::verified).
+    Verify(Ipv4Addr),
     /// Ask whether another server is there; every answer goes to [`Interlock::heard`](crate::dhcp::Interlock::heard).
     Seek,
     /// Switch on the machine with this hardware address, by Wake-on-LAN.
@@ -158,13 +163,18 @@ impl Server {
         out
     }
 
-    /// A probe ended.
-    pub fn probed(&mut self, probe: ProbeId, in_use: bool, now: Time) -> Outcome {
+    /// A host answered a probe, or nobody else did until its end. A machine that answers for its own address (Intel AMT does
+    /// while the firmware runs; a system with a fixed address) is in nobody's way.
+    pub fn probed(&mut self, probe: ProbeId, answered: Option<Mac>, now: Time) -> Outcome {
         let mut out = Outcome::default();
-        let Some(mac) = self.probes.remove(&probe) else { return out };
+        let Some(mac) = self.probes.get(&probe).copied() else { return out };
+        if answered.is_some_and(|host| self.is_same_machine(host, mac)) {
+            return out;
+        }
+        self.probes.remove(&probe);
         let Some(Parked { packet, boot, .. }) = self.parked.remove(&mac) else { return out };
         let Some(offer) = self.offers.get(&mac).copied() else { return out };
-        if in_use {
+        if answered.is_some() {
             self.leave_alone(offer.address, mac, now, &mut out);
             self.withdraw(mac);
             self.discover(&packet, &boot, now, &mut out);
@@ -172,6 +182,12 @@ impl Server {
             self.offer(&packet, &boot, offer.address, now, &mut out);
         }
         out
+    }
+
+    /// Whether these are one machine's cards, as the configuration says.
+    fn is_same_machine(&self, one: Mac, other: Mac) -> bool {
+        let name = |mac| self.names.get(&mac);
+        one == other || (name(one).is_some() && name(one) == name(other))
     }
 
     /// Another server gave `address` to a machine, or that machine says so: it is known by it until `until`.
@@ -329,97 +345,6 @@ impl Server {
             && ours(self.mac_of(address, now).as_ref())
             && ours(self.offered.get(&address))
             && self.in_use.get(&address).is_none_or(|until| *until <= now)
-    }
-
-    /// RFC 2131 section 4.3.2; its table 4 tells the client's states apart.
-    fn request(&mut self, packet: &Packet, boot: &Boot, now: Time, out: &mut Outcome) {
-        match (packet.server(), packet.requested(), packet.ciaddr()) {
-            // SELECTING
-            (Some(server), requested, own) if server == self.terms.server => {
-                // The offer may have been made before this server was restarted.
-                match requested.or(own).filter(|address| self.may_keep(*address, packet.mac(), now)) {
-                    Some(address) => self.acknowledge(packet, boot, address, now, out),
-                    None => self.refuse(packet, "this address was not offered", out),
-                }
-            }
-            // It chose another server.
-            (Some(_), ..) => self.withdraw(packet.mac()),
-            // INIT-REBOOT
-            (None, Some(address), None) => {
-                let held = self.leases.of(packet.mac()).map(|lease| lease.address);
-                if packet.giaddr().is_none() && !self.is_here(address) {
-                    self.refuse(packet, "this address is of another network", out);
-                } else if held == Some(address) && self.may_keep(address, packet.mac(), now) {
-                    self.acknowledge(packet, boot, address, now, out);
-                } else if held.is_some() || self.mac_of(address, now).is_some() {
-                    self.refuse(packet, "this address is not this machine's", out);
-                }
-                // Of a client that is not known nothing is said: another server may know it.
-            }
-            // RENEWING and REBINDING. A client that is not known (this server may have lost its state) keeps
-            // an address that is free.
-            (None, None, Some(address)) => {
-                if self.may_keep(address, packet.mac(), now) {
-                    self.acknowledge(packet, boot, address, now, out);
-                } else {
-                    self.refuse(packet, "this address is not this machine's", out);
-                }
-            }
-            (None, ..) => {}
-        }
-    }
-
-    fn may_keep(&self, address: Ipv4Addr, mac: Mac, now: Time) -> bool {
-        self.is_free(address, mac, now) && self.is_for(address, mac)
-    }
-
-    fn acknowledge(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut Outcome) {
-        let mac = packet.mac();
-        self.withdraw(mac);
-        out.changes.extend(self.leases.put(Lease { mac, address, until: now + self.terms.lease }));
-        let name = self.names.get(&mac).map(String::as_str);
-        let reply = reply::grant(packet, MessageType::Ack, Some(address), name, boot, &self.terms);
-        out.actions.push(Action::Send(reply));
-    }
-
-    fn refuse(&mut self, packet: &Packet, why: &str, out: &mut Outcome) {
-        self.withdraw(packet.mac());
-        out.actions.push(Action::Send(reply::refuse(packet, self.terms.server, why)));
-    }
-
-    /// RFC 2131 section 4.3.3: the client found the address in use.
-    fn decline(&mut self, packet: &Packet, now: Time, out: &mut Outcome) {
-        let mac = packet.mac();
-        let ours = packet.server().is_none_or(|server| server == self.terms.server);
-        let Some(address) = packet.requested().filter(|_| ours) else { return };
-        let offered = self.offers.get(&mac).map(|offer| offer.address);
-        let held = self.leases.of(mac).map(|lease| lease.address);
-        // Nobody takes another machine's address out of service.
-        if offered != Some(address) && held != Some(address) {
-            return;
-        }
-        self.withdraw(mac);
-        if held == Some(address) {
-            out.changes.extend(self.leases.drop(mac));
-        }
-        self.leave_alone(address, mac, now, out);
-    }
-
-    /// RFC 2131 section 4.3.4: the lease ends now, but is remembered.
-    fn release(&mut self, packet: &Packet, now: Time, out: &mut Outcome) {
-        let held = self.leases.of(packet.mac()).copied();
-        if let Some(lease) = held.filter(|lease| packet.ciaddr() == Some(lease.address)) {
-            out.changes.extend(self.leases.put(Lease { until: now, ..lease }));
-        }
-    }
-
-    /// RFC 2131 section 4.3.5.
-    fn inform(&mut self, packet: &Packet, boot: &Boot, out: &mut Outcome) {
-        if packet.ciaddr().is_some() {
-            let name = self.names.get(&packet.mac()).map(String::as_str);
-            let reply = reply::grant(packet, MessageType::Ack, None, name, boot, &self.terms);
-            out.actions.push(Action::Send(reply));
-        }
     }
 
     fn hold(&mut self, offer: Lease) {

@@ -74,11 +74,19 @@ fn shell(line: &str) {
 /// Files and network of the service; what an earlier test left is taken away.
 fn prepare() {
     shell("/bin/ip netns del nodes 2>/dev/null || true; /bin/ip link del eth0 2>/dev/null || true");
+    // A switch, and the stand-ins' cards, each of which answers for its own address only.
     shell(
-        "/bin/ip netns add nodes; /bin/ip link add eth0 type veth peer name nodes0 netns nodes
-         /bin/ip address add 10.10.10.1/24 dev eth0; /bin/ip link set eth0 up
-         /bin/ip -n nodes link set lo up; /bin/ip -n nodes link set nodes0 up",
+        "/bin/ip netns add nodes; /bin/ip link add eth0 type bridge forward_delay 0
+         /bin/ip address add 10.10.10.1/24 dev eth0; /bin/ip link set eth0 up; /bin/ip -n nodes link set lo up
+         /bin/ip netns exec nodes sh -ec 'cd /proc/sys/net/ipv4/conf
+         echo 0 >all/rp_filter; echo 0 >default/rp_filter; echo 1 >all/arp_ignore'",
     );
+    for (card, mac) in rackberry::demo::simulated::cards(2) {
+        shell(&format!(
+            "/bin/ip link add {card}-sw type veth peer name {card} address {mac} netns nodes
+             /bin/ip link set {card}-sw master eth0 up; /bin/ip -n nodes link set {card} up"
+        ));
+    }
     let write = |path: &str, content: &str| {
         let path = Path::new("/tmp").join(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

@@ -9,6 +9,7 @@ pub mod board;
 pub mod capture;
 pub mod failing;
 pub mod machine;
+pub mod packets;
 pub mod router;
 pub mod service;
 pub mod signer;

@@ -13,6 +13,11 @@
 //! aborts (EDK2 asks for `tsize` that way) is reported as [`End::Probe`], not as a failure. A client that gets none of its
 //! blocks and asks again gets smaller ones.
 //!
+//! A transfer is known by its client's address and port. A request from there is a repetition if its bytes are the same and
+//! nothing was acknowledged before it came; any other ends the transfer, and is answered at once with what it asks for.
+//! So machines that are reset in the middle of a transfer and use the same port again, as GRUB and many ROMs do, don't
+//! wait for it. Whoever knows that a machine started anew says so to [`Clients::restarted`].
+//!
 //! What a client gets is a [`Handler`]'s answer: a file, bytes made on the fly, or a refusal. [`Server`] does the
 //! rest, each transfer from a socket of its own. The protocol itself is [`transfer::Transfer`], which does no I/O.
 //!
@@ -43,7 +48,9 @@
 //! # }
 //! ```
 
+mod arrival;
 mod caution;
+mod clients;
 mod content;
 mod drive;
 mod handler;
@@ -52,6 +59,7 @@ pub mod packet;
 mod server;
 pub mod transfer;
 
+pub use clients::Clients;
 pub use handler::{Content, Event, Handler, Mode, Refusal, Request};
 pub use options::{Limits, RequestedOptions};
 pub use packet::ErrorCode;

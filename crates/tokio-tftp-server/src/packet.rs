@@ -74,7 +74,7 @@ pub enum PacketError {
     /// No such opcode.
     #[error("opcode {0} means nothing")]
     Opcode(u16),
-    /// A text without its end, or options without values.
+    /// A text without its end.
     #[error("a text in the packet has no end")]
     Text,
 }
@@ -97,7 +97,7 @@ impl<'a> Packet<'a> {
                 let message = rest.split(|byte| *byte == 0).next().unwrap_or_default();
                 Ok(Packet::Error { code: code.into(), message: lossy(message) })
             }
-            6 => pairs(rest).map(Packet::OptionAck),
+            6 => Ok(Packet::OptionAck(pairs(rest))),
             other => Err(PacketError::Opcode(other)),
         }
     }
@@ -151,21 +151,26 @@ fn number(bytes: &[u8]) -> Result<(u16, &[u8]), PacketError> {
 
 fn file_request(bytes: &[u8]) -> Result<FileRequest, PacketError> {
     let (file, rest) = string(bytes)?;
-    let (mode, rest) = string(rest)?;
-    // Some clients pad their requests; what is no option does not make a request wrong.
-    let options = pairs(rest).unwrap_or_default();
-    Ok(FileRequest { file, mode, options })
+    let (mut mode, mut rest) = string(rest)?;
+    // Firmware that takes the file's name from DHCP with more than belongs to it sends that, too. A mode is a word.
+    while mode.is_empty() || !mode.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        (mode, rest) = string(rest)?;
+    }
+    Ok(FileRequest { file, mode, options: pairs(rest) })
 }
 
-fn pairs(mut bytes: &[u8]) -> Result<Vec<(String, String)>, PacketError> {
+/// Options as far as they can be read. Firmware pads its requests, before, between and behind the options; what is no
+/// whole option (a name without a value, a value without its end) takes nothing from those before it.
+fn pairs(mut bytes: &[u8]) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
-    while !bytes.is_empty() {
-        let (name, rest) = string(bytes)?;
-        let (value, rest) = string(rest)?;
+    loop {
+        // No option has an empty name, so zeros are padding.
+        let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+        let Ok((name, rest)) = string(&bytes[start..]) else { return pairs };
+        let Ok((value, rest)) = string(rest) else { return pairs };
         pairs.push((name, value));
         bytes = rest;
     }
-    Ok(pairs)
 }
 
 fn string(bytes: &[u8]) -> Result<(String, &[u8]), PacketError> {
@@ -240,11 +245,8 @@ mod tests {
     }
 
     fn requests() -> impl Strategy<Value = FileRequest> {
-        (texts(), texts(), vec((texts(), texts()), 0..4)).prop_map(|(file, mode, options)| FileRequest {
-            file,
-            mode,
-            options,
-        })
+        (texts(), "[a-zA-Z]{1,12}", vec(("[^\0]{1,12}", texts()), 0..4))
+            .prop_map(|(file, mode, options)| FileRequest { file, mode, options })
     }
 
     proptest! {
@@ -269,10 +271,62 @@ mod tests {
         }
     }
 
+    fn options_of(after_mode: &[u8]) -> Vec<(String, String)> {
+        let bytes = [b"\0\x01pxelinux.0\0octet\0", after_mode].concat();
+        let Ok(Packet::Read(request)) = Packet::decode(&bytes) else { panic!("{after_mode:?}") };
+        assert_eq!((request.file.as_str(), request.mode.as_str()), ("pxelinux.0", "octet"));
+        request.options
+    }
+
+    /// Requests as firmware pads them or cuts them off, and what is read: blksize 1432 where it is there.
     #[test]
-    fn a_request_of_old_firmware_with_padding_is_a_request() {
-        let bytes = b"\0\x01pxelinux.0\0octet\0junk";
-        let Ok(Packet::Read(request)) = Packet::decode(bytes) else { panic!() };
-        assert_eq!((request.file.as_str(), request.options.len()), ("pxelinux.0", 0));
+    fn what_is_no_option_takes_nothing_from_options() {
+        let blksize = [("blksize".to_owned(), "1432".to_owned())];
+        for rest in [
+            &b"blksize\x001432\0"[..],
+            b"blksize\x001432\0\0",
+            b"blksize\x001432\0\0\0\0\0\0\0",
+            b"\0blksize\x001432\0",
+            b"\0\0\0blksize\x001432\0\0\0\0",
+            b"blksize\x001432\0tsize",
+            b"blksize\x001432\0tsize\0",
+            b"blksize\x001432\0tsize\x000",
+            b"blksize\x001432\0\xff\xff",
+            b"blksize\x001432\0\0\x07junk",
+        ] {
+            assert_eq!(options_of(rest), blksize, "{rest:?}");
+        }
+        assert_eq!(options_of(b"junk"), []);
+        let empty = [("tsize".to_owned(), String::new()), ("blksize".to_owned(), "1432".to_owned())];
+        assert_eq!(options_of(b"tsize\0\0blksize\x001432\0"), empty, "a value may be empty");
+    }
+
+    #[test]
+    fn what_stands_between_name_and_mode_is_passed_over() {
+        for between in [&b"\0"[..], b"\0\0\0", b"\xff\0", b"\xff\xff\0\0\x0c\x04\0"] {
+            let bytes = [b"\0\x01pxelinux.0\0", between, b"octet\0tsize\x000\0"].concat();
+            let Ok(Packet::Read(request)) = Packet::decode(&bytes) else { panic!("{between:?}") };
+            assert_eq!((request.mode.as_str(), request.options.len()), ("octet", 1), "{between:?}");
+        }
+        assert_eq!(Packet::decode(b"\0\x01pxelinux.0\0\xff\0"), Err(PacketError::Text), "no mode at all");
+    }
+
+    proptest! {
+        /// Whatever stands behind whole options: they are read, and what is behind them is at most added.
+        #[test]
+        fn nothing_behind_options_takes_them_away(
+            options in vec(("[^\0]{1,12}", texts()), 0..4),
+            zeros in 0usize..9,
+            rest in vec(any::<u8>(), 0..40),
+        ) {
+            let whole: Vec<u8> = options
+                .iter()
+                .flat_map(|(name, value)| [vec![0; zeros], name.clone().into_bytes(), vec![0], value.clone().into_bytes(), vec![0]])
+                .flatten()
+                .collect();
+            prop_assert_eq!(&options_of(&whole), &options);
+            let read = options_of(&[whole, rest].concat());
+            prop_assert_eq!(&read[..options.len()], &options[..]);
+        }
     }
 }

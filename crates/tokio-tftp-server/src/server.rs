@@ -1,28 +1,30 @@
 //! The server: requests on one port, each transfer on a socket of its own.
 
-use std::{
-    collections::HashSet,
-    future::Future,
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use socket2::{Domain, Socket, Type};
-use tokio::{net::UdpSocket, task::JoinSet};
+use tokio::{
+    net::UdpSocket,
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 
 use crate::{
+    arrival::{self, Arrival},
     caution::Caution,
-    drive,
+    clients::{Clients, Verdict},
+    drive::{self, Job},
     handler::Handler,
     options::Limits,
-    packet::{ErrorCode, Packet},
+    packet::{ErrorCode, FileRequest, Packet},
 };
 
 /// Room for the requests of many machines that are switched on at once.
 const RECEIVE_BUFFER: usize = 1 << 20;
 /// Longest request: a name of 255 bytes, and options.
 const LONGEST: usize = 2048;
+/// How long late packets to a transfer that was cut short are swallowed.
+const MUTE: Duration = Duration::from_secs(5);
 
 /// Where to serve, and within which limits.
 #[derive(Debug, Clone)]
@@ -68,6 +70,7 @@ pub struct Server {
     socket: UdpSocket,
     address: SocketAddr,
     options: Options,
+    clients: Clients,
 }
 
 impl Server {
@@ -86,7 +89,7 @@ impl Server {
         // A burst of requests must not be lost; where this is refused, the kernel's default holds.
         let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
         let address = socket.local_addr().map_err(failed)?;
-        Ok(Server { socket, address, options })
+        Ok(Server { socket, address, options, clients: Clients::default() })
     }
 
     /// The address and port, as the kernel chose them where 0 was asked for.
@@ -94,61 +97,122 @@ impl Server {
         self.address
     }
 
+    /// The clients that have transfers.
+    pub fn clients(&self) -> Clients {
+        self.clients.clone()
+    }
+
     /// Serves until `stop` is ready; transfers that run are cut off then.
     ///
     /// # Errors
     /// When the socket fails for good.
     pub async fn run(self, handler: impl Handler, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let handler = Arc::new(handler);
-        let mut running = JoinSet::new();
-        let peers = Arc::<Mutex<HashSet<SocketAddr>>>::default();
-        let caution = Caution::default();
+        let (again, mut repeated) = mpsc::unbounded_channel();
+        let mut desk = Desk {
+            server: &self,
+            handler: Arc::new(handler),
+            running: JoinSet::new(),
+            caution: Caution::default(),
+            // Those that were cut short have not all ended yet.
+            places: Arc::new(Semaphore::new(2 * self.options.limits.transfers)),
+            mute: Arc::new(Semaphore::new(self.options.limits.transfers)),
+            again,
+            last: 0,
+        };
         let mut buffer = [0; LONGEST];
         let mut stop = std::pin::pin!(stop);
         loop {
-            let (length, peer) = tokio::select! {
+            tokio::select! {
                 () = &mut stop => return Ok(()),
-                Some(ended) = running.join_next() => {
-                    report(ended);
-                    continue;
-                }
-                received = self.socket.recv_from(&mut buffer) => match received {
-                    Ok(received) => received,
+                Some(ended) = desk.running.join_next() => report(ended),
+                // The channel has a sender as long as the desk stands.
+                Some((peer, request)) = repeated.recv() => desk.answer_again(peer, request).await,
+                received = arrival::receive(&self.socket, &mut buffer) => match received {
+                    Ok((length, peer, at)) => desk.receive(peer, &buffer[..length], at).await,
                     Err(error) => {
                         // An ICMP error about an earlier refusal.
                         tracing::debug!(%error, "can't receive");
                         tokio::task::yield_now().await;
-                        continue;
                     }
                 },
-            };
-            let (code, message) = match Packet::decode(&buffer[..length]) {
-                // A client that got no answer yet asks again, from the same port: one transfer is enough.
-                Ok(Packet::Read(_)) if locked(&peers).contains(&peer) => continue,
-                Ok(Packet::Read(_)) if running.len() >= self.options.limits.transfers => {
-                    (ErrorCode::NotDefined, "all transfers are taken; ask again later".into())
-                }
-                Ok(Packet::Read(request)) => match socket((self.address.ip(), 0).into(), &self.options) {
-                    Ok(socket) => {
-                        let handler = Arc::clone(&handler);
-                        let (limits, trial) = caution.begin(peer.ip(), &self.options.limits, drive::now());
-                        let entry = Entry::new(&peers, peer);
-                        running.spawn(async move {
-                            drive::answer(socket, peer, request, handler, limits, trial).await;
-                            drop(entry);
-                        });
-                        continue;
-                    }
-                    Err(error) => (ErrorCode::NotDefined, format!("no socket is left: {error}")),
-                },
-                Ok(Packet::Write(_)) => (ErrorCode::AccessViolation, "this server is read-only".into()),
-                // An error must not be answered by an error.
-                Ok(Packet::Error { .. }) => continue,
-                Ok(_) => (ErrorCode::IllegalOperation, "this port takes requests only".into()),
-                Err(error) => (ErrorCode::IllegalOperation, error.to_string()),
-            };
-            drive::refuse(&self.socket, peer, code, message).await;
+            }
         }
+    }
+}
+
+/// What answers requests.
+struct Desk<'a, H: Handler> {
+    server: &'a Server,
+    handler: Arc<H>,
+    running: JoinSet<()>,
+    caution: Caution,
+    /// How many transfers may run, with those that end.
+    places: Arc<Semaphore>,
+    /// How many sockets of transfers that were cut short may stay open for a while.
+    mute: Arc<Semaphore>,
+    again: mpsc::UnboundedSender<(SocketAddr, Vec<u8>)>,
+    /// Number of the last transfer.
+    last: u64,
+}
+
+impl<H: Handler> Desk<'_, H> {
+    async fn receive(&mut self, peer: SocketAddr, packet: &[u8], at: Arrival) {
+        let (code, message) = match Packet::decode(packet) {
+            Ok(Packet::Read(asked)) => match self.server.clients.asked(peer, packet, at) {
+                Verdict::Told => return,
+                Verdict::Answer => return self.answer(peer, asked, packet).await,
+            },
+            Ok(Packet::Write(_)) => (ErrorCode::AccessViolation, "this server is read-only".into()),
+            // An error must not be answered by an error.
+            Ok(Packet::Error { .. }) => return,
+            Ok(_) => (ErrorCode::IllegalOperation, "this port takes requests only".into()),
+            Err(error) => (ErrorCode::IllegalOperation, error.to_string()),
+        };
+        drive::refuse(&self.server.socket, peer, code, message).await;
+    }
+
+    /// A transfer was ended by a request that it could not answer itself. If its client has asked for yet another thing since,
+    /// that counts.
+    async fn answer_again(&mut self, peer: SocketAddr, request: Vec<u8>) {
+        if !self.server.clients.has(peer)
+            && let Ok(Packet::Read(asked)) = Packet::decode(&request)
+        {
+            self.answer(peer, asked, &request).await;
+        }
+    }
+
+    async fn answer(&mut self, peer: SocketAddr, asked: FileRequest, request: &[u8]) {
+        if let Err(message) = self.begin(peer, asked, request) {
+            drive::refuse(&self.server.socket, peer, ErrorCode::NotDefined, message).await;
+        }
+    }
+
+    fn begin(&mut self, peer: SocketAddr, asked: FileRequest, request: &[u8]) -> Result<(), String> {
+        let Server { clients, options, address, .. } = self.server;
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let Some(place) = place.ok().filter(|_| clients.count() < options.limits.transfers) else {
+            return Err("all transfers are taken; ask again later".into());
+        };
+        let socket = socket((address.ip(), 0).into(), options)
+            .map_err(|error| format!("no socket is left: {error}"))?;
+        let (limits, trial) = self.caution.begin(peer.ip(), &options.limits, drive::now());
+        self.last += 1;
+        let seat = clients.seat(peer, self.last, request.to_vec());
+        let (handler, mute) = (Arc::clone(&self.handler), Arc::clone(&self.mute));
+        let (again, request) = (self.again.clone(), request.to_vec());
+        self.running.spawn(async move {
+            let left = drive::answer(Job { peer, asked, socket, limits, trial, seat }, handler).await;
+            drop(place);
+            if left.again {
+                // The server is gone: nobody is to be answered.
+                let _ = again.send((peer, request));
+            }
+            if let (Some(socket), Ok(_place)) = (left.mute, mute.try_acquire()) {
+                tokio::time::sleep(MUTE).await;
+                drop(socket);
+            }
+        });
+        Ok(())
     }
 }
 
@@ -164,30 +228,8 @@ fn socket(address: SocketAddr, options: &Options) -> io::Result<UdpSocket> {
     if let Some(interface) = &options.interface {
         socket.bind_device(Some(interface.as_bytes()))?;
     }
+    arrival::mark_arrivals(&socket)?;
     socket.bind(&address.into())?;
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket.into())
-}
-
-/// A client that has a transfer; it may have the next one when this is dropped.
-struct Entry {
-    peers: Arc<Mutex<HashSet<SocketAddr>>>,
-    peer: SocketAddr,
-}
-
-impl Entry {
-    fn new(peers: &Arc<Mutex<HashSet<SocketAddr>>>, peer: SocketAddr) -> Entry {
-        locked(peers).insert(peer);
-        Entry { peers: Arc::clone(peers), peer }
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        locked(&self.peers).remove(&self.peer);
-    }
-}
-
-fn locked(peers: &Mutex<HashSet<SocketAddr>>) -> std::sync::MutexGuard<'_, HashSet<SocketAddr>> {
-    peers.lock().unwrap_or_else(PoisonError::into_inner)
 }

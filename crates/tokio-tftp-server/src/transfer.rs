@@ -14,6 +14,8 @@ use crate::{
 /// window's rest again, every round would have more copies. So a hole in a window that was sent again is filled
 /// only when nothing more is heard for this long.
 const HESITATION: Duration = Duration::from_millis(20);
+/// A request that is repeated sooner than this after its answer was sent has crossed it on the way.
+const CROSSING: Duration = Duration::from_millis(100);
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,10 @@ pub enum End {
     },
     /// The client fell silent.
     TimedOut,
+    /// The client asked for something else from the same port, or anew for the same.
+    Superseded,
+    /// The client's machine started anew, see [`Clients::restarted`](crate::Clients::restarted).
+    Restarted,
     /// This side failed: the file could not be read, or a packet not be sent.
     Failed(String),
 }
@@ -58,6 +64,8 @@ pub struct Transfer {
     last: u64,
     /// Whether the OACK waits for its ACK.
     negotiating: bool,
+    /// Whether the client has acknowledged anything.
+    is_heard: bool,
     acked: u64,
     sent: u64,
     /// Whether the window in flight has blocks that were sent before.
@@ -82,6 +90,7 @@ impl Transfer {
             total,
             last: total / blksize + 1,
             negotiating: !negotiated.answer.is_empty(),
+            is_heard: false,
             acked: 0,
             sent: 0,
             recovering: false,
@@ -109,6 +118,11 @@ impl Transfer {
         (self.acked * self.blksize).min(self.total)
     }
 
+    /// Whether the client has acknowledged anything, be it the options.
+    pub fn is_heard(&self) -> bool {
+        self.is_heard
+    }
+
     /// When [`Transfer::timeout`] is due.
     pub fn deadline(&self) -> Duration {
         self.resend_at
@@ -122,9 +136,19 @@ impl Transfer {
             Packet::Error { code, message } => {
                 Step::End(End::Aborted { code: *code, message: message.clone() })
             }
-            // A repeated request, or nonsense: what is missing is sent again in time.
+            // Nonsense: what is missing is sent again in time.
             _ => Step::Wait,
         }
+    }
+
+    /// The client's request came again, before it acknowledged anything: its answer got lost. It gets it at once, and
+    /// patience begins anew.
+    pub fn repeated(&mut self, now: Duration) -> Step {
+        if self.is_heard || now.saturating_sub(self.sent_at()) < CROSSING {
+            return Step::Wait;
+        }
+        self.progress(now);
+        self.resend(now)
     }
 
     fn ack(&mut self, number: u16, now: Duration) -> Step {
@@ -133,7 +157,7 @@ impl Transfer {
             if number != 0 {
                 return Step::Wait;
             }
-            self.negotiating = false;
+            (self.negotiating, self.is_heard) = (false, true);
             self.progress(now);
             return self.window(now);
         }
@@ -147,6 +171,7 @@ impl Transfer {
             return Step::Wait;
         }
         if ahead > 0 {
+            self.is_heard = true;
             self.acked += ahead;
             self.progress(now);
         }
@@ -177,6 +202,11 @@ impl Transfer {
             return self.window(now);
         }
         self.timeout = (self.timeout * 2).min(self.longest_timeout);
+        self.resend(now)
+    }
+
+    /// What the client has not acknowledged.
+    fn resend(&mut self, now: Duration) -> Step {
         self.recovering = true;
         if self.negotiating {
             self.resend_at = now + self.timeout;
@@ -187,6 +217,11 @@ impl Transfer {
 
     fn progress(&mut self, now: Duration) {
         (self.timeout, self.progress_at) = (self.first_timeout, now);
+    }
+
+    /// When something was sent last, unless this is a hesitation.
+    fn sent_at(&self) -> Duration {
+        self.resend_at.saturating_sub(self.timeout)
     }
 
     /// The window after what was acknowledged.

@@ -2,102 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // A test may; clippy sees only the functions that are marked as one.
 
-use std::{
-    collections::HashMap,
-    net::{SocketAddr, UdpSocket},
-    process::{Command, Output},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod fixture;
 
-use tokio_tftp_server::{Content, End, ErrorCode, Event, Handler, Options, Refusal, Request, Server};
+use std::{process::Command, time::Duration};
 
-/// Serves what it is given, and remembers how transfers ended.
-#[derive(Clone, Default)]
-struct Files {
-    files: Arc<HashMap<String, Content>>,
-    ends: Arc<Mutex<Vec<(String, End)>>>,
-}
-
-impl Handler for Files {
-    type Transfer = String;
-
-    async fn open(&self, request: &Request) -> Result<(Content, String), Refusal> {
-        match self.files.get(&request.file) {
-            Some(content) => Ok((content.clone(), request.file.clone())),
-            None => Err(Refusal {
-                code: ErrorCode::FileNotFound,
-                message: format!("there is no {}", request.file),
-            }),
-        }
-    }
-
-    async fn event(&self, file: &mut String, event: Event) {
-        if let Event::Ended(end) = event {
-            self.ends.lock().unwrap().push((file.clone(), end));
-        }
-    }
-}
-
-struct Fixture {
-    dir: tempfile::TempDir,
-    address: SocketAddr,
-    files: Files,
-    contents: HashMap<String, Vec<u8>>,
-    _runtime: tokio::runtime::Runtime,
-}
-
-fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
-    let noise = |length: usize| -> Vec<u8> {
-        (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
-    };
-    let contents: HashMap<String, Vec<u8>> = [
-        ("empty", 0),
-        ("small", 100),
-        ("exact", 1428 * 3),
-        ("grub/x86_64-efi/normal.mod", 70_000),
-        // More than 65,535 blocks of 512 bytes.
-        ("rollover", 512 * 65_600 + 7),
-    ]
-    .into_iter()
-    .map(|(name, length)| (name.to_owned(), noise(length)))
-    .collect();
-    let mut files = HashMap::new();
-    for (number, (name, bytes)) in contents.iter().enumerate() {
-        let path = dir.path().join(format!("source{number}"));
-        std::fs::write(&path, bytes).unwrap();
-        files.insert(name.clone(), Content::File(path));
-    }
-    files.insert("text".into(), Content::Bytes(b"one\ntwo\n".to_vec()));
-    files.insert("gone".into(), Content::File(dir.path().join("gone")));
-    let files = Files { files: Arc::new(files), ends: Arc::default() };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let server = {
-        let _inside = runtime.enter();
-        Server::bind(Options::new(([127, 0, 0, 1], 0).into())).unwrap()
-    };
-    let address = server.local_addr();
-    runtime.spawn(server.run(files.clone(), std::future::pending()));
-    Fixture { dir, address, files, contents, _runtime: runtime }
-}
-
-impl Fixture {
-    fn run(&self, line: &str) -> Output {
-        let line = line.replace("HOST", "127.0.0.1").replace("PORT", &self.address.port().to_string());
-        Command::new("timeout").args(["60", "sh", "-c", &line]).current_dir(self.dir.path()).output().unwrap()
-    }
-
-    fn gets(&self, client: &str, file: &str) {
-        let line = client.replace("FILE", file);
-        let output = self.run(&line);
-        let said = [output.stdout, output.stderr].concat();
-        let got = std::fs::read(self.dir.path().join("got"))
-            .unwrap_or_else(|error| panic!("{line}: {error}\n{}", String::from_utf8_lossy(&said)));
-        assert!(got == self.contents[file], "{line}: {} bytes of {}", got.len(), self.contents[file].len());
-        std::fs::remove_file(self.dir.path().join("got")).unwrap();
-    }
-}
+use fixture::{LONG, fixture, fixture_with, raw, wait_until};
+use tokio_tftp_server::End;
 
 #[test]
 fn clients_get_every_file_whole() {
@@ -122,7 +32,7 @@ fn clients_get_every_file_whole() {
 
 #[test]
 fn files_of_more_than_65535_blocks() {
-    let fixture = fixture();
+    let fixture = fixture_with(Some(LONG));
     fixture.gets("curl -sS --tftp-no-options -o got tftp://HOST:PORT/FILE", "rollover");
     fixture.gets(
         "atftp --option 'blksize 512' --option 'windowsize 16' --get -r FILE -l got HOST PORT",
@@ -156,14 +66,6 @@ fn text_mode_has_the_networks_line_ends() {
     assert_eq!(std::fs::read(fixture.dir.path().join("got")).unwrap(), b"one\ntwo\n");
 }
 
-/// A socket that says what it likes.
-fn raw(fixture: &Fixture) -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    assert!(fixture.address.port() > 0);
-    socket
-}
-
 #[test]
 fn edk2s_probe_is_a_probe() {
     let fixture = fixture();
@@ -173,14 +75,9 @@ fn edk2s_probe_is_a_probe() {
     let (length, from) = socket.recv_from(&mut buffer).unwrap();
     assert_eq!(&buffer[..length], b"\0\x06tsize\x00100\0");
     socket.send_to(b"\0\x05\0\x08User aborted the transfer\0", from).unwrap();
-    for _ in 0..100 {
-        if let Some((file, end)) = fixture.files.ends.lock().unwrap().first() {
-            assert_eq!((file.as_str(), end), ("small", &End::Probe));
-            return;
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-    panic!("the transfer did not end");
+    let ends = || fixture.files.ends.lock().unwrap().clone();
+    wait_until("the transfer ends", || !ends().is_empty());
+    assert_eq!(ends(), [("small".to_owned(), End::Probe)]);
 }
 
 /// Its link lets no large packet pass: the acknowledged options arrive, the blocks don't.

@@ -208,8 +208,12 @@ impl Pi {
 }
 
 fn tftp(world: &mut World, peer: Ipv4Addr, name: &str) -> Answer {
+    tftp_of(world, at(peer), name)
+}
+
+fn tftp_of(world: &mut World, from: Requester, name: &str) -> Answer {
     let target = route::tree(name).unwrap();
-    let answer = world.ask(Ask::Fetch { from: at(peer), via: Via::Tftp, head: false, target });
+    let answer = world.ask(Ask::Fetch { from, via: Via::Tftp, head: false, target });
     if let Answer::File { transfer: Some(transfer), .. } = answer {
         let end = Some(TransferEnd::Complete);
         let outcome =
@@ -247,7 +251,7 @@ fn an_armed_pi_is_told_what_it_looks_for() {
             assert_eq!(offer.siaddr(), HERE, "{mode} {pi:?}");
             assert_eq!(option(&offer, 60).as_deref(), Some(&b"PXEClient"[..]));
             assert_eq!(option(&offer, 43).as_deref(), Some(pi.menu), "{mode} {pi:?}");
-            assert_eq!(option(&offer, 66).as_deref(), Some(&b"10.10.10.1"[..]), "{mode} {pi:?}");
+            assert_eq!(option(&offer, 66).as_deref(), Some(&b"10.10.10.1\0"[..]), "{mode} {pi:?}");
             assert_eq!(option(&offer, 54), Some(HERE.octets().to_vec()));
             assert_eq!(option(&offer, 97), Some([&[0], &pi.id[..]].concat()));
             assert_eq!(offer.yiaddr().is_unspecified(), mode == "proxy");
@@ -268,7 +272,9 @@ fn a_pi_goes_by_its_firmware_and_u_boot_to_its_kernel() {
             world.arm(false, &[]);
             let (_, address) = pi.start(&mut world, mode);
             for (name, expected) in &pi.files {
-                let answer = tftp(&mut world, address, name);
+                // Nothing but the switch tells whose the first request of a Pi 3 is that sent no REQUEST.
+                let from = Requester { address, hardware: Some(pi.mac) };
+                let answer = tftp_of(&mut world, from, name);
                 assert_eq!(sent(&answer), *expected, "{}", at(name));
             }
             assert_eq!(world.node(pi.mac).stage, Stage::Loading, "{}", at("u-boot"));
@@ -395,6 +401,8 @@ fn only_a_pi_takes_up_an_offer_without_a_request() {
     assert!(world.leases.is_empty());
     let stranger = Ipv4Addr::from(u32::from(address) + 1);
     assert_eq!(sent(&tftp(&mut world, stranger, "bootcode.bin")), None);
+    let other = Requester { address, hardware: Some(ONE) };
+    assert_eq!(sent(&tftp_of(&mut world, other, "bootcode.bin")), None, "another machine has the address");
     assert!(world.leases.is_empty());
     assert!(is_given(&tftp(&mut world, address, "bootcode.bin")));
     let lease = world.leases[&pi.mac];

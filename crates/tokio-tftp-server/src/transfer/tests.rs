@@ -107,6 +107,26 @@ fn silence_is_answered_with_patience_and_back_off() {
 }
 
 #[test]
+fn a_request_that_comes_again_is_answered_again_unless_it_has_crossed_its_answer() {
+    for options in [true, false] {
+        let (mut transfer, first) = if options { begin(10_000, 512, 4) } else { plain(10_000) };
+        assert_eq!(transfer.repeated(99 * MS), Step::Wait, "they have crossed");
+        assert_eq!(transfer.repeated(100 * MS), first);
+        // Long silences follow each other; a repetition ends them.
+        for _ in 0..4 {
+            transfer.timeout(transfer.deadline());
+        }
+        let (late, now) = (transfer.deadline(), transfer.deadline() - 200 * MS);
+        assert!(late > 7000 * MS);
+        assert_eq!(transfer.repeated(now), first);
+        assert_eq!(transfer.deadline(), now + 500 * MS, "patience begins anew");
+        transfer.receive(&Packet::Ack(u16::from(!options)), now);
+        assert!(transfer.is_heard());
+        assert_eq!(transfer.repeated(now + 9000 * MS), Step::Wait, "it has been answered");
+    }
+}
+
+#[test]
 fn numbers_go_on_after_65535() {
     let total = 512 * 70_000 + 1;
     let (mut transfer, _) = begin(total, 512, 64);
