@@ -295,6 +295,34 @@ fn a_mark_elsewhere_tells_a_first_day_from_a_lost_state() {
     process.wait_for("its state is gone", 0, SOON);
 }
 
+/// Who takes an address takes nothing of what its machine may have, whatever was known of that address a moment ago.
+#[test]
+fn an_address_that_another_machine_takes_over_loses_its_rights() {
+    let net = rack();
+    let service = Service::start(&net, &format!("[[node]]\nname = 'node1'\nmac = '{ONE}'\n"));
+    net.client("c1", ONE);
+    net.client("thief", TWO);
+    service.cli(&["arm"]);
+    assert!(is_led(&net, "c1", ""));
+    let config = format!("http://10.10.10.1/cloud-config/{ONE}");
+    assert_eq!(status(&net, "c1", &config), "200");
+    let address = service.node("node1")["address"].as_str().unwrap().to_owned();
+    net.run("ip link set c1 down");
+    net.run_in("thief", &format!("ip address add {address}/24 dev eth0"));
+    // Its first request of all makes the switch know.
+    for what in [&config, IMAGE, "http://10.10.10.1/cloud-configs/install.sh"] {
+        assert_eq!(status(&net, "thief", what), "403", "{what}");
+    }
+    let menu = net.run_in("thief", "curl -s tftp://10.10.10.1/pxelinux.cfg/default || true");
+    assert!(!menu.contains("KERNEL"), "{menu}");
+    assert_eq!(report(&net, "thief", "http://10.10.10.1", ONE, "written", true), "403");
+    service.wait_for(&format!("{TWO} answers for"), SOON);
+    net.run_in("thief", "ip address flush dev eth0");
+    net.run("ip link set c1 up");
+    assert_eq!(status(&net, "c1", &config), "200", "and its machine has them again");
+    assert_eq!(service.node("node1")["writes"], 0);
+}
+
 /// An own script or menu takes its image from elsewhere, and says nothing of how it goes.
 #[test]
 fn an_install_script_of_ones_own_is_good_for_one_start() {
