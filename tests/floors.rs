@@ -10,7 +10,7 @@ use std::{
 const FLOORS: &[&[&str]] = &[
     &["ids", "profiles"],
     &["config"],
-    &["dhcp", "nodes", "arm", "boot", "panel", "http", "assets", "templates"],
+    &["dhcp", "nodes", "orders", "boot", "panel", "http", "assets", "templates"],
     &["appliance"],
     &["handle", "clock", "progress"],
     &["daemon", "demo", "image"],

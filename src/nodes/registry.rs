@@ -158,7 +158,8 @@ impl Registry {
     /// Takes in what a machine was seen to do. `record` makes a node of a machine that had none yet.
     pub fn apply(&mut self, card: Mac, event: NodeEvent, record: bool, now: Time) -> Update {
         let key = self.key(card);
-        if !self.nodes.contains_key(&key) && !(record && self.has_room_for(key)) {
+        let known = self.nodes.contains_key(&key) || (record && self.has_room_for(key));
+        if !known {
             return Update::default();
         }
         self.change(key, now, |node| node.apply(event, now))
