@@ -9,8 +9,8 @@ use std::{
 /// Modules by floor, lowest first.
 const FLOORS: &[&[&str]] = &[
     &["ids", "profiles"],
-    &["config"],
-    &["dhcp", "nodes", "orders", "boot", "panel", "http", "assets", "templates"],
+    &["config", "orders"],
+    &["dhcp", "nodes", "boot", "panel", "http", "assets", "templates"],
     &["appliance"],
     &["handle", "clock", "progress"],
     &["daemon", "demo", "image"],
@@ -37,6 +37,7 @@ const ADAPTERS: &[&str] = &[
     "http/serve.rs",
     "http/serve/",
     "nodes/journal.rs",
+    "nodes/journal/",
     "panel/backend.rs",
     "panel/backend/",
     "panel/board/load.rs",
@@ -73,7 +74,7 @@ fn imports_go_downwards_and_pure_files_are_pure() {
     let mut faults = Vec::new();
     for file in rust_files(Path::new("src")) {
         let name = file.strip_prefix("src").unwrap().to_str().unwrap().to_owned();
-        if matches!(name.as_str(), "lib.rs" | "main.rs") {
+        if matches!(name.as_str(), "lib.rs" | "main.rs") || name.contains("/tests/") {
             continue;
         }
         let module = name.split('/').next().unwrap().trim_end_matches(".rs").to_owned();

@@ -88,14 +88,38 @@ impl Appliance {
         file.map_or(NOTHING, |file| (load(file), Some(loader)))
     }
 
+    /// Why a machine of this kind is not led to an installer, if there is no loader for it: none exists, or its file is not
+    /// there.
+    pub(super) fn no_loader(&self, arch: Arch) -> Option<String> {
+        if arch == Arch::EfiIa32 {
+            return Some(
+                "its firmware is 32-bit UEFI, for which there is no loader; switch BIOS boot on".into(),
+            );
+        }
+        if !boot::is_served(arch) {
+            return Some(format!("there is no loader for its firmware ({arch})"));
+        }
+        let beside = self.interlock.standing() == Standing::Proxy;
+        let mut files =
+            boot::loaders(arch, false, beside).iter().filter_map(|loader| boot::file(*loader, arch));
+        let is_there = boot::asks_by_itself(arch) || files.any(|file| self.has_loader_file(file));
+        (!is_there).then(|| {
+            let folder = self.settings.assets.loaders.display();
+            format!("{folder} has no boot loader for its firmware ({arch}): put them there, or mend assets.loaders")
+        })
+    }
+
+    fn has_loader_file(&self, file: &str) -> bool {
+        let name: Vec<String> = file.split('/').map(str::to_owned).collect();
+        self.catalog.loader(&name).is_some()
+    }
+
     /// The loader for a client: the one that the configuration says, or the best of those that have not failed it.
     fn loader_for(&self, client: &dhcp::Client, arch: Arch, beside: bool) -> Option<Loader> {
         let script = |loader: Loader| loader == Loader::Ipxe && client.boots_scripts();
-        let is_there = |file: &str| {
-            let name: Vec<String> = file.split('/').map(str::to_owned).collect();
-            self.catalog.loader(&name).is_some()
+        let usable = |loader: Loader| {
+            script(loader) || boot::file(loader, arch).is_some_and(|file| self.has_loader_file(file))
         };
-        let usable = |loader: Loader| script(loader) || boot::file(loader, arch).is_some_and(&is_there);
         if self.is_second_stage(client) {
             return Some(Loader::Ipxe);
         }

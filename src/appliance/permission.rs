@@ -5,11 +5,10 @@ use std::{net::Ipv4Addr, time::Duration};
 use crate::{
     appliance::{Appliance, Note, Outcome, Refusal, Requester},
     assets::version::{FileSet, Version},
-    boot,
     config::UnknownNodes,
     dhcp::{self, Standing},
     ids::{Mac, OrderKind, Time},
-    nodes::{Destination, Grant, Node, NodeEvent, Verdict, no_loader},
+    nodes::{Destination, Grant, Node, NodeEvent, Verdict},
     orders::OrderId,
 };
 
@@ -79,8 +78,8 @@ impl Appliance {
             let why = "the configuration does not list it (install.unknown_nodes = \"ignore\")";
             return Decision::Disk(why.into());
         }
-        if node.arch.is_some() && !node.arch.is_none_or(boot::is_served) {
-            return Decision::Refused(no_loader(node.arch));
+        if let Some(why) = node.arch.and_then(|arch| self.no_loader(arch)) {
+            return Decision::Refused(why);
         }
         match self.wanted_files(key) {
             Ok((version, set)) => Decision::Lead(Box::new(Lead::of(

@@ -6,7 +6,6 @@ use crate::{
         permission::Decision,
     },
     assets::version::{NotReady, Version},
-    boot,
     config::Verify,
     ids::{Mac, OrderKind, Stage, Time},
     nodes::{self, Around, Node},
@@ -124,6 +123,11 @@ impl Appliance {
         if self.settings.assets.verify == Verify::UnsignedOk {
             warnings.push("unsigned operating systems are accepted (assets.verify = \"unsigned-ok\")".into());
         }
+        if self.catalog.has_no_loaders() {
+            let folder = self.settings.assets.loaders.display();
+            warnings
+                .push(format!("{folder} holds no boot loader (assets.loaders): no machine can be installed"));
+        }
         warnings.extend(self.other_server());
         warnings.extend(self.catalog.faults().cloned());
         warnings.extend(self.file_warnings.iter().cloned());
@@ -143,7 +147,8 @@ impl Appliance {
 
     fn diagnosis(&self, node: &Node, now: Time) -> Option<String> {
         let rivals = self.interlock.rivals();
-        let around = Around { rival: rivals.as_deref(), has_loader: node.arch.is_none_or(boot::is_served) };
+        let no_loader = node.arch.and_then(|arch| self.no_loader(arch));
+        let around = Around { rival: rivals.as_deref(), no_loader: no_loader.as_deref() };
         nodes::diagnosis(node, &self.trails.of(node.mac), around, now)
     }
 

@@ -412,6 +412,48 @@ fn firmware_without_a_loader_is_refused_in_words() {
     assert!(world.node(ONE).diagnosis.is_some_and(|why| why.contains("32-bit UEFI")));
 }
 
+/// Without the files of its loaders a machine is not led, and log, `node show` and status say why.
+#[test]
+fn missing_loader_files_are_told_of() {
+    use crate::assets::folder::Folder;
+    let assets = Folder::new("assets".into(), catalog().files().cloned().collect::<Vec<_>>());
+    let with_loaders = |names: &[&str]| {
+        let loaders = Folder::new("loaders".into(), names.iter().map(|name| found(name, None)));
+        let catalog = Catalog::new(vec![assets.clone()], loaders, Some(&catalog()));
+        World::with(settings(), Arc::new(catalog.all_good()))
+    };
+    for names in [&[][..], &["grubx64.efi"], &["ldlinux.c32"]] {
+        let mut world = with_loaders(names);
+        world.arm(false, &[]);
+        let outcome = world
+            .appliance
+            .packet(&pxe(ONE, MessageType::Discover, "PXEClient:Arch:00000:UNDI:002001", &[]), world.now);
+        let said: Vec<String> = outcome
+            .effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Note(note @ Note::NotGranted { .. }) => Some(note.to_string()),
+                _ => None,
+            })
+            .collect();
+        assert!(
+            said.len() == 1 && said[0].contains("no boot loader for its firmware"),
+            "{names:?}: {said:?}"
+        );
+        world.take(outcome);
+        let node = world.node(ONE);
+        assert_eq!(node.next_boot.leads_to, LeadsTo::Refused, "{names:?}");
+        assert!(node.diagnosis.is_some_and(|why| why.contains("no boot loader")), "{names:?}");
+        let warned =
+            world.appliance.status(world.now).warnings.iter().any(|it| it.contains("holds no boot loader"));
+        assert_eq!(warned, names.is_empty(), "{names:?}");
+    }
+    let mut world = with_loaders(&["undionly.kpxe"]);
+    world.arm(false, &[]);
+    world.start(ONE, true);
+    assert_eq!(world.node(ONE).next_boot.leads_to, LeadsTo::Install);
+}
+
 /// Nothing happens, and yet there is news: a silence that lasts is looked for, and told.
 #[test]
 fn a_node_that_falls_silent_is_told_of_with_what_helps() {

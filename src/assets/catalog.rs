@@ -132,6 +132,11 @@ impl Catalog {
         self.own_loader(name).or_else(|| self.loaders.get(name))
     }
 
+    /// Whether nothing came with rackberry, and nobody has a boot loader of their own.
+    pub fn has_no_loaders(&self) -> bool {
+        self.loaders.all().next().is_none() && !self.has_own_loaders(&[])
+    }
+
     /// Somebody's own boot loader, which takes the place of the one that is there.
     pub fn own_loader(&self, name: &[String]) -> Option<&Found> {
         let name = [&["loaders".to_owned()], name].concat();

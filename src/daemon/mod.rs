@@ -226,7 +226,13 @@ async fn run_with(
         ended = tasks.any_end() => return Err(ended),
     }
     handle.tell(Message::Ready).await;
-    tracing::info!(interface, %address, "ready and safe: nobody installs until somebody arms");
+    let is_armed = seen.borrow().status.as_ref().is_some_and(|status| !status.orders.is_empty());
+    match is_armed {
+        true => {
+            tracing::info!(interface, %address, "ready, and armed already: somebody armed while it started")
+        }
+        false => tracing::info!(interface, %address, "ready and safe: nobody installs until somebody arms"),
+    }
     notify::ready();
     tasks.spawn("the watchdog's feeding", notify::feed_watchdog(handle.clone()));
     started(Started { handle: handle.clone(), seen, button });

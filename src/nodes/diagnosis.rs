@@ -27,8 +27,8 @@ const RESTART_SILENCE: Duration = Duration::from_secs(5 * 60);
 pub struct Around<'a> {
     /// Another DHCP server that hands out addresses as this one does, in words.
     pub rival: Option<&'a str>,
-    /// Whether there is a loader for its firmware.
-    pub has_loader: bool,
+    /// Why there is no loader for its firmware, if so.
+    pub no_loader: Option<&'a str>,
 }
 
 /// Why the node is stuck and what helps, in one sentence; nothing where it gets on, or has nothing to get on with.
@@ -45,7 +45,7 @@ pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> O
     }
     let silence = now.since(node.seen);
     let sentence = match stage {
-        Stage::Discovered if !around.has_loader => no_loader(node.arch),
+        Stage::Discovered if around.no_loader.is_some() => around.no_loader?.to_owned(),
         Stage::Discovered | Stage::Loading if trail.in_vain() >= REFUSED && !trail.has_its_menu() => refusal(node.arch, trail),
         Stage::Discovered if trail.asks() >= IN_VAIN => match around.rival {
             Some(rival) => format!("two DHCP servers answer it, and it fetches nothing: take {rival} away"),
@@ -79,17 +79,6 @@ pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> O
     Some(sentence)
 }
 
-/// Why nothing here boots a machine whose firmware has no loader, and what helps.
-pub fn no_loader(arch: Option<Arch>) -> String {
-    match arch {
-        Some(Arch::EfiIa32) => {
-            "its firmware is 32-bit UEFI, for which there is no loader; switch BIOS boot on".into()
-        }
-        Some(arch) => format!("there is no loader for its firmware ({arch})"),
-        None => "its firmware does not say what it is, so there is no loader for it".into(),
-    }
-}
-
 /// Why a node starts over when it has its loader.
 fn refusal(arch: Option<Arch>, trail: &Trail) -> String {
     let uefi = arch.is_some_and(|arch| !matches!(arch, Arch::Bios | Arch::RaspberryPi | Arch::UbootArm64));
@@ -116,7 +105,7 @@ mod tests {
         orders::OrderId,
     };
 
-    const ALONE: Around<'_> = Around { rival: None, has_loader: true };
+    const ALONE: Around<'_> = Around { rival: None, no_loader: None };
 
     fn grant(kind: OrderKind) -> Grant {
         Grant {
@@ -202,10 +191,8 @@ mod tests {
         says(&asking, &[Asked, Loader, MENU, Kernel, Asked, Loader, MENU, Kernel, Asked], ALONE, 1, None);
         let bios = node(Stage::Discovered, Arch::Bios);
         says(&bios, &[Asked, Loader, MENU, Asked, Loader, MENU, Asked], ALONE, 1, Some("set loader"));
-        let no_loader = Around { has_loader: false, ..ALONE };
-        for (arch, words) in [(Arch::EfiIa32, "32-bit UEFI"), (Arch::Other(99), "architecture 99")] {
-            says(&node(Stage::Discovered, arch), &[Asked], no_loader, 0, Some(words));
-        }
+        let no_loader = Around { no_loader: Some("there is no loader for it"), ..ALONE };
+        says(&bios, &[Asked], no_loader, 0, Some("no loader for it"));
         let stages = [
             (Stage::Loading, 60, "no kernel"),
             (Stage::Booting, 120, "memory is too small"),

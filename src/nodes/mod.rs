@@ -18,7 +18,7 @@ mod stored;
 mod tokens;
 mod trail;
 
-pub use diagnosis::{Around, diagnosis, no_loader};
+pub use diagnosis::{Around, diagnosis};
 pub use event::{NodeEvent, Word};
 pub use grant::{Destination, Grant, Verdict};
 pub use identity::{Identity, Recognized};

@@ -189,7 +189,8 @@ fn the_other_files_of_cloud_configs_are_for_nodes_that_may_install_and_never_ano
         .map(|(name, text)| found(&format!("cloud-configs/{name}"), (!text.is_empty()).then_some(text)));
     let system = TREE[..6].iter().map(|(name, _)| found(name, None));
     let folder = Folder::new("usb".into(), configs.into_iter().chain(system));
-    let catalog = Arc::new(Catalog::new(vec![folder], Folder::default(), Some(&catalog())).all_good());
+    let loaders = Folder::new("loaders".into(), [found("pxelinux.0", None)]);
+    let catalog = Arc::new(Catalog::new(vec![folder], loaders, Some(&catalog())).all_good());
     let mut world = World::with(settings(), catalog);
     world.start(TWO, false);
     let stranger = Ipv4Addr::new(10, 10, 10, 77);
