@@ -3,7 +3,7 @@
 //! | observation | proves | does not prove |
 //! |---|---|---|
 //! | its firmware asks for a network boot | no installer and no system of its own runs any more; an image that was wholly sent before is taken for written | that the disk starts |
-//! | a system asks for an address from scratch | after the image is written: it is up from its disk | before that, nothing: live systems ask again after each link flap, and so do second cards and management controllers |
+//! | a system asks for an address from scratch | after the image is written: it is up from its disk; after an install that failed half way: its disk may hold a system | before that, nothing: live systems ask again after each link flap, and so do second cards and management controllers |
 //! | a part of the image was sent | that part was sent | that anything is on the disk |
 //! | all of the image was sent | nothing yet; with the next network boot, that it is written | that the installer found it good |
 //! | its installer says that it begins | its disk is being overwritten | |

@@ -65,7 +65,7 @@ pub enum Trouble {
     Network = 4,
     /// Another DHCP server answers.
     OtherDhcp = 5,
-    /// The disk is full or worn out.
+    /// The disk is full or worn out, or the state was lost.
     Disk = 6,
     /// A fault of the service's own.
     Internal = 7,
@@ -96,8 +96,9 @@ impl Trouble {
                 "take it away, or set network.mode to \"proxy\"",
             ),
             Self::Disk => (
-                "the card or disk is full or worn out",
-                "free some space, or write a new card; nothing is armed until then",
+                "the card or disk is full or worn out, or the state was lost",
+                "`rackberry status` says which: free some space or write a new card; after a loss, name the nodes or say \
+                 `rackberry accept-loss`",
             ),
             Self::Internal => (
                 "a fault of the service's own; it starts again by itself",
