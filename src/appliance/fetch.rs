@@ -12,7 +12,7 @@ use crate::{
     boot::{self, Plan, Transport},
     http::route::{Route, Target},
     ids::{Arch, Loader, Mac, OrderKind, Time},
-    nodes::{Grant, Node, NodeEvent, Step},
+    nodes::{Grant, Node, NodeEvent, Step, Verdict},
     profiles::{Profile, Role},
 };
 
@@ -151,6 +151,11 @@ impl Appliance {
         if let (Access::Spends, Some(mac), false) = (located.access, asker.node, head) {
             self.overwrites(mac, NodeEvent::Overwrites { image: Some(located.found.len) }, now, out);
         }
+        // A loader that somebody put there need not ask for its menu, whatever it writes.
+        let is_own = located.role == Some(FileRole::Loader) && self.catalog.own_loader(path).is_some();
+        if let Some(mac) = asker.node.filter(|_| is_own && !head) {
+            self.counts_as_led(mac, now, out);
+        }
         let tracked = asker.node.filter(|_| !head).zip(cargo);
         if let Some((mac, Cargo::Kernel)) = tracked {
             self.remember_loader(mac, now, out);
@@ -249,15 +254,22 @@ impl Appliance {
         let Some(mac) = asker.node.filter(|_| !head) else { return plan };
         let leads = matches!(plan, Plan::Kernel(_));
         self.trails.take(mac, Step::Menu { kernel: leads });
-        let grant = node.filter(|node| leads && !node.is_led).and_then(Node::grant);
-        if let Some((order, kind)) = grant.map(|grant| (grant.order, grant.kind)) {
-            if kind == OrderKind::Install {
-                self.orders.started(order, &self.nodes.cards(mac));
-            }
-            let update = self.nodes.apply(mac, NodeEvent::Led, false, now);
-            self.note(update, out);
+        if leads {
+            self.counts_as_led(mac, now, out);
         }
         plan
+    }
+
+    /// A node goes into the installer, once for each start.
+    fn counts_as_led(&mut self, mac: Mac, now: Time, out: &mut Outcome) {
+        let may = |node: &&Node| !node.is_led && node.may_be_led(&self.orders, now) == Verdict::Yes;
+        let grant = self.nodes.get(mac).filter(may).and_then(Node::grant);
+        let Some((order, kind)) = grant.map(|grant| (grant.order, grant.kind)) else { return };
+        if kind == OrderKind::Install {
+            self.orders.started(order, &self.nodes.cards(mac));
+        }
+        let update = self.nodes.apply(mac, NodeEvent::Led, false, now);
+        self.note(update, out);
     }
 
     /// Whether a menu's file name can mean this node: its own address, or a name that isn't one machine's

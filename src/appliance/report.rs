@@ -41,7 +41,10 @@ impl Appliance {
         let grant = self.nodes.get(mac).and_then(|node| node.grant());
         let is_late = token.is_some_and(|token| grant.is_none_or(|grant| grant.token != token));
         let order = grant.filter(|_| !is_late).map(|grant: &Grant| grant.order);
-        if let Some(order) = order {
+        // What a script of somebody's own writes, and when, nobody here knows: its words don't make up for starts.
+        let is_built_in = grant
+            .is_some_and(|grant| self.catalog.profile(&grant.profile).is_some_and(|own| own.is_built_in));
+        if let Some(order) = order.filter(|_| is_built_in) {
             self.orders.heard(order, &self.nodes.cards(mac));
         }
         let Report { stage, ok, message, log, cause, machine } = report;

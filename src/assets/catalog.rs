@@ -181,7 +181,7 @@ impl Catalog {
     }
 
     /// The profile of this name, as names in paths compare.
-    pub(super) fn profile(&self, name: &str) -> Option<&Arc<Profile>> {
+    pub fn profile(&self, name: &str) -> Option<&Arc<Profile>> {
         self.profiles.get(&folded(name))
     }
 

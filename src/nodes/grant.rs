@@ -88,8 +88,8 @@ impl Node {
         let starts = order.starts_of(&machine.cards);
         if order.kind == OrderKind::Install && starts >= tries {
             return Destination::Refused(format!(
-                "it was led into its installer {starts} times, and nothing was heard from there; arm it again when that \
-                 is mended"
+                "it was led into its installer {starts} times, and nothing was heard from there; when that is mended, \
+                 `rackberry arm NODE --again` lets it try again"
             ));
         }
         Destination::Order(order)

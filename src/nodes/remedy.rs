@@ -44,7 +44,7 @@ pub(super) fn remedy(failure: &Failure) -> Option<&'static str> {
         }
         Cause::NoServer => "it did not reach this server: look at its cable and switch port",
         Cause::NoMemory => "its memory is too small for its installer",
-        Cause::Stopped => "somebody stopped its installer; arm it again",
+        Cause::Stopped => "somebody stopped its installer; `rackberry arm NODE --again` lets it try again",
     })
 }
 

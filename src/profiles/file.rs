@@ -148,6 +148,7 @@ pub fn parse(name: &str, text: &str, files: &BTreeMap<String, Arc<str>>) -> Resu
     });
     Ok(Profile {
         name: name.to_owned(),
+        is_built_in: false,
         title: raw.title,
         configs: raw.configs,
         version_key: raw.version_key,

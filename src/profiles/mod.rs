@@ -13,6 +13,8 @@ pub use file::{ProfileError, parse};
 pub struct Profile {
     /// Its name in configuration, URLs and asset folders.
     pub name: String,
+    /// Whether it came with rackberry; not one that somebody here wrote, of which nobody knows what its script writes.
+    pub is_built_in: bool,
     /// Its name for people.
     pub title: String,
     /// The kinds of node configuration that its installer takes; the first that is there counts. Empty where it
@@ -195,7 +197,8 @@ pub fn built_in() -> Vec<Profile> {
         .iter()
         .map(|(name, text, templates)| {
             let templates = templates.iter().map(|(name, text)| ((*name).to_owned(), Arc::from(*text)));
-            parse(name, text, &templates.collect()).expect("a built-in profile")
+            let profile = parse(name, text, &templates.collect()).expect("a built-in profile");
+            Profile { is_built_in: true, ..profile }
         })
         .collect()
 }

@@ -453,7 +453,11 @@ fn a_machine_whose_last_report_was_lost_is_installed_once_it_runs() {
 }
 
 fn with_own(name: &str) -> World {
-    let text = if name.starts_with("pxelinux") { None } else { Some("#!/bin/sh\n") };
+    let text = match name.rsplit('/').next() {
+        Some("install.sh") => Some("#!/bin/sh\n"),
+        Some("profile.toml") => Some(include_str!("../../../profiles/coreos/profile.toml")),
+        _ => None,
+    };
     let own = Folder::new("own".into(), [found(name, text)]);
     let files = catalog().files().cloned().collect::<Vec<_>>();
     let loaders = Folder::new("loaders".into(), [found("pxelinux.0", None)]);
@@ -498,6 +502,39 @@ fn who_is_led_into_its_installer_and_not_heard_of_is_led_there_twice() {
         assert!(is_led(&mut world, ONE, None), "it was heard of");
         world.report(ONE, Stage::Configuring, true);
     }
+}
+
+/// What such a loader writes, and what a script of somebody's own profile does between two reports, nobody knows.
+#[test]
+fn a_loader_or_a_profile_of_ones_own_is_led_to_as_often_as_one_that_says_nothing() {
+    let mut world = with_own("loaders/pxelinux.0");
+    world.arm(false, &[]);
+    let mut starts = 0;
+    while world.start_as(ONE, true, None).is_some() {
+        starts += 1;
+        // Firmware asks for the size first; the menu is not asked for.
+        (0..2).for_each(|_| drop(world.fetch(ONE, "/pxelinux.0")));
+        assert!(starts < 10);
+    }
+    assert_eq!(starts, 2);
+    assert_eq!(world.node(ONE).next_boot.leads_to, LeadsTo::Refused);
+    let mut world = with_own("loaders/pxelinux.0");
+    world.arm(false, &[]);
+    for _ in 0..4 {
+        // One that asks for its menu counts once in a start, too, and a word from the installer counts.
+        assert!(world.start_as(ONE, true, None).is_some());
+        world.fetch(ONE, "/pxelinux.0");
+        assert!(world.menu_installs(ONE));
+        world.report(ONE, Stage::Configuring, true);
+    }
+    let mut world = with_own("profiles/coreos/profile.toml");
+    world.arm(false, &[]);
+    let led = (0..5).filter(|_| {
+        let led = is_led(&mut world, ONE, None);
+        world.report(ONE, Stage::Configuring, true);
+        led
+    });
+    assert_eq!(led.count(), 2);
 }
 
 // Loss is taken for nothing.
