@@ -106,6 +106,7 @@ impl Appliance {
                 names.join(", ")
             );
         }
+        how += &self.over_words(order);
         out.note(Note::Armed { source, how: how.clone() });
         Ok(if is_same { format!("armed already, and now {how}") } else { format!("armed {how}") })
     }
@@ -203,6 +204,24 @@ impl Appliance {
         };
         let live = if order.kind == OrderKind::Live { ", to RAM only" } else { "" };
         format!("{whom}{live}")
+    }
+
+    /// Which of the nodes that an order names it does nothing for any more.
+    fn over_words(&self, order: &Order) -> String {
+        let Scope::Named(nodes) = &order.scope else { return String::new() };
+        let tries = self.settings.install.tries;
+        let is_over = |mac: &&Mac| {
+            let cards = self.nodes.cards(**mac);
+            let is_tried = order.kind == OrderKind::Install && order.starts_of(&cards) >= tries;
+            let is_done = order.is_over_for(&cards)
+                && !self.nodes.get(**mac).is_some_and(|node| node.stage().is_running());
+            is_tried || is_done
+        };
+        let names: Vec<String> = nodes.iter().filter(is_over).map(|mac| self.label(*mac)).collect();
+        match names.is_empty() {
+            true => String::new(),
+            false => format!("; {} had its chance already (--again gives another one)", names.join(", ")),
+        }
     }
 
     /// Arming without a complete operating system would only strand the nodes, as would a configuration that

@@ -266,7 +266,8 @@ fn an_order_that_is_given_twice_is_one_order() {
         let Answer::Done(said) = world.arm(all, names) else { panic!("refused") };
         assert!(said.starts_with("armed already"), "{said}");
         world.install(ONE);
-        world.arm(all, names);
+        let Answer::Done(said) = world.arm(all, names) else { panic!("refused") };
+        assert_eq!(said.contains("one had its chance already (--again"), !all, "{said}");
         assert!(!is_led(&mut world, ONE, None), "its new system is overwritten at its first restart");
         assert_eq!(world.node(ONE).writes, 1);
     }
