@@ -224,5 +224,6 @@ fn a_menu_of_ones_own_that_includes_others_leads_to_its_kernel() {
     let mut node = Node::plug(&net, "bios", BIOS, Firmware::Bios);
     node.switch_on();
     node.wait_console("this is the script of pxe.yml", 1, INSTALL);
-    assert_eq!(service.node("bios")["writes"], 0);
+    // What such a menu starts may write the disk: it counts as if it had.
+    assert_eq!(service.node("bios")["writes"], 1);
 }

@@ -195,8 +195,7 @@ fn the_installer_of_2016_gets_what_it_asks_for_from_the_plain_tree_too() {
     let known = service.node("a");
     assert_eq!((&known["stage"], &known["writes"]), (&"written".into(), &1.into()), "{known}");
     // As the write-up of 2016 had it: by hand, port 8080, no grant in the URL, and the version that is current.
-    service.cli(&["node", "reinstall", "a"]);
-    service.cli(&["arm", "a"]);
+    service.cli(&["arm", "--again", "a"]);
     rack.boot();
     let line = "cd /mnt && wget -q http://10.10.10.1:8080/cloud-configs/$(cat /sys/class/net/eth0/address).yml && \
                 coreos-install -d /mnt/vdtest -V current -c *.yml -b http://10.10.10.1:8080";
@@ -217,8 +216,7 @@ fn why_an_installer_refuses_is_what_the_node_reports() {
         let other = Signer::new("other", "20160401", "never");
         let service = rack.service();
         let fails = |what: &str, disks: &[&str], words: &[&str]| {
-            service.cli(&["node", "reinstall", "a"]);
-            service.cli(&["arm", "a"]);
+            service.cli(&["arm", "--again", "a"]);
             let said = rack.run(&rack.script(), disks);
             let known = service.node("a");
             let reason = known["failure"]["reason"].as_str().unwrap_or_default();

@@ -284,7 +284,7 @@ fn the_projects_own_installer_writes_a_disk_image_marks_the_disk_and_respects_th
     let _failing = failing::server(&net);
     let script = render(&service, "bios")["script"].as_str().unwrap().to_owned();
     net.write("assets/cloud-configs/install.sh", second_install(&script));
-    service.cli(&["arm", "bios"]);
+    service.cli(&["arm", "--again", "bios"]);
     node.machine.reset().unwrap();
     node.wait_console(
         "failed while configuring: /dev/vda has raw 7, which rackberry installed for bios",

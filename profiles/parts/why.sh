@@ -12,7 +12,7 @@ why() {
   done <<'END'
 disk-too-small No space left on device
 disk-error cannot be written|(^|[^a-z])dd: (error writing|writing|can.t open|failed to open)|(Operation not permitted|Input/output error|Read-only file system)( |$)|io error: |Failed writing image to disk|Failed to reread partitions
-transfer (^|[^0-9])[4-8]: Download of .* did not complete|the transfer broke off|error reading a body|end of file before message length
+transfer (^|[^0-9])[4-8]: Download of .* did not complete|wget: (connection closed prematurely|short read|read error|error getting response|download timed out)|the transfer broke off|error reading a body|end of file before message length
 no-server onnection refused|No route to host|Network is unreachable|ouldn.t connect to server|error sending request|unable to resolve host|ould not resolve host|bad address
 unknown-key No public key|public key not found
 bad-signature BAD signature|bad signature

@@ -167,7 +167,7 @@ impl Appliance {
         if let (Scope::Named(_), Some(first)) = (scope, nodes.first()) {
             let what = if runs(first) { "is being installed" } else { "was installed just now" };
             return Err(Refusal::Conflict(format!(
-                "{} {what}; with --again it is installed once more after that",
+                "{0} {what}; `rackberry arm {0} --again` installs it once more after that",
                 self.label(first.mac)
             )));
         }
@@ -179,7 +179,7 @@ impl Appliance {
         let unsure: Vec<String> = self
             .nodes
             .known()
-            .filter(|node| node.disk.is_ours() && node.disk.system().is_none())
+            .filter(|node| node.disk.is_ours() && node.disk.system().is_none() && !node.stage().is_running())
             .map(|node| self.label(node.mac))
             .collect();
         let installed = self.nodes.known().filter(|node| node.disk.system().is_some()).count();

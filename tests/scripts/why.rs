@@ -93,6 +93,14 @@ fn of_flatcar_install() -> Vec<Case> {
             "transfer",
             "4: Download of flatcar_production_image.bin.bz2 did not complete",
         ),
+        // Busybox's wget ends with 1 whatever happened.
+        (
+            flatcar(
+                "gpg: BAD signature from \"maker <maker@x>\" [ultimate]\n1: Download of flatcar_production_image.bin.bz2 did not complete: wget: connection closed prematurely",
+            ),
+            "transfer",
+            "Download of flatcar_production_image.bin.bz2 did not complete: wget: connection closed prematurely",
+        ),
         (flatcar("something new went wrong"), "", "something new went wrong"),
     ]
 }
