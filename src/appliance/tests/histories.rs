@@ -380,8 +380,13 @@ fn one_byte_of_the_image_proves_nothing() {
     world.fetch_part(ONE, IMAGE, 999, 1000);
     world.start(ONE, false);
     assert_eq!(world.node(ONE).stage, Stage::Installing);
+    let mut reset = world.clone();
     assert!(is_done(&world.report(ONE, Stage::Installing, false)));
     assert_eq!(world.node(ONE).stage, Stage::Failed);
+    reset.start(ONE, true);
+    assert_eq!(reset.node(ONE).stage, Stage::Failed, "it restarts, and most of the image was never sent");
+    reset.start(ONE, false);
+    assert_eq!(reset.node(ONE).stage, Stage::Failed);
 }
 
 /// A second card of the live system, its management controller, a link that flaps: all ask for an address.
