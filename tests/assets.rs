@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rackberry::assets::scan;
+use rackberry::storage::scan;
 use support::{
     Net,
     service::{Service, small_system},

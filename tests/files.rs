@@ -15,7 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rackberry::assets::{authentic::FileVerdict, scan, verify};
+use rackberry::storage::{scan, verify};
+use rackberry_core::assets::authentic::FileVerdict;
 use support::{
     Net,
     service::{BINARY, Service, own_profile, small_system, unchecked},

@@ -13,13 +13,15 @@ use std::{
 };
 
 use rackberry::{
-    appliance::{Answer, Ask, Command, Progress, Refusal, Requester, TransferEnd, TransferId, Via, View},
-    handle::{Handle, Message, Snapshot},
-    http::{
-        client,
-        route::Route,
-        serve::{Limits, Options, Server, Token},
+    net::{
+        http::{Limits, Options, Server, Token},
+        http_client as client,
     },
+    service::handle::{Handle, Message, Snapshot},
+};
+use rackberry_core::{
+    appliance::{Answer, Ask, Command, Progress, Refusal, Requester, TransferEnd, TransferId, Via, View},
+    http::route::Route,
     ids::Source,
 };
 use serde_json::{Value, json};

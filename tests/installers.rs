@@ -301,7 +301,7 @@ fn the_real_coreos_installer_fails_in_known_words_and_writes_a_disk_that_starts(
     );
     let script: serde_json::Value =
         serde_json::from_str(&service.cli(&["node", "show", "--render", "--json", "bios"])).unwrap();
-    let why = rackberry::profiles::part("why.sh").unwrap();
+    let why = rackberry_core::profiles::part("why.sh").unwrap();
     let script = script["script"].as_str().unwrap();
     net.write("assets/cloud-configs/install.sh", format!("#!/bin/sh\n{why}\n{FAILURES}\n{script}"));
     let _failing = failing::server(&net);

@@ -5,7 +5,8 @@ mod support;
 
 use std::{env, fs, path::Path, time::Duration};
 
-use rackberry::{config, daemon};
+use rackberry::service;
+use rackberry_core::config;
 use support::{Net, Watched, service::config_text, wait_until};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -26,15 +27,15 @@ fn service_with_a_short_lease() {
     let mut settings = config::parse(&[("short".into(), text)]).unwrap();
     settings.dhcp.lease = Duration::from_secs(lease());
     let dir = Path::new(&file).parent().unwrap();
-    let options = daemon::Options {
+    let options = service::Options {
         journal_mark: None,
         config: vec![file.clone().into()],
         state: dir.join("state"),
-        panel: daemon::PanelChoice::None,
+        panel: service::PanelChoice::None,
         socket: dir.join("control.sock"),
         config_faults: None,
     };
-    tokio::runtime::Runtime::new().unwrap().block_on(daemon::serve(settings, options)).unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(service::serve(settings, options)).unwrap();
 }
 
 fn serve(net: &Net) -> Watched {

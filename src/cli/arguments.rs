@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::daemon::PanelChoice;
+use crate::service::PanelChoice;
 
 /// Installs a rack: DHCP, TFTP and HTTP for unattended network installs.
 #[derive(Debug, Parser)]
@@ -327,5 +327,5 @@ pub enum PanelCommand {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    crate::config::parse_duration(text).map_err(|error| error.to_string())
+    rackberry_core::config::parse_duration(text).map_err(|error| error.to_string())
 }

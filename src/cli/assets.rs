@@ -14,18 +14,22 @@ use super::{
     view,
 };
 use crate::{
+    service::progress::{Bars, Progress},
+    storage::{
+        configuration, fetch,
+        import::{self, Imported, Other, Rules},
+        scan, verify,
+    },
+};
+use rackberry_core::{
     appliance::AssetsView,
     assets::{
         authentic::FileVerdict,
         catalog::Catalog,
-        fetch,
         folder::Found,
-        import::{self, Imported, Other, Rules},
-        scan, verify,
         version::{NotReady, Version},
     },
-    config::{self, Settings, Verify},
-    progress::{Bars, Progress},
+    config::{Settings, Verify},
 };
 
 /// Runs one of them.
@@ -95,7 +99,7 @@ async fn place(socket: &Path, files: &[PathBuf]) -> anyhow::Result<Place> {
             (dirs, loaders, if must_be_authentic { Verify::Required } else { Verify::UnsignedOk })
         }
         _ => {
-            let Settings { assets, .. } = config::load(files)?;
+            let Settings { assets, .. } = configuration::load(files)?;
             (assets.dirs, assets.loaders, assets.verify)
         }
     };

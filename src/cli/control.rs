@@ -7,10 +7,8 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{arguments::Arm, paint::Paint, view};
-use crate::{
-    appliance::{AssetsView, NodeView, RenderView, StatusView},
-    http::client,
-};
+use crate::net::http_client as client;
+use rackberry_core::appliance::{AssetsView, NodeView, RenderView, StatusView};
 
 /// `rackberry status`
 pub async fn status(socket: &Path, json: bool) -> anyhow::Result<()> {

@@ -17,11 +17,14 @@ use clap::Parser as _;
 use arguments::{Arguments, Command, Demo, ImageCommand, NodeCommand, PanelCommand, ReportCommand};
 
 use crate::{
-    config, daemon, demo, image,
-    panel::{
-        board::{Board, load, wiring},
-        trial,
-    },
+    demo,
+    hardware::{board as load, trial},
+    image, service,
+    storage::configuration,
+};
+use rackberry_core::{
+    config,
+    panel::board::{Board, wiring},
 };
 
 /// Exit code where the words of the command line are wrong (clap's own, said once).
@@ -50,11 +53,11 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let socket = arguments.socket;
     match arguments.command {
         Command::Serve(serve) => {
-            let settings = match config::load(&serve.config) {
+            let settings = match configuration::load(&serve.config) {
                 Ok(settings) => settings,
                 Err(faults) => return refuse(faults, serve.panel.into()),
             };
-            let options = daemon::Options {
+            let options = service::Options {
                 config: serve.config,
                 state: serve.state,
                 journal_mark: serve.journal_mark,
@@ -62,7 +65,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
                 config_faults: serve.config_faults,
                 socket,
             };
-            runtime()?.block_on(daemon::serve(settings, options))
+            runtime()?.block_on(service::serve(settings, options))
         }
         Command::Check(check) => self::check(&check.config),
         Command::Completions { shell } => manuals::completions(shell),
@@ -128,10 +131,10 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// A configuration with faults: they are told on standard error, and by the panel to whoever stands at the rack.
-fn refuse(faults: config::Faults, panel: daemon::PanelChoice) -> anyhow::Result<()> {
+fn refuse(faults: config::Faults, panel: service::PanelChoice) -> anyhow::Result<()> {
     eprintln!("{faults}");
-    if panel == daemon::PanelChoice::Auto {
-        runtime()?.block_on(daemon::show_faulty_configuration());
+    if panel == service::PanelChoice::Auto {
+        runtime()?.block_on(service::show_faulty_configuration());
     }
     anyhow::bail!("the configuration has {}", count(faults.count(), "fault"))
 }
@@ -148,7 +151,7 @@ fn board(named: Option<String>, config: &[PathBuf]) -> anyhow::Result<Board> {
     let name = match named {
         Some(name) if name.contains('/') || !name.ends_with(".toml") => name,
         Some(file) => format!("./{file}"),
-        None => config::load(config)?.panel.board,
+        None => configuration::load(config)?.panel.board,
     };
     Ok(load::load(&name)?)
 }
@@ -159,8 +162,8 @@ fn count(number: usize, thing: &str) -> String {
 
 /// `rackberry check`: the configuration, then what it points to.
 fn check(files: &[PathBuf]) -> anyhow::Result<()> {
-    let settings = config::load(files)?;
-    let daemon::Findings { faults, notes } = daemon::faults(&settings);
+    let settings = configuration::load(files)?;
+    let service::Findings { faults, notes } = service::faults(&settings);
     for note in notes {
         println!("{note}");
     }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use crate::ids::Stage;
+use rackberry_core::ids::Stage;
 
 /// Whether and how to colour.
 #[derive(Debug, Clone, Copy)]

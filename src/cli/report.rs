@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 
 use super::control;
-use crate::http::client;
+use crate::net::http_client as client;
 
 /// Lines of the service's log.
 const LOG_LINES: &str = "3000";

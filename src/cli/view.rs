@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::paint::{Paint, bar, seconds};
-use crate::{
+use rackberry_core::{
     appliance::{AssetsView, LeadsTo, NodeView, RenderView, StatusView, VersionState},
     dhcp::Standing,
     ids::{OrderKind, Stage},
@@ -232,7 +232,7 @@ pub fn render(view: &RenderView, paint: Paint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use rackberry_core::{
         appliance::NextBoot,
         ids::Mac,
         nodes::{Failure, ImageProgress},

@@ -10,9 +10,9 @@ use std::{
 use serde::Deserialize;
 
 use super::{paint::Paint, view};
-use crate::{
+use crate::net::http_client as client;
+use rackberry_core::{
     appliance::{NodeView, StatusView},
-    http::client,
     ids::{Mac, Stage},
 };
 

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use tokio::net::UnixDatagram;
 
 use super::advertise;
-use crate::dhcp::raw::{FrameSocket, Frames};
+use crate::net::packet_socket::{FrameSocket, Frames};
 
 /// Longer than any frame; checksum and segmentation offloads are off on such interfaces.
 const LONGEST: usize = 65536;

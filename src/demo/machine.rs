@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 
-use crate::ids::Mac;
+use rackberry_core::ids::Mac;
 
 /// What a machine boots with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

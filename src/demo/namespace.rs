@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::ids::Mac;
+use rackberry_core::ids::Mac;
 
 /// Set for the process inside.
 const INSIDE: &str = "RACKBERRY_DEMO_INSIDE";

@@ -21,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::ids::Mac;
+use rackberry_core::ids::Mac;
 
 const REPLY: Duration = Duration::from_secs(3);
 const TRIES: usize = 10;

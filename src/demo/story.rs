@@ -14,12 +14,14 @@ use super::{
     machine::{Firmware, Machine},
     namespace, simulated,
 };
-use crate::{
-    appliance::{self, Answer, Ask},
+use crate::service::{
+    self, PanelChoice, Started,
     clock::Clock,
-    config,
-    daemon::{self, PanelChoice, Started},
     handle::{Handle, Snapshot},
+};
+use rackberry_core::{
+    appliance::{self, Answer, Ask},
+    config,
     ids::{Mac, Stage, Time},
 };
 
@@ -46,7 +48,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let settings = settings(options)?;
     let network = &settings.network;
     namespace::prepare(&format!("{}/{}", network.address, network.prefix))?;
-    let serve = daemon::Options {
+    let serve = service::Options {
         config: Vec::new(),
         state: Path::new(PLACE).join("state"),
         panel: PanelChoice::Simulated,
@@ -55,10 +57,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         journal_mark: None,
     };
     let options = options.clone();
-    daemon::log::init();
+    service::log::init();
     tokio::runtime::Runtime::new()?.block_on(async {
         let (told, story) = tokio::sync::oneshot::channel();
-        let service = daemon::run(settings, serve, |started| {
+        let service = service::run(settings, serve, |started| {
             // The service runs until it is told to stop; a receiver that is gone has stopped it already.
             let _ = told.send(started);
         });

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    assets::digest::{Algorithm, Digester},
-    config::{self, Settings, UnknownNodes},
-};
+use rackberry_core::config::{self, Settings, UnknownNodes};
+use release_signature::digest::{Algorithm, Digester};
 
 /// What is in force where no good configuration is to be had: it must not allow more than the last good one did, and
 /// nobody knows what that allowed.

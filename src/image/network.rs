@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::config::Settings;
+use rackberry_core::config::Settings;
 
 /// A file below /run, and its text.
 pub type File = (&'static str, String);
@@ -48,7 +48,7 @@ fn network(settings: &Settings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
+    use rackberry_core::config;
 
     fn made(text: &str) -> Vec<File> {
         files(&config::parse(&[("f".into(), text.to_owned())]).unwrap())

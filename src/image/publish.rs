@@ -9,7 +9,7 @@ use super::{
     Root, card,
     report::{self, Facts},
 };
-use crate::http::client;
+use crate::net::http_client as client;
 
 /// How long the service may take to be ready; after that, what keeps it is reported.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{
+use rackberry_core::{
     appliance::{NodeView, StatusView},
     ids::Stage,
 };
@@ -159,7 +159,7 @@ mod tests {
                 interface: "eth0".into(),
                 address: "10.10.10.1/24".into(),
                 url: "http://10.10.10.1".into(),
-                dhcp: crate::dhcp::Standing::Full,
+                dhcp: rackberry_core::dhcp::Standing::Full,
                 panel: String::new(),
                 ready: Ok("coreos 1010.5.0".into()),
                 counts: Vec::new(),

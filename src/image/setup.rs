@@ -14,7 +14,8 @@ use super::{
     choose::{Choice, Source, choose, seal, unseal},
     keys, mark, network,
 };
-use crate::config::{self, Usb};
+use crate::storage::configuration;
+use rackberry_core::config::Usb;
 
 /// The configuration's name on the card.
 const CONFIG: &str = "rackberry.toml";
@@ -74,7 +75,7 @@ fn in_force(source: Source) -> &'static str {
 
 fn read_config(root: &Root) -> Choice {
     let defaults = fs::read_to_string(root.at("usr/lib/rackberry/image.toml")).unwrap_or_default();
-    let card = config::read(&root.card(CONFIG)).map_err(|mut fault| {
+    let card = configuration::read(&root.card(CONFIG)).map_err(|mut fault| {
         fault.file = CONFIG.into();
         if !root.card(CONFIG).exists() {
             fault.help = "put one onto the card; the image brings one with every key and its default".into();
@@ -210,7 +211,7 @@ mod tests {
         // The disk loses a part of what was kept, which is still good TOML.
         let kept = fs::read(root.data(KEPT)).unwrap();
         fs::write(root.data(KEPT), &kept[..GOOD.find("[system]").unwrap()]).unwrap();
-        assert!(config::parse(&[("f".into(), text(root.data(KEPT)))]).is_ok());
+        assert!(rackberry_core::config::parse(&[("f".into(), text(root.data(KEPT)))]).is_ok());
         setup(&root).unwrap();
         assert_eq!(text(root.found(CONFIG)), "[install]\nunknown_nodes = \"ignore\"\n");
         assert!(text(root.found("faults")).contains("which was kept, is damaged\nnothing installs"));

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::assets::scan;
+use crate::storage::scan;
 
 /// The folder that people are told to make.
 const OWN: &str = "rackberry";

@@ -93,7 +93,7 @@ fn prepare() {
         fs::write(path, content).expect("written");
     };
     let _ = fs::remove_dir_all("/tmp/state");
-    for loader in rackberry::boot::files() {
+    for loader in rackberry_core::boot::files() {
         write(&format!("loaders/{loader}"), "a loader");
     }
     // Nobody has signed this one, and its installer does not mind.
@@ -120,7 +120,7 @@ fn rackberry(arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(["--socket", "/tmp/control.sock"]).args(arguments);
     // Each edge of the button's line is in the log, for when a test fails.
-    command.env("RUST_LOG", "info,rackberry::panel=trace");
+    command.env("RUST_LOG", "info,rackberry::hardware=trace");
     command
 }
 

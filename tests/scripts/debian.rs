@@ -49,7 +49,7 @@ fn the_installer_asks_for_leave_and_says_which_machine_it_is() {
     assert_eq!(reports.len(), 1, "{}", run.said);
     assert_eq!((&reports[0]["stage"], &reports[0]["ok"]), (&json!("installing"), &json!(true)));
     assert_eq!(reports[0]["machine"], json!({ "serial": "S1", "macs": [] }));
-    serde_json::from_value::<rackberry::appliance::Report>(reports[0].clone()).unwrap();
+    serde_json::from_value::<rackberry_core::appliance::Report>(reports[0].clone()).unwrap();
     assert_eq!(run.steps, [""; 0], "it goes on");
 }
 

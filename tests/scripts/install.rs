@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use rackberry::{
+use rackberry_core::{
     profiles,
     templates::{self, Context, NodeFacts},
 };
@@ -181,7 +181,7 @@ fn the_first_report_says_which_machine_this_is() {
             "{tools:?}"
         );
         assert!(reports[1].get("machine").is_none(), "once is enough: {}", reports[1]);
-        serde_json::from_value::<rackberry::appliance::Report>(reports[0].clone()).unwrap();
+        serde_json::from_value::<rackberry_core::appliance::Report>(reports[0].clone()).unwrap();
     }
 }
 

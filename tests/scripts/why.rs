@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use rackberry::profiles;
+use rackberry_core::profiles;
 
 /// flatcar-install ends in one of these, whatever the reason.
 const FLATCAR_END: &str = "Error: return code 1 from exit 1

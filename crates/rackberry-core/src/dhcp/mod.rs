@@ -1,0 +1,35 @@
+//! DHCP for one network (RFC 2131, RFC 2132): the decisions are pure, the sockets are in [`serve`].
+//!
+//! The path of a DISCOVER: [`serve`] reads the frame, [`Packet`] is what it says and who sent it, the owner asks the
+//! appliance what this machine may boot, [`Server::handle`] chooses an address and makes the OFFER, and
+//! [`serve`] sends it, after the journal has what it relies on.
+
+mod client;
+pub mod datagram;
+pub mod frame;
+mod interlock;
+mod lease;
+mod notice;
+pub mod overheard;
+mod packet;
+mod pool;
+pub mod probe;
+mod proxy;
+mod recorder;
+mod reply;
+mod server;
+mod spoof;
+#[cfg(test)]
+mod tests;
+
+pub use client::Client;
+pub use interlock::{Interlock, Presence, Standing};
+pub use lease::{Lease, LeaseChange};
+pub use notice::Notice;
+pub use overheard::Overheard;
+pub use packet::{Malformed, Packet, Sender};
+pub use proxy::Proxy;
+pub use recorder::Recorder;
+pub use reply::{Boot, Destination, Reply};
+pub use server::{Action, Outcome, ProbeId, Server};
+pub use spoof::Spoofs;

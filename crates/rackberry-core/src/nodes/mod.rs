@@ -1,0 +1,32 @@
+//! Nodes: what is known of each machine, how far its install is, and the one gate that says whether it may
+//! install.
+//!
+//! A node's life (`docs/architecture.md` has the picture):
+//! idle, discovered, loading, booting, configuring, installing, written, installed; failed from any of them.
+
+mod diagnosis;
+mod event;
+mod grant;
+mod identity;
+mod image;
+mod node;
+mod patience;
+mod registry;
+mod remedy;
+mod stored;
+mod tokens;
+mod trail;
+
+pub use diagnosis::{Around, diagnosis};
+pub use event::{NodeEvent, Word};
+pub use grant::{Destination, Grant, Verdict};
+pub use identity::{Identity, Recognized};
+pub use image::{Image, ImageProgress};
+pub use node::{Approach, Disk, Failure, Installed, LastInstall, Life, Node};
+pub use registry::{Moved, RecordChange, Registry, Update};
+pub use stored::StoredNode;
+pub use tokens::Tokens;
+pub use trail::{Step, Trail, Trails};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Modules of the core import downwards only. What the compiler can't see, because it is one crate.
+
+#![allow(clippy::disallowed_methods)] // It reads sources.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Modules by layer, lowest first; those of one layer don't import each other.
+const LAYERS: [&[&str]; 5] = [
+    &["ids"],
+    &["profiles", "config", "orders"],
+    &["dhcp", "nodes", "boot", "panel", "http", "assets"],
+    &["templates"],
+    &["appliance"],
+];
+
+#[test]
+fn modules_import_downwards_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut faults = Vec::new();
+    for file in rust_files(&root) {
+        let name = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        if name == "lib.rs" || name.contains("/tests/") || name.ends_with("/tests.rs") {
+            continue;
+        }
+        let module = name.split('/').next().unwrap();
+        let own = layer(module).unwrap_or_else(|| panic!("{name}: say in LAYERS where {module} stands"));
+        let text = fs::read_to_string(&file).unwrap();
+        for other in modules_named(&text) {
+            let theirs = layer(&other).unwrap_or(0);
+            if other != module && theirs >= own {
+                faults.push(format!("{name} names {other}, which is not below it"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn names_of_modules_are_found_however_they_are_written() {
+    let text = "use crate::{ids::{Mac, Time}, nodes};\n// crate::dhcp\nfn f() { crate::boot::x(); }\n#[cfg(test)]\nuse crate::http;";
+    assert_eq!(modules_named(text), ["ids", "nodes", "boot", "http"]);
+}
+
+/// A web request can't claim to be the button: that source is made where edges of the line become orders.
+#[test]
+fn the_button_is_named_as_the_source_in_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut places = Vec::new();
+    for file in [root.join("src"), root.join("../../src")].iter().flat_map(|dir| rust_files(dir)) {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let is_test =
+            file.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs")));
+        let count = code.matches("Source::Button").count();
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        places.extend((count > 0 && !is_test).then_some((name, count)));
+    }
+    assert_eq!(places, [("drive.rs".to_owned(), 1)]);
+}
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|modules| modules.contains(&module))
+}
+
+/// The modules of the crate that are named after `crate::`, comments apart.
+fn modules_named(text: &str) -> Vec<String> {
+    let code: String =
+        text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+    let mut modules = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let mut name = String::new();
+        let (mut depth, mut skips) = (0, false);
+        for c in rest.chars() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                'a'..='z' | '_' if !skips => name.push(c),
+                ':' => skips = true,
+                _ => {}
+            }
+            let ends = matches!(c, ',' if depth == 1) || depth == 0 && !matches!(c, 'a'..='z' | '_' | '}');
+            if ends || c == '}' && depth == 0 {
+                modules.extend((!name.is_empty()).then(|| std::mem::take(&mut name)));
+                skips = false;
+            }
+            if depth == 0 && !matches!(c, 'a'..='z' | '_') {
+                break;
+            }
+        }
+    }
+    modules.retain(|module| layer(module).is_some());
+    modules
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}

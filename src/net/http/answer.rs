@@ -1,0 +1,129 @@
+//! What replies are made of: texts, JSON, refusals.
+
+use std::sync::Arc;
+
+use hyper::{
+    HeaderMap, Response, StatusCode,
+    header::{self, HeaderName, HeaderValue},
+};
+use serde_json::{Value, json};
+
+use super::{
+    body::{Body, Piece},
+    metrics::{Counters, Kind},
+    transfer::{Ticket, Transfer},
+};
+use rackberry_core::{
+    appliance::{Answer, Refusal},
+    http::route::RouteError,
+};
+
+/// Text.
+pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
+/// JSON.
+pub(super) const JSON: &str = "application/json";
+/// The page.
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+
+/// A reply that says no.
+#[derive(Debug)]
+pub(super) struct No {
+    pub(super) status: StatusCode,
+    pub(super) text: String,
+    /// The methods that would do.
+    pub(super) allow: Option<&'static str>,
+}
+
+/// No, with this status and these words.
+pub(super) fn no(status: StatusCode, text: impl Into<String>) -> No {
+    No { status, text: text.into(), allow: None }
+}
+
+/// A line of JSON.
+pub(super) fn json_text(counters: &Arc<Counters>, value: &Value) -> Response<Body> {
+    text(counters, JSON, format!("{value}\n"), Kind::Other, None)
+}
+
+/// A text of now: never to be cached.
+pub(super) fn text(
+    counters: &Arc<Counters>,
+    media: &str,
+    body: impl Into<Vec<u8>>,
+    kind: Kind,
+    ticket: Option<Ticket>,
+) -> Response<Body> {
+    let body = body.into();
+    let len = body.len();
+    let part = (0, len as u64, len as u64);
+    let transfer = Transfer::new(Arc::clone(counters), kind, part, ticket);
+    let piece = (len > 0).then(|| Piece::new(body, len, transfer));
+    let mut response = Response::new(Body::Whole(piece));
+    set(&mut response, header::CONTENT_TYPE, media);
+    set(&mut response, header::CACHE_CONTROL, "no-store");
+    response.headers_mut().insert(header::CONTENT_LENGTH, len.into());
+    response
+}
+
+/// A refusal in the form its client reads.
+pub(super) fn refusal(counters: &Arc<Counters>, refused: &No, is_api: bool) -> Response<Body> {
+    let mut response = if is_api {
+        json_text(counters, &json!({ "error": refused.text }))
+    } else {
+        text(counters, PLAIN, format!("{}\n", refused.text.replace(['\n', '\r'], " ")), Kind::Other, None)
+    };
+    *response.status_mut() = refused.status;
+    if let Some(allow) = refused.allow {
+        set(&mut response, header::ALLOW, allow);
+    }
+    if refused.status == StatusCode::UNAUTHORIZED {
+        set(&mut response, header::WWW_AUTHENTICATE, "Bearer");
+    }
+    response
+}
+
+/// Sets a header field.
+pub(super) fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
+    // Every value is ours and printable ASCII.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// A header field that is text.
+pub(super) fn string<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The owner answered another question.
+pub(super) fn unexpected(answer: &Answer) -> No {
+    tracing::error!(?answer, "an answer that fits no question");
+    no(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake; its log has the details")
+}
+
+impl From<RouteError> for No {
+    fn from(error: RouteError) -> No {
+        let status = match error {
+            RouteError::TooLong => StatusCode::URI_TOO_LONG,
+            RouteError::NotFound(_) => StatusCode::NOT_FOUND,
+            RouteError::BadEscape
+            | RouteError::NotUtf8
+            | RouteError::BadCharacter(_)
+            | RouteError::Escapes
+            | RouteError::BadQuery(_) => StatusCode::BAD_REQUEST,
+        };
+        no(status, error.to_string())
+    }
+}
+
+impl From<Refusal> for No {
+    fn from(refusal: Refusal) -> No {
+        let status = match refusal {
+            Refusal::NotFound(_) => StatusCode::NOT_FOUND,
+            Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
+            Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
+            Refusal::Conflict(_) => StatusCode::CONFLICT,
+            Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        no(status, refusal.to_string())
+    }
+}

@@ -1,0 +1,9 @@
+//! The network: sockets for DHCP, TFTP and HTTP, and what the kernel knows of links and neighbours.
+
+pub mod dhcp;
+pub mod http;
+pub mod http_client;
+pub mod link;
+pub mod neighbours;
+pub mod packet_socket;
+pub mod tftp;
