@@ -99,7 +99,7 @@ fn of_flatcar_install() -> Vec<Case> {
                 "gpg: BAD signature from \"maker <maker@x>\" [ultimate]\n1: Download of flatcar_production_image.bin.bz2 did not complete: wget: connection closed prematurely",
             ),
             "transfer",
-            "Download of flatcar_production_image.bin.bz2 did not complete: wget: connection closed prematurely",
+            "1: Download of flatcar_production_image.bin.bz2 did not complete: wget: connection closed prematurely",
         ),
         (flatcar("something new went wrong"), "", "something new went wrong"),
     ]
