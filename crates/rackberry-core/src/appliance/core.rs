@@ -10,7 +10,7 @@ use std::{
 use crate::{
     appliance::{
         Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, lookout::turned_away,
-        texts::InstallPlan,
+        report_rate::ReportRate, texts::InstallPlan,
     },
     assets::{
         catalog::Catalog,
@@ -68,6 +68,7 @@ pub struct Appliance {
     pub(super) trails: Trails,
     /// What each node was refused last.
     pub(super) refusals: HashMap<Mac, String>,
+    pub(super) report_rate: ReportRate,
     /// Addresses that another machine answers for than the one that has leased them, and who that is.
     pub(super) taken: HashMap<Ipv4Addr, Mac>,
     /// What the start has changed.
@@ -122,6 +123,7 @@ impl Appliance {
             file_warnings: Vec::new(),
             trails: Trails::default(),
             refusals: HashMap::new(),
+            report_rate: ReportRate::default(),
             taken: HashMap::new(),
             started: Outcome::default(),
             looked: now,

@@ -16,6 +16,7 @@ mod permission;
 mod pi;
 mod proxy;
 mod report;
+mod report_rate;
 mod show;
 mod texts;
 mod view;

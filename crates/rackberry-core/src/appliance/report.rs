@@ -2,7 +2,7 @@
 
 use crate::{
     appliance::{Answer, Appliance, MachineFacts, Outcome, Refusal, Report, Requester},
-    ids::{Mac, Stage, Time},
+    ids::{Mac, Stage, Time, lines, one_line},
     nodes::{Grant, NodeEvent, Word},
 };
 
@@ -38,6 +38,12 @@ impl Appliance {
         let asker = self.asker(from, token, now, out);
         self.require_same_node(asker, mac)?;
         let mac = self.nodes.key(mac);
+        if !self.report_rate.takes(mac, now) {
+            return Err(Refusal::Unavailable(format!(
+                "{} reports too often; wait a minute",
+                self.label(mac)
+            )));
+        }
         let grant = self.nodes.get(mac).and_then(|node| node.grant());
         let is_late = token.is_some_and(|token| grant.is_none_or(|grant| grant.token != token));
         let order = grant.filter(|_| !is_late).map(|grant: &Grant| grant.order);
@@ -48,6 +54,7 @@ impl Appliance {
             self.orders.heard(order, &self.nodes.cards(mac));
         }
         let Report { stage, ok, message, log, cause, machine } = report;
+        let message = one_line(&message);
         if let Some(MachineFacts { uuid, macs, serial: _ }) = machine.filter(|_| !is_late) {
             let uuid = uuid.and_then(|uuid| uuid.parse().ok());
             let recognized = self.nodes.learn_cards(mac, uuid, &macs, now);
@@ -74,8 +81,9 @@ impl Appliance {
                 self.says(mac, Word::GaveUp { stage, reason: message, cause }, is_late, now, out);
             }
         }
-        if !log.is_empty() && self.nodes.get(mac).is_some() {
-            let update = self.nodes.change(mac, now, |node| node.keep_log(&log));
+        // A log is of an install.
+        if !log.is_empty() && (order.is_some() || is_late) {
+            let update = self.nodes.change(mac, now, |node| node.keep_log(&lines(&log)));
             self.note(update, out);
         }
         Ok(())

@@ -61,3 +61,35 @@ fn reports_of_both_kinds_are_read() {
         serde_json::from_str::<Report>(r#"{"stage":"installing","ok":false,"cause":"bad luck"}"#).is_err()
     );
 }
+
+/// What a machine says is shown in the log, on terminals and pages.
+#[test]
+fn a_report_cannot_write_lines_of_its_own_or_move_a_cursor() {
+    let mut world = World::new();
+    world.arm(false, &[]);
+    world.start(ONE, true);
+    world.install_until_the_image(ONE);
+    let said = "no disk\n2026-01-01T00:00:00Z  INFO armed by the button: for 30m\r\x1b[2J\u{202e}gnp";
+    let mut report = report_of(Stage::Installing, false, said);
+    report.log = "1%\r2%\x1b[31m\nend\u{9b}2J\n".into();
+    let (mac, grant) = (ONE, None);
+    world.ask(Ask::Report { from: at(address(ONE)), grant, mac, report });
+    let node = world.node(ONE);
+    assert_eq!(
+        node.failure.map(|failure| failure.reason),
+        Some("no disk 2026-01-01T00:00:00Z INFO armed by the button: for 30m [2J gnp".into())
+    );
+    assert_eq!(node.log, "1%\n2% [31m\nend 2J\n");
+}
+
+/// Each may cost a write of the card.
+#[test]
+fn a_machine_reports_as_often_as_an_install_needs_and_no_more() {
+    let mut world = World::new();
+    world.start(ONE, false);
+    let done =
+        (0..4100).filter(|_| matches!(world.report(ONE, Stage::Configuring, true), Answer::Done(_))).count();
+    assert_eq!(done, 60);
+    world.wait(Duration::from_secs(60));
+    assert!(matches!(world.report(ONE, Stage::Configuring, true), Answer::Done(_)));
+}
