@@ -37,11 +37,11 @@ make_boot() {
     cp "$work/$kernel/initramfs.zst" "$slot/initramfs$suffix"
     trees=$(device_trees "$kernel")
     [ "$kernel" = kernel5 ] || copy_pi_trees "$trees" "$slot"
-    [ "$kernel" = kernel ] || cp "$trees"/bcm2712-*rpi-5-b.dtb "$slot/"
+    [ "$kernel" = kernel ] || make_pi5_trees "$trees" "$slot"
   done
   sed "s/@VERSION@/$version/" -i "$tree/README.txt" "$tree/report.txt"
   # Lines end as every PC's editor likes them.
-  sed -i 's/$/\r/' "$tree"/README.txt "$tree"/rackberry/README.txt "$tree"/authorized_keys "$tree"/rackberry.toml
+  sed -i 's/$/\r/' "$tree"/README.txt "$tree"/rackberry/README.txt "$tree"/authorized_keys "$tree"/rackberry.toml "$slot/overlays/README"
   find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   rm -f "$work/boot"
   truncate -s "${boot_size}M" "$work/boot"
