@@ -26,6 +26,8 @@ fn a_flashed_card_installs_a_bare_machine_from_a_usb_disk() {
     let net = Net::new();
     let mut board = open_board(&net, "serve");
     let usb = usb_disk(&net);
+    assert!(board.report().contains("has not been started yet"));
+    let table = board.allocation_table();
     board.switch_on(None);
     board.wait_served();
     board.wait_login();
@@ -69,6 +71,7 @@ fn a_flashed_card_installs_a_bare_machine_from_a_usb_disk() {
     assert_eq!((&known["stage"], &known["writes"]), (&"installed".into(), &2.into()));
 
     board.cut();
+    assert!(board.allocation_table() == table, "what is written to the card takes its old place");
     let report = board.report();
     for words in [
         "address    10.10.10.1/24 on eth0, rackberry.local",
