@@ -84,9 +84,13 @@ fn a_flashed_card_installs_a_bare_machine_from_a_usb_disk() {
 
 /// The login is rackberry's own, and no other has one.
 fn login_is_closed(board: &Board) {
-    for command in
-        ["sh -c id", "cat /etc/shadow", "journalctl -u ssh", "rackberry serve", "scp -f /data/running"]
-    {
+    for command in [
+        "sh -c id",
+        "cat /etc/shadow",
+        "journalctl --file=/etc/shadow",
+        "rackberry serve",
+        "scp -f /data/running",
+    ] {
         assert!(!board.try_ssh("rackberry", command).status.success(), "{command}");
     }
     assert!(board.ssh("rackberry", "journalctl -u rackberry").contains("ready and safe"));
@@ -143,6 +147,8 @@ fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong(
     start(&mut board);
     board.wait_login();
     assert!(board.ssh("rackberry", "status").contains("nothing installs, and every machine is left alone"));
+    // What the service warns of is on the card when the power goes.
+    board.wait_for("rackberry-log.service: Deactivated successfully", 0);
     board.cut();
     told(
         &board,
@@ -161,6 +167,7 @@ fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong(
     start(&mut board);
     board.wait_login();
     a_journal_is_named(&board);
+    the_log_is_there_after_a_power_cut(&board);
     stick::other_kinds_are_found(&net, &board);
     // Meanwhile: what the service does when the panel's button is held for ten seconds powers the board off.
     board.ssh("root", "touch /run/rackberry/poweroff");
@@ -203,6 +210,20 @@ fn a_journal_is_named(board: &Board) {
     assert_eq!(board.ssh("root", "cat /run/rackberry-setup/journal.mark"), "the one before\n");
     board.ssh("root", "echo 'this one' >/var/lib/rackberry/journal.new; mv /var/lib/rackberry/journal.new /var/lib/rackberry/journal.mark");
     board.wait_for("the card names the journal: this one", 0);
+}
+
+/// The log of the run before, asked for as people do.
+fn the_log_is_there_after_a_power_cut(board: &Board) {
+    for (command, said) in [
+        ("journalctl -b -1 -u rackberry", "nothing installs, and every machine is left alone"),
+        ("journalctl -b -1 -p warning", "nothing installs, and every machine is left alone"),
+        ("journalctl -k -b-1", "Linux version"),
+        ("journalctl --list-boots", "-1 "),
+        ("journalctl --since '1 hour ago' -n 500 -u rackberry-setup", "rackberry.toml is good and in force"),
+    ] {
+        let log = board.ssh("rackberry", command);
+        assert!(log.contains(said), "{command}: {said:?} is not in:\n{log}");
+    }
 }
 
 fn start_and_cut(board: &mut Board) {

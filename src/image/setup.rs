@@ -1,9 +1,9 @@
 //! `rackberry image setup`: reads the card and leaves for everybody else what they need to start.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt as _, chown, symlink},
     path::{Path, PathBuf},
 };
 
@@ -150,10 +150,20 @@ fn mark_running(root: &Root) -> io::Result<()> {
     if mark.exists() { fs::write(root.found("was-cut"), "") } else { fs::write(mark, "") }
 }
 
-/// The journal goes to the data partition if its folder is there, below /var/log.
+/// The journal goes to the data partition if its folder is there, below /var/log. Who may read it has the group of the
+/// folder that it is in.
 fn keep_journal(root: &Root) -> io::Result<()> {
+    let mounts = fs::read_to_string(root.at("proc/mounts")).unwrap_or_default();
+    // A data partition that can't be mounted is replaced by memory, of which the journal has its own share.
+    if mounts.lines().any(|mount| mount.split(' ').skip(1).take(2).eq(["/data", "tmpfs"])) {
+        return Ok(());
+    }
     let kept = root.data("journal");
     fs::create_dir_all(&kept)?;
+    if let Some(readers) = group(root, "systemd-journal") {
+        chown(&kept, None, Some(readers))?;
+        fs::set_permissions(&kept, Permissions::from_mode(0o2755))?;
+    }
     let link = root.at("var/log/journal");
     if link.symlink_metadata().is_err() {
         symlink(kept, link)?;
@@ -161,12 +171,19 @@ fn keep_journal(root: &Root) -> io::Result<()> {
     Ok(())
 }
 
+/// The number of a group.
+fn group(root: &Root, name: &str) -> Option<u32> {
+    let groups = fs::read_to_string(root.at("etc/group")).unwrap_or_default();
+    let mut fields =
+        groups.lines().map(|line| line.split(':')).find(|fields| fields.clone().next() == Some(name))?;
+    fields.nth(2)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const GOOD: &str =
-        "[network]\naddress = '192.168.7.1/24'\n[system]\nhostname = 'rack7'\nkeep_journal = true\n";
+    const GOOD: &str = "[network]\naddress = '192.168.7.1/24'\n[system]\nhostname = 'rack7'\n";
 
     /// A root as the image has it, with this on the card.
     fn root(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
@@ -195,6 +212,20 @@ mod tests {
         assert!(text(root.run("systemd/network/50-rackberry.network")).contains("Address=192.168.7.1/24"));
         assert!(root.at("var/log/journal").is_dir());
         assert!(!root.found("was-cut").exists());
+    }
+
+    #[test]
+    fn the_log_is_kept_unless_there_is_no_place_for_it_or_it_is_not_wanted() {
+        for (settings, mounts, is_kept) in [
+            ("# all defaults\n", "/dev/mmcblk0p4 /data ext4 rw 0 0\n", true),
+            ("# all defaults\n", "tmp /run tmpfs rw 0 0\ntmp /data tmpfs rw 0 0\n", false),
+            ("[system]\nkeep_journal = false\n", "/dev/mmcblk0p4 /data ext4 rw 0 0\n", false),
+        ] {
+            let (_folder, root) = root(&[(CONFIG, settings), ("authorized_keys", "")]);
+            fs::write(root.at("proc/mounts"), mounts).unwrap();
+            setup(&root).unwrap();
+            assert_eq!(root.at("var/log/journal").is_dir(), is_kept, "{settings}{mounts}");
+        }
     }
 
     #[test]
