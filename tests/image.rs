@@ -135,6 +135,8 @@ fn a_raspberry_pi_3_starts_from_its_card_and_serves() {
     for words in ["on a Raspberry Pi 3 Model B", "rackberry.local"] {
         assert!(report.contains(words), "{words:?} is not in:\n{report}");
     }
+    // The panel's lines belong to the service when it looks for them.
+    assert!(!report.contains("no right to use"), "{report}");
 }
 
 #[test]
