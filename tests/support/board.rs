@@ -282,7 +282,7 @@ impl<'a> Board<'a> {
 }
 
 /// The image that `make image` made.
-fn image() -> PathBuf {
+pub fn image() -> PathBuf {
     let folder = root().join("target/image");
     let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut images: Vec<PathBuf> =

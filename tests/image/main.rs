@@ -1,6 +1,11 @@
 //! The SD image as people get it: flashed, switched on, used. `make test-image` builds the image and runs these.
 
+mod boards;
+mod card;
+mod drivers;
+#[path = "../support/mod.rs"]
 mod support;
+mod tree;
 
 use std::time::Duration;
 
