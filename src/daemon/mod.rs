@@ -11,6 +11,7 @@ mod reload;
 mod tftp;
 
 pub use faults::{Findings, faults};
+pub use network::wired as wired_interfaces;
 pub use panel::show_faulty_configuration;
 
 use std::{

@@ -39,8 +39,7 @@ pub async fn interface(
     }
     let mut missing = Some(missing);
     loop {
-        let wired: Vec<String> = interfaces().into_iter().filter(|name| is_wired(name)).collect();
-        match wired.as_slice() {
+        match wired().as_slice() {
             [only] => return Ok(only.clone()),
             [] => {
                 if let Some(missing) = missing.take() {
@@ -91,6 +90,11 @@ fn interfaces() -> Vec<String> {
     let entries = getifaddrs().into_iter().flatten();
     let names: BTreeSet<String> = entries.map(|entry| entry.interface_name).collect();
     names.into_iter().collect()
+}
+
+/// The wired interfaces, by name.
+pub fn wired() -> Vec<String> {
+    interfaces().into_iter().filter(|name| is_wired(name)).collect()
 }
 
 /// Ethernet hardware (ARPHRD_ETHER) that has no radio.

@@ -86,7 +86,7 @@ async fn ask<T: DeserializeOwned>(socket: &Path, path: &str) -> Option<T> {
 }
 
 /// The lines that a program prints; none where it can't be run.
-fn said_by(program: &str, arguments: &[&str]) -> Vec<String> {
+pub(super) fn said_by(program: &str, arguments: &[&str]) -> Vec<String> {
     let output = Command::new(program).args(arguments).output();
     let text = output.map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
