@@ -11,7 +11,7 @@ mod reload;
 mod tftp;
 
 pub use faults::{Findings, faults};
-pub use network::wired as wired_interfaces;
+pub use network::{CABLE_PATIENCE, has_link, wired as wired_interfaces};
 pub use panel::show_faulty_configuration;
 
 use std::{

@@ -19,7 +19,7 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(500);
 
 /// A cable that is out for so long is told of. A link takes some seconds to come up.
-const CABLE_PATIENCE: Duration = Duration::from_secs(10);
+pub const CABLE_PATIENCE: Duration = Duration::from_secs(10);
 /// Where the kernel tells of its network interfaces.
 const SYS: &str = "/sys/class/net";
 
@@ -174,7 +174,7 @@ pub async fn watch_cable(name: String, handle: Handle) -> anyhow::Result<()> {
 
 /// Whether a network card says that it has a link. An interface that is gone or switched off says nothing; one that is
 /// no card (a bridge, an end of a tunnel) has no cable.
-fn has_link(sys: &Path, name: &str) -> Option<bool> {
+pub fn has_link(sys: &Path, name: &str) -> Option<bool> {
     let interface = sys.join(name);
     if !interface.join("device").exists() {
         return None;

@@ -9,7 +9,7 @@ use super::{
     Root, card,
     report::{self, Facts},
 };
-use crate::http::client;
+use crate::{appliance::StatusView, daemon, http::client};
 
 /// How long the service may take to be ready; after that, what keeps it is reported.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,6 +31,13 @@ pub async fn report(root: &Root, socket: &Path) -> anyhow::Result<()> {
         waited += LOOK;
     }
     let mut facts = gather(root, socket).await;
+    let is_unplugged =
+        |status: &StatusView| daemon::has_link(&root.at("sys/class/net"), &status.interface) == Some(false);
+    if facts.status.as_ref().is_some_and(is_unplugged) {
+        // The service says so when it is sure.
+        tokio::time::sleep(daemon::CABLE_PATIENCE + LOOK).await;
+        facts = gather(root, socket).await;
+    }
     facts.failed_units = failed_units();
     facts.log = said_by("journalctl", &["--no-pager", "--unit=rackberry", "--lines", LOG, "--output=cat"]);
     card::overwrite(root, "report.txt", &report::file(&facts.report()))

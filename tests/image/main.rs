@@ -173,6 +173,7 @@ fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong(
     board.name_journal("the one before");
     start(&mut board);
     board.wait_login();
+    board.wait_for(IS_KEPT, 0);
     a_journal_is_named(&board);
     the_log_is_there_after_a_power_cut(&board);
     stick::other_kinds_are_found(&net, &board);
@@ -209,6 +210,66 @@ fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong(
             "power was cut",
         ],
     );
+}
+
+/// Said when the service has served for a minute.
+const IS_KEPT: &str = "is kept as the last good one";
+/// Said when a configuration is given up.
+const GIVES_WAY: &str = "another configuration takes its place";
+
+#[test]
+#[ignore = "takes the SD image: make test-image"]
+fn a_configuration_that_nobody_can_reach_the_appliance_by_gives_way() {
+    let net = Net::new();
+    let mut board = Board::plug(&net, Kind::Virtual);
+    // There is no good one before it. Windows has added an end to the names of both files.
+    let key = board.read("authorized_keys").expect("a key");
+    board.delete("authorized_keys");
+    board.write("authorized_keys.txt", &key);
+    board.write("rackberry.toml.txt", b"[network]\r\ninterface = 'eth7'\r\n");
+    board.switch_on(None);
+    gives_way(&board);
+    assert!(board.ssh("rackberry", "status").contains("nothing installs, and every machine is left alone"));
+    board.cut();
+    told(
+        &board,
+        &[
+            "address    10.10.10.1/24 on eth0",
+            "rackberry.toml.txt: network.interface is \"eth7\", which this board does not have (it has eth0)",
+            "nothing installs: neither the rackberry.toml.txt on the card nor a kept one is good",
+            "1 key: ssh",
+        ],
+    );
+
+    // With one before it, that one is in force.
+    board.delete("rackberry.toml.txt");
+    board.write("rackberry.toml", b"[dhcp]\r\nlease = '12h'\r\n");
+    start(&mut board);
+    board.wait_for(IS_KEPT, 0);
+    board.cut();
+    board.write("rackberry.toml", b"[network]\r\ninterface = 'eth7'\r\n");
+    board.switch_on(None);
+    gives_way(&board);
+    board.cut();
+    told(&board, &["the last good rackberry.toml is in force", "network.interface is \"eth7\""]);
+
+    // And a cable that is not plugged in is told of.
+    board.write("rackberry.toml", b"[dhcp]\r\nlease = '12h'\r\n");
+    board.switch_on(None);
+    board.wait_for("systemd", 0);
+    board.pull_cable();
+    board.wait_for("eth0 has no link", 0);
+    board.wait_for("rackberry-report.service: Deactivated successfully", 0);
+    board.cut();
+    told(&board, &["eth0 has no link: no cable is in it", "rackberry.toml is good and in force"]);
+}
+
+/// It is given up, and the appliance is reached.
+fn gives_way(board: &Board) {
+    let given_up = board.wait_for(GIVES_WAY, 0);
+    board.wait_for("rackberry-report.service: Deactivated successfully", given_up);
+    board.wait_served();
+    board.wait_login();
 }
 
 /// What the card remembers is where the service looks for it; what the service notes beside its journal comes onto

@@ -221,6 +221,11 @@ impl<'a> Board<'a> {
         monitor(&self.dir.join("monitor"), &[&format!("device_del usb-{name}")]);
     }
 
+    /// Pulls its network cable.
+    pub fn pull_cable(&self) {
+        monitor(&self.dir.join("monitor"), &["set_link net off"]);
+    }
+
     /// How many lines its console has shown.
     pub fn lines(&self) -> usize {
         self.qemu.as_ref().expect("it is on").lines().len()
