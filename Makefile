@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 CARGO ?= cargo
 
-.PHONY: help demo test test-promise firmware lint cross assets test-machine test-systems setup clean image image-lock image-twice test-image test-power deb test-deb
+.PHONY: help demo test test-promise firmware lint cross assets test-machine test-systems setup clean image release image-lock image-twice test-image test-power deb test-deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ cross: assets ## the Raspberry Pi's static binary, and a look at it under emulat
 
 image: cross ## the SD image, in target/image/
 	image/card/build target/image
+
+release: image deb ## what a release offers for download, in target/downloads/: make release URL=https://...
+	image/release/build target/downloads "$(URL)"
 
 image-lock: setup ## the SD image's packages at the mirror's present versions
 	image/card/lock

@@ -90,7 +90,7 @@ impl Drivers {
         let is_known = |name: &&str| {
             self.kernel.contains(*name) || self.built_in.iter().any(|alias| is_like(alias, &pattern(name)))
         };
-        if names.iter().any(|name| is_known(&name)) {
+        if names.iter().any(is_known) {
             return Ok(None);
         }
         if node.name().starts_with("usb")
