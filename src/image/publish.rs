@@ -39,7 +39,8 @@ pub async fn report(root: &Root, socket: &Path) -> anyhow::Result<()> {
         facts = gather(root, socket).await;
     }
     facts.failed_units = failed_units();
-    facts.log = said_by("journalctl", &["--no-pager", "--unit=rackberry", "--lines", LOG, "--output=cat"]);
+    let last = ["--no-pager", "--boot", "--unit=rackberry", "--lines", LOG, "--output=cat"];
+    facts.log = said_by("journalctl", &last);
     card::overwrite(root, "report.txt", &report::file(&facts.report()))
 }
 

@@ -267,7 +267,9 @@ fn a_configuration_that_nobody_can_reach_the_appliance_by_gives_way() {
 /// It is given up, and the appliance is reached.
 fn gives_way(board: &Board) {
     let given_up = board.wait_for(GIVES_WAY, 0);
-    board.wait_for("rackberry-report.service: Deactivated successfully", given_up);
+    // The report of the start, if it is not there yet, is broken off for that of what came into force.
+    let ready = board.wait_for("ready and safe", given_up);
+    board.wait_for("rackberry-report.service: Deactivated successfully", ready);
     board.wait_served();
     board.wait_login();
 }
