@@ -50,10 +50,10 @@ image-twice: cross ## whether two builds of the SD image are the same, byte by b
 	image/card/twice target/image-twice
 
 test-image: image ## starts the SD image on emulated boards; one of them installs a bare machine
-	$(CARGO) test --test image -- --ignored --test-threads 1 --skip power
+	$(CARGO) test --test image -- --ignored --test-threads 1 --skip power::
 
 test-power: image ## cuts the power of a board 30 times: first start, import, install (half an hour)
-	$(CARGO) test --test image -- --ignored --nocapture power
+	$(CARGO) test --test image -- --ignored --nocapture power::
 
 deb: cross ## Debian packages for hosts that people have already, in target/deb/
 	image/setup deb
