@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 CARGO ?= cargo
 
-.PHONY: help demo test test-promise firmware lint cross assets test-machine test-systems setup clean image image-lock image-twice test-image test-power deb test-deb
+.PHONY: help demo test test-promise firmware lint cross assets test-machine test-systems setup clean image release image-lock image-twice test-image test-power deb test-deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ cross: assets ## the Raspberry Pi's static binary, and a look at it under emulat
 image: cross ## the SD image, in target/image/
 	image/card/build target/image
 
+release: image deb ## what a release offers for download, in target/downloads/: make release URL=https://...
+	image/release/build target/downloads "$(URL)"
+
 image-lock: setup ## the SD image's packages at the mirror's present versions
 	image/card/lock
 
@@ -47,10 +50,10 @@ image-twice: cross ## whether two builds of the SD image are the same, byte by b
 	image/card/twice target/image-twice
 
 test-image: image ## starts the SD image on emulated boards; one of them installs a bare machine
-	$(CARGO) test --test image -- --ignored --test-threads 1 --skip power
+	$(CARGO) test --test image -- --ignored --test-threads 1 --skip power::
 
 test-power: image ## cuts the power of a board 30 times: first start, import, install (half an hour)
-	$(CARGO) test --test image -- --ignored --nocapture power
+	$(CARGO) test --test image -- --ignored --nocapture power::
 
 deb: cross ## Debian packages for hosts that people have already, in target/deb/
 	image/setup deb

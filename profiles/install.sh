@@ -25,7 +25,6 @@ command='{{ command | quoted }}'
 stage=configuring
 # What the parts below find out.
 reason=''
-url=''
 disk=''
 cause=''
 unmarked=''

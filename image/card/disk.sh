@@ -23,7 +23,7 @@ make_boot() {
   cp "$here"/boot/{config.txt,README.txt,authorized_keys} "$tree/"
   cp "$top/docs/rackberry.toml" "$tree/rackberry.toml"
   # A report of full length: later ones are written over it without a change to the file system's tables.
-  "$here/pad" 32768 <"$here/boot/report.txt" >"$tree/report.txt"
+  sed -e "s/@VERSION@/$version/" -e 's/$/\r/' "$here/boot/report.txt" | "$here/pad" 32768 >"$tree/report.txt"
   # The same for the line that names the journal; it is one sector.
   sed 's/$/\r/' "$here/boot/journal.txt" | "$here/pad" 512 >"$tree/journal.txt"
   mkdir "$tree/rackberry"
@@ -37,11 +37,11 @@ make_boot() {
     cp "$work/$kernel/initramfs.zst" "$slot/initramfs$suffix"
     trees=$(device_trees "$kernel")
     [ "$kernel" = kernel5 ] || copy_pi_trees "$trees" "$slot"
-    [ "$kernel" = kernel ] || cp "$trees"/bcm2712-*rpi-5-b.dtb "$slot/"
+    [ "$kernel" = kernel ] || make_pi5_trees "$trees" "$slot"
   done
-  sed "s/@VERSION@/$version/" -i "$tree/README.txt" "$tree/report.txt"
+  sed "s/@VERSION@/$version/" -i "$tree/README.txt"
   # Lines end as every PC's editor likes them.
-  sed -i 's/$/\r/' "$tree"/README.txt "$tree"/rackberry/README.txt "$tree"/authorized_keys "$tree"/rackberry.toml
+  sed -i 's/$/\r/' "$tree"/README.txt "$tree"/rackberry/README.txt "$tree"/authorized_keys "$tree"/rackberry.toml "$slot/overlays/README"
   find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   rm -f "$work/boot"
   truncate -s "${boot_size}M" "$work/boot"

@@ -19,7 +19,7 @@ shrink_root() {
   rm -rf "$r"/usr/share/{doc,doc-base,man,info,locale,lintian,bug,bash-completion,zsh,polkit-1,apport,menu,common-licenses,base-files,base-passwd,initramfs-tools,pixmaps,dict,gcc,nano,readline,runit,openssh}
   # Generators look for disks, consoles and keys that this system has not.
   rm -rf "$r"/usr/lib/systemd/{system-generators,user-generators,system-environment-generators}
-  rm -rf "$r"/usr/lib/{udev/hwdb.d,systemd/catalog,systemd/boot,systemd/user,kernel,sysusers.d,cron.daily,tmpfiles.d/home.conf,runit-helper}
+  rm -rf "$r"/usr/lib/{udev/hwdb.d,systemd/catalog,systemd/boot,systemd/user,kernel,sysusers.d,cron.daily,tmpfiles.d/{home,journal-nocow}.conf,runit-helper}
   rm -rf "$r"/etc/{cron.*,init.d,default,rc?.d,update-motd.d,dpkg,apparmor.d,pam.d,security,skel,logrotate.d,xdg,ufw,insserv*,sv,ssh,motd,issue,issue.net,kernel,debian_version,e2scrub.conf,init}
   rm -rf "$r"/{boot,home,media,mnt,opt,srv,root,var/mail,var/local,var/opt,var/spool}
   # Character sets: only that of names on cards and sticks.

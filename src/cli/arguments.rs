@@ -112,6 +112,8 @@ pub enum ReportCommand {
 pub enum ImageCommand {
     /// Read the card.
     Setup,
+    /// Keep the configuration in force if it is good, or give it up.
+    Prove,
     /// Write report.txt onto the card.
     Report,
     /// Write the journal's mark onto the card.

@@ -118,6 +118,7 @@ fn image(command: ImageCommand, socket: &std::path::Path) -> anyhow::Result<()> 
     let root = image::Root("/".into());
     match command {
         ImageCommand::Setup => image::setup(&root),
+        ImageCommand::Prove => runtime()?.block_on(image::prove(&root, socket)),
         ImageCommand::Report => runtime()?.block_on(image::report(&root, socket)),
         ImageCommand::Mark => image::mark(&root),
         ImageCommand::Tree { volume } => image::tree(&volume, &root.loaders()),

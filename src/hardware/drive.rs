@@ -32,6 +32,10 @@ use rackberry_core::{
 
 /// How often hardware that is missing is looked for.
 const RETRY: Duration = Duration::from_secs(3);
+/// At a start udev gives devices to their groups while the service looks for them already: it is looked again so soon, and
+/// nothing is said for so long.
+const SOON: Duration = Duration::from_millis(250);
+const UDEV_PATIENCE: Duration = Duration::from_secs(10);
 /// The state changes with every block of every transfer; nobody sees more pictures of it than this.
 const LOOK: Duration = Duration::from_millis(25);
 /// Longer than any error code takes, and the time to write to the hardware.
@@ -208,7 +212,9 @@ impl Thread {
     /// The hardware, once it is there; `None` when the panel is to stop before.
     async fn open(&mut self, facts: &watch::Sender<Facts>) -> Option<Hardware> {
         let mut said: Option<Fault> = None;
+        let mut waited = Duration::ZERO;
         loop {
+            let mut pause = RETRY;
             match backend::open(&self.board, &mut self.played) {
                 Ok(hardware) => {
                     let count = self.leds;
@@ -219,6 +225,7 @@ impl Thread {
                     }
                     return Some(hardware);
                 }
+                Err(fault) if may_pass(&fault, waited) => pause = SOON,
                 Err(fault) if said.as_ref() != Some(&fault) => {
                     self.is_lost(&format!("no panel ({}): {fault}", self.board.name));
                     said = Some(fault);
@@ -237,9 +244,10 @@ impl Thread {
                     }
                 }
             };
-            if timeout(RETRY, stopped).await.is_ok() {
+            if timeout(pause, stopped).await.is_ok() {
                 return None;
             }
+            waited += pause;
         }
     }
 
@@ -330,6 +338,11 @@ impl Thread {
             }
         }
     }
+}
+
+/// Whether a fault may be gone in a moment: after looking for so long.
+fn may_pass(fault: &Fault, waited: Duration) -> bool {
+    matches!(fault, Fault::NoRight { .. }) && waited < UDEV_PATIENCE
 }
 
 /// Nothing but a trouble.

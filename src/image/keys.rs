@@ -13,8 +13,8 @@ const KINDS: &[&str] = &[
 /// A shorter blob than that of any kind.
 const SHORTEST: usize = 64;
 
-/// The good lines, each ended, and a fault for each other one.
-pub fn keys(text: &str) -> (String, Vec<String>) {
+/// The good lines, each ended, and a fault for each other one of the file of this name.
+pub fn keys(name: &str, text: &str) -> (String, Vec<String>) {
     let (mut good, mut faults) = (String::new(), Vec::new());
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let line = line.trim();
@@ -26,7 +26,7 @@ pub fn keys(text: &str) -> (String, Vec<String>) {
                 good += line;
                 good += "\n";
             }
-            Some(problem) => faults.push(format!("authorized_keys:{number}: {problem}")),
+            Some(problem) => faults.push(format!("{name}:{number}: {problem}")),
         }
     }
     (good, faults)
@@ -69,7 +69,7 @@ mod tests {
         let text = format!(
             "\u{feff}# mine\r\n{KEY}\r\n\r\nhello\r\n  from=\"10.0.0.0/8\" {KEY}\r\nssh-rsa AAAAB3\n"
         );
-        let (good, faults) = keys(&text);
+        let (good, faults) = keys("authorized_keys", &text);
         assert_eq!(good, format!("{KEY}\nfrom=\"10.0.0.0/8\" {KEY}\n"));
         let begins: Vec<&str> = faults.iter().map(|fault| &fault[..18]).collect();
         assert_eq!(begins, ["authorized_keys:4:", "authorized_keys:6:"], "{faults:?}");
@@ -77,13 +77,14 @@ mod tests {
 
     #[test]
     fn a_private_key_is_called_one() {
-        let (good, faults) = keys("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE\n");
+        let (good, faults) =
+            keys("authorized_keys", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE\n");
         assert_eq!(good, "");
         assert!(faults[0].contains("must stay secret"), "{faults:?}");
     }
 
     #[test]
     fn an_empty_file_has_no_keys_and_no_faults() {
-        assert_eq!(keys("# nobody\n"), (String::new(), Vec::new()));
+        assert_eq!(keys("authorized_keys", "# nobody\n"), (String::new(), Vec::new()));
     }
 }

@@ -1,5 +1,7 @@
 //! `rackberry image login`: what a person gets who logs in as rackberry. No shell: the live view, then rackberry's
-//! own commands and the service's log.
+//! own commands and the log.
+
+mod journal;
 
 use std::{
     io::{self, BufRead as _, IsTerminal as _, Write as _},
@@ -28,11 +30,7 @@ const COMMANDS: &[&str] = &[
     "--version",
     "-V",
 ];
-/// Words that may follow `journalctl`; numbers, too.
-const JOURNAL_WORDS: &[&str] =
-    &["-u", "--unit", "rackberry", "rackberry.service", "-f", "-b", "-r", "-n", "-e", "-x", "--no-pager"];
-const HELP: &str =
-    "status, watch, arm, disarm, nodes, node, assets, report, help; journalctl -u rackberry; exit";
+const HELP: &str = "status, watch, arm, disarm, nodes, node, assets, report, help; journalctl -u rackberry, -b -1, -k, ...; exit";
 
 /// A line that was understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,7 +96,7 @@ async fn carry_out(program: &str, arguments: &[String]) -> anyhow::Result<()> {
 
 /// Understands a line, with or without `rackberry` before the subcommand.
 fn read(line: &str) -> Result<Line, String> {
-    let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let mut words = words(line)?;
     if words.first().is_some_and(|word| word == "rackberry" || word == "/usr/bin/rackberry") {
         words.remove(0);
         if words.is_empty() {
@@ -108,7 +106,7 @@ fn read(line: &str) -> Result<Line, String> {
     let Some(first) = words.first() else { return Ok(Line::Empty) };
     match first.as_str() {
         "exit" | "quit" | "logout" => Ok(Line::Exit),
-        "journalctl" => journal(&words[1..]),
+        "journalctl" => Ok(Line::Run("journalctl", journal::arguments(&words[1..])?)),
         command if COMMANDS.contains(&command) => {
             // Another socket would be another service.
             match words.iter().find(|word| word.starts_with("--socket")) {
@@ -120,21 +118,25 @@ fn read(line: &str) -> Result<Line, String> {
     }
 }
 
-/// The service's log and no other.
-fn journal(words: &[String]) -> Result<Line, String> {
-    let mut arguments = vec!["--no-pager".to_owned(), "--unit=rackberry".to_owned()];
-    for word in words {
-        let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number && !JOURNAL_WORDS.contains(&word.as_str()) {
-            return Err(format!(
-                "journalctl {word} is not for this login; try journalctl -u rackberry -n 100 -f"
-            ));
-        }
-        if is_number || matches!(word.as_str(), "-f" | "-b" | "-r" | "-n" | "-x") {
-            arguments.push(word.clone());
+/// Words, as a shell would tell them apart: quotation marks hold some together.
+fn words(line: &str) -> Result<Vec<String>, String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in line.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            None if matches!(c, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            None if c.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(c),
         }
     }
-    Ok(Line::Run("journalctl", arguments))
+    if let Some(open) = quote {
+        return Err(format!("a quotation mark ({open}) is missing"));
+    }
+    words.extend(word);
+    Ok(words)
 }
 
 #[cfg(test)]
@@ -156,14 +158,21 @@ mod tests {
     }
 
     #[test]
-    fn the_services_log_and_no_other() {
+    fn the_log_passes_and_no_file() {
         assert_eq!(
-            read("journalctl -u rackberry -n 50 -f"),
-            run("journalctl", &["--no-pager", "--unit=rackberry", "-n", "50", "-f"])
+            read("journalctl -u rackberry --since \"10 min ago\" --until '21:00' -f"),
+            run(
+                "journalctl",
+                &["--no-pager", "--unit=rackberry", "--since=10 min ago", "--until=21:00", "--follow"]
+            )
         );
-        for line in ["journalctl -u ssh", "journalctl --file=/etc/shadow", "journalctl -D /data"] {
-            assert!(read(line).is_err(), "{line}");
-        }
+        assert!(read("journalctl --file=/etc/shadow").is_err());
+    }
+
+    #[test]
+    fn quotation_marks_hold_words_together() {
+        assert_eq!(read("arm \"node 1\" 'a\"b'c \"\""), run("rackberry", &["arm", "node 1", "a\"bc", ""]));
+        assert!(read("arm 'node").unwrap_err().contains("missing"));
     }
 
     #[test]

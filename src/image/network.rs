@@ -7,13 +7,16 @@ use rackberry_core::config::Settings;
 /// A file below /run, and its text.
 pub type File = (&'static str, String);
 
+/// What the clock's keeper reads.
+pub const CLOCK: &str = "systemd/timesyncd.conf.d/rackberry.conf";
+
 /// Every file that systemd and the SSH server read.
 pub fn files(settings: &Settings) -> Vec<File> {
     let mut files = vec![("systemd/network/50-rackberry.network", network(settings))];
     if !settings.dhcp.ntp.is_empty() {
         let servers: Vec<String> = settings.dhcp.ntp.iter().map(ToString::to_string).collect();
         let text = format!("[Time]\nNTP={}\n", servers.join(" "));
-        files.push(("systemd/timesyncd.conf.d/rackberry.conf", text));
+        files.push((CLOCK, text));
     }
     let root = if settings.system.root_login { "PermitRootLogin prohibit-password\n" } else { "" };
     files.push(("rackberry-setup/sshd_config", root.into()));

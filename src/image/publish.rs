@@ -9,7 +9,8 @@ use super::{
     Root, card,
     report::{self, Facts},
 };
-use crate::net::http_client as client;
+use crate::net::{http_client as client, link};
+use rackberry_core::appliance::StatusView;
 
 /// How long the service may take to be ready; after that, what keeps it is reported.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,8 +32,16 @@ pub async fn report(root: &Root, socket: &Path) -> anyhow::Result<()> {
         waited += LOOK;
     }
     let mut facts = gather(root, socket).await;
+    let is_unplugged =
+        |status: &StatusView| link::has_link(&root.at("sys/class/net"), &status.interface) == Some(false);
+    if facts.status.as_ref().is_some_and(is_unplugged) {
+        // The service says so when it is sure.
+        tokio::time::sleep(link::CABLE_PATIENCE + LOOK).await;
+        facts = gather(root, socket).await;
+    }
     facts.failed_units = failed_units();
-    facts.log = said_by("journalctl", &["--no-pager", "--unit=rackberry", "--lines", LOG, "--output=cat"]);
+    let last = ["--no-pager", "--boot", "--unit=rackberry", "--lines", LOG, "--output=cat"];
+    facts.log = said_by("journalctl", &last);
     card::overwrite(root, "report.txt", &report::file(&facts.report()))
 }
 
@@ -86,7 +95,7 @@ async fn ask<T: DeserializeOwned>(socket: &Path, path: &str) -> Option<T> {
 }
 
 /// The lines that a program prints; none where it can't be run.
-fn said_by(program: &str, arguments: &[&str]) -> Vec<String> {
+pub(super) fn said_by(program: &str, arguments: &[&str]) -> Vec<String> {
     let output = Command::new(program).args(arguments).output();
     let text = output.map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()

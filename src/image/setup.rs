@@ -1,9 +1,9 @@
 //! `rackberry image setup`: reads the card and leaves for everybody else what they need to start.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::symlink,
+    fs::{self, File, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{PermissionsExt as _, chown, symlink},
     path::{Path, PathBuf},
 };
 
@@ -12,44 +12,43 @@ use anyhow::Context as _;
 use super::{
     Root,
     choose::{Choice, Source, choose, seal, unseal},
-    keys, mark, network,
+    mark, network, people,
 };
-use crate::storage::configuration;
 use rackberry_core::config::Usb;
 
-/// The configuration's name on the card.
-const CONFIG: &str = "rackberry.toml";
+pub use super::people::CONFIG;
+
+/// Why the configuration on the card, or the kept one, was given up in this run, if it was.
+pub const REFUSED_CARD: &str = "refused-card";
+pub const REFUSED_KEPT: &str = "refused-kept";
 /// Where the last good one is kept on the data partition.
 const KEPT: &str = "config/rackberry.toml";
-/// The longest file of the card that is read.
-const LONGEST: u64 = 1 << 20;
+/// Where the one in force is from.
+const SOURCE: &str = "source";
 
-/// Reads the card, keeps a good configuration, and writes what systemd, the SSH server and the service start by.
+/// Reads the card, and writes what systemd, the SSH server and the service start by.
 ///
 /// # Errors
 /// When /run can't be written. Faults of the card and of the data partition are written down, not errors.
 pub fn setup(root: &Root) -> anyhow::Result<()> {
-    let choice = read_config(root);
+    let config = people::config(root);
+    let choice = choose_config(root, &config);
     // What people most often have to mend is told first.
     let mut faults = choice.faults.clone();
-    if choice.source == Source::Card
-        && let Err(error) = keep(root, &choice.text)
-    {
-        faults.push(format!("the good configuration can't be kept for later: {error}"));
-    }
-    let (keys, key_faults) = match read(&root.card("authorized_keys")) {
-        Ok(text) => keys::keys(&text),
-        Err(error) => (String::new(), vec![format!("authorized_keys: can't be read: {error}")]),
-    };
+    faults.extend(config.faults);
+    let (keys, key_faults) = people::keys(root);
     faults.extend(key_faults);
     let mark = mark::of_card(root).unwrap_or_else(|fault| {
         faults.push(fault);
         None
     });
     faults.extend(boot_faults(root));
-    write_all(root, &choice, &keys, mark.as_deref(), &faults)
+    let in_force = in_force(choice.source, config.name);
+    // It is done again when a configuration is given up.
+    let is_first = !root.found(SOURCE).exists();
+    write_all(root, &choice, &in_force, &keys, mark.as_deref(), &faults)
         .context("can't write what the system starts by")?;
-    if let Err(error) = mark_running(root) {
+    if is_first && let Err(error) = mark_running(root) {
         eprintln!("the end of this run will not be known: {error}");
     }
     if choice.settings.system.keep_journal
@@ -60,33 +59,54 @@ pub fn setup(root: &Root) -> anyhow::Result<()> {
     for fault in &faults {
         eprintln!("{fault}");
     }
-    println!("{}", in_force(choice.source));
+    println!("{in_force}");
     Ok(())
 }
 
 /// Which configuration runs, in a sentence.
-fn in_force(source: Source) -> &'static str {
+fn in_force(source: Source, name: &str) -> String {
     match source {
-        Source::Card => "rackberry.toml is good and in force",
-        Source::Kept => "the last good rackberry.toml is in force, not the one on the card",
-        Source::Nowhere => "nothing installs: neither the rackberry.toml on the card nor a kept one is good",
+        Source::Card => format!("{name} is good and in force"),
+        Source::Kept => format!("the last good {CONFIG} is in force, not the one on the card"),
+        Source::Nowhere => {
+            format!("nothing installs: neither the {name} on the card nor a kept one is good")
+        }
     }
 }
 
-fn read_config(root: &Root) -> Choice {
+/// Where the configuration in force is from.
+pub fn source(root: &Root) -> Source {
+    match fs::read_to_string(root.found(SOURCE)).unwrap_or_default().as_str() {
+        "card" => Source::Card,
+        "kept" => Source::Kept,
+        _ => Source::Nowhere,
+    }
+}
+
+fn choose_config(root: &Root, config: &people::Config) -> Choice {
     let defaults = fs::read_to_string(root.at("usr/lib/rackberry/image.toml")).unwrap_or_default();
-    let card = configuration::read(&root.card(CONFIG)).map_err(|mut fault| {
-        fault.file = CONFIG.into();
-        if !root.card(CONFIG).exists() {
-            fault.help = "put one onto the card; the image brings one with every key and its default".into();
-        }
-        fault.render(false)
-    });
+    let refused = |what: &str| fs::read_to_string(root.found(what)).ok();
+    let card = match refused(REFUSED_CARD) {
+        Some(why) => Err(format!("{}: {why}", config.name)),
+        None => config.text.clone(),
+    };
+    let kept = match refused(REFUSED_KEPT) {
+        Some(why) => Err(format!("the last good {CONFIG}: {why}")),
+        None => kept(root),
+    };
+    choose(&defaults, card, kept, config.name)
+}
+
+/// The last good configuration.
+///
+/// # Errors
+/// When there is none, or it is not whole any more.
+pub fn kept(root: &Root) -> Result<String, String> {
     let kept = fs::read(root.data(KEPT)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "no good configuration was kept".to_owned(),
         _ => format!("the last good configuration, which was kept, can't be read: {error}"),
     });
-    choose(&defaults, card, kept.and_then(|kept| unseal(&kept)), CONFIG)
+    kept.and_then(|kept| unseal(&kept))
 }
 
 /// What the initramfs found wrong.
@@ -95,15 +115,14 @@ fn boot_faults(root: &Root) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Keeps a good configuration, unless it is the one that is kept: the card is written as little as can be.
-fn keep(root: &Root, text: &str) -> io::Result<()> {
-    let (path, text) = (root.data(KEPT), seal(text));
+/// Keeps the configuration in force as the last good one, unless it is that already: the card is written as little as can
+/// be.
+///
+/// # Errors
+/// When the data partition can't be written.
+pub fn keep(root: &Root) -> io::Result<()> {
+    let text = fs::read_to_string(root.found(CONFIG))?;
+    let (path, text) = (root.data(KEPT), seal(&text));
     if fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
         return Ok(());
     }
@@ -120,17 +139,24 @@ fn keep(root: &Root, text: &str) -> io::Result<()> {
 fn write_all(
     root: &Root,
     choice: &Choice,
+    in_force: &str,
     keys: &str,
     mark: Option<&str>,
     faults: &[String],
 ) -> io::Result<()> {
     let usb = if choice.settings.system.usb == Usb::Import { "import" } else { "serve" };
+    let source = match choice.source {
+        Source::Card => "card",
+        Source::Kept => "kept",
+        Source::Nowhere => "nowhere",
+    };
     let faults: String = faults.iter().map(|fault| format!("{fault}\n")).collect();
     let mut files: Vec<(PathBuf, &str)> = vec![
         (root.found(CONFIG), &choice.text),
         (root.found("authorized_keys"), keys),
         (root.found("faults"), &faults),
-        (root.found("in-force"), in_force(choice.source)),
+        (root.found("in-force"), in_force),
+        (root.found(SOURCE), source),
         (root.found("usb"), usb),
     ];
     let mark = mark.map(|mark| format!("{mark}\n"));
@@ -138,6 +164,8 @@ fn write_all(
     files.extend(mark.iter().map(|mark| (root.found("journal.mark"), mark.as_str())));
     let network = network::files(&choice.settings);
     files.extend(network.iter().map(|(name, text)| (root.run(name), text.as_str())));
+    // One that was given up may have asked other time servers.
+    let _ = fs::remove_file(root.run(network::CLOCK));
     for (path, text) in files {
         fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
         fs::write(path, text)?;
@@ -151,10 +179,20 @@ fn mark_running(root: &Root) -> io::Result<()> {
     if mark.exists() { fs::write(root.found("was-cut"), "") } else { fs::write(mark, "") }
 }
 
-/// The journal goes to the data partition if its folder is there, below /var/log.
+/// The journal goes to the data partition if its folder is there, below /var/log. Who may read it has the group of the
+/// folder that it is in.
 fn keep_journal(root: &Root) -> io::Result<()> {
+    let mounts = fs::read_to_string(root.at("proc/mounts")).unwrap_or_default();
+    // A data partition that can't be mounted is replaced by memory, of which the journal has its own share.
+    if mounts.lines().any(|mount| mount.split(' ').skip(1).take(2).eq(["/data", "tmpfs"])) {
+        return Ok(());
+    }
     let kept = root.data("journal");
     fs::create_dir_all(&kept)?;
+    if let Some(readers) = group(root, "systemd-journal") {
+        chown(&kept, None, Some(readers))?;
+        fs::set_permissions(&kept, Permissions::from_mode(0o2755))?;
+    }
     let link = root.at("var/log/journal");
     if link.symlink_metadata().is_err() {
         symlink(kept, link)?;
@@ -162,12 +200,19 @@ fn keep_journal(root: &Root) -> io::Result<()> {
     Ok(())
 }
 
+/// The number of a group.
+fn group(root: &Root, name: &str) -> Option<u32> {
+    let groups = fs::read_to_string(root.at("etc/group")).unwrap_or_default();
+    let mut fields =
+        groups.lines().map(|line| line.split(':')).find(|fields| fields.clone().next() == Some(name))?;
+    fields.nth(2)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const GOOD: &str =
-        "[network]\naddress = '192.168.7.1/24'\n[system]\nhostname = 'rack7'\nkeep_journal = true\n";
+    const GOOD: &str = "[network]\naddress = '192.168.7.1/24'\n[system]\nhostname = 'rack7'\n";
 
     /// A root as the image has it, with this on the card.
     fn root(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
@@ -199,10 +244,27 @@ mod tests {
     }
 
     #[test]
+    fn the_log_is_kept_unless_there_is_no_place_for_it_or_it_is_not_wanted() {
+        for (settings, mounts, is_kept) in [
+            ("# all defaults\n", "/dev/mmcblk0p4 /data ext4 rw 0 0\n", true),
+            ("# all defaults\n", "tmp /run tmpfs rw 0 0\ntmp /data tmpfs rw 0 0\n", false),
+            ("[system]\nkeep_journal = false\n", "/dev/mmcblk0p4 /data ext4 rw 0 0\n", false),
+        ] {
+            let (_folder, root) = root(&[(CONFIG, settings), ("authorized_keys", "")]);
+            fs::write(root.at("proc/mounts"), mounts).unwrap();
+            setup(&root).unwrap();
+            assert_eq!(root.at("var/log/journal").is_dir(), is_kept, "{settings}{mounts}");
+        }
+    }
+
+    #[test]
     fn the_last_good_one_comes_back_when_a_bad_one_follows() {
         let (_folder, root) = root(&[(CONFIG, GOOD), ("authorized_keys", "")]);
         setup(&root).unwrap();
+        assert!(!root.data(KEPT).exists(), "nobody knows yet whether one can live with it");
+        keep(&root).unwrap();
         fs::write(root.card(CONFIG), "[network]\naddress = 7\n").unwrap();
+        fs::remove_dir_all(root.run("rackberry-setup")).unwrap();
         setup(&root).unwrap();
         assert!(root.found("was-cut").exists(), "nothing took the mark of the first run away");
         assert_eq!(text(root.found(CONFIG)), GOOD);
@@ -215,6 +277,29 @@ mod tests {
         setup(&root).unwrap();
         assert_eq!(text(root.found(CONFIG)), "[install]\nunknown_nodes = \"ignore\"\n");
         assert!(text(root.found("faults")).contains("which was kept, is damaged\nnothing installs"));
+    }
+
+    #[test]
+    fn what_is_given_up_gives_way_to_the_one_before_and_then_to_the_defaults() {
+        let (_folder, root) = root(&[(CONFIG, GOOD), ("authorized_keys", "")]);
+        setup(&root).unwrap();
+        keep(&root).unwrap();
+        let ntp = "[network]\ninterface = 'eth7'\n[dhcp]\nntp = ['10.10.10.2']\n";
+        fs::write(root.card(CONFIG), ntp).unwrap();
+        setup(&root).unwrap();
+        assert!(root.run(network::CLOCK).exists() && source(&root) == Source::Card);
+        fs::write(root.found(REFUSED_CARD), "there is no eth7").unwrap();
+        setup(&root).unwrap();
+        assert_eq!((source(&root), text(root.found(CONFIG))), (Source::Kept, GOOD.into()));
+        assert_eq!(text(root.found("faults")), "rackberry.toml: there is no eth7\n");
+        assert!(!root.run(network::CLOCK).exists() && !root.found("was-cut").exists());
+        fs::write(root.found(REFUSED_KEPT), "there is no eth0").unwrap();
+        setup(&root).unwrap();
+        assert_eq!(source(&root), Source::Nowhere);
+        assert!(
+            text(root.found("faults"))
+                .contains("\nthe last good rackberry.toml: there is no eth0\nnothing installs")
+        );
     }
 
     /// As Windows' editor saves it.
@@ -266,11 +351,12 @@ mod tests {
 
     #[test]
     fn what_was_kept_is_not_written_again() {
-        let (_folder, root) = root(&[]);
-        keep(&root, GOOD).unwrap();
+        let (_folder, root) = root(&[(CONFIG, GOOD)]);
+        setup(&root).unwrap();
+        keep(&root).unwrap();
         let old = std::time::UNIX_EPOCH;
         File::options().write(true).open(root.data(KEPT)).unwrap().set_modified(old).unwrap();
-        keep(&root, GOOD).unwrap();
+        keep(&root).unwrap();
         assert_eq!(fs::metadata(root.data(KEPT)).unwrap().modified().unwrap(), old);
     }
 }

@@ -17,6 +17,11 @@ use rackberry_core::{ids::Mac, panel::Trouble};
 /// How often the interface is looked at. Netlink would tell at once, but a cable takes longer than this anyway.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// A cable that is out for so long is told of. A link takes some seconds to come up.
+pub const CABLE_PATIENCE: Duration = Duration::from_secs(10);
+/// Where the kernel tells of its network interfaces.
+const SYS: &str = "/sys/class/net";
+
 /// No interface to serve.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -33,8 +38,7 @@ pub async fn interface(
     }
     let mut missing = Some(missing);
     loop {
-        let wired: Vec<String> = interfaces().into_iter().filter(|name| is_wired(name)).collect();
-        match wired.as_slice() {
+        match wired().as_slice() {
             [only] => return Ok(only.clone()),
             [] => {
                 if let Some(missing) = missing.take() {
@@ -87,9 +91,14 @@ fn interfaces() -> Vec<String> {
     names.into_iter().collect()
 }
 
+/// The wired interfaces, by name.
+pub fn wired() -> Vec<String> {
+    interfaces().into_iter().filter(|name| is_wired(name)).collect()
+}
+
 /// Ethernet hardware (ARPHRD_ETHER) that has no radio.
 fn is_wired(name: &str) -> bool {
-    let path = Path::new("/sys/class/net").join(name);
+    let path = Path::new(SYS).join(name);
     let ethernet = fs::read_to_string(path.join("type")).is_ok_and(|kind| kind.trim() == "1");
     ethernet
         && path.join("device").exists()
@@ -132,5 +141,68 @@ pub async fn changed(known: &Link, address: Ipv4Addr, prefix: u8) -> Option<Stri
             Ok(_) => return None,
             Err(missing) => return Some(missing),
         }
+    }
+}
+
+/// Tells of a cable that is not plugged in, for ever. The interface has its address without one.
+pub async fn watch_cable(name: String, handle: Handle) -> anyhow::Result<()> {
+    let (mut out, mut is_told) = (Duration::ZERO, false);
+    loop {
+        match has_link(Path::new(SYS), &name) {
+            Some(false) => out += LOOK,
+            Some(true) => out = Duration::ZERO,
+            // What is to be told of it then, `wait` tells, in place of this.
+            None => (out, is_told) = (Duration::ZERO, false),
+        }
+        let is_out = out >= CABLE_PATIENCE;
+        if is_out != is_told {
+            let words = format!(
+                "{name} has no link: no cable is in it, or what is at the other end of the cable is off or broken"
+            );
+            if is_out {
+                tracing::warn!("{words}");
+            } else {
+                tracing::info!("{name} has a link");
+            }
+            handle.tell(Message::Trouble(Trouble::Network, is_out.then_some(words))).await;
+            is_told = is_out;
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Whether a network card says that it has a link. An interface that is gone or switched off says nothing; one that is
+/// no card (a bridge, an end of a tunnel) has no cable.
+pub fn has_link(sys: &Path, name: &str) -> Option<bool> {
+    let interface = sys.join(name);
+    if !interface.join("device").exists() {
+        return None;
+    }
+    match fs::read_to_string(interface.join("carrier")).ok()?.trim() {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cards_tell_of_their_link_and_nothing_else_does() {
+        let sys = tempfile::tempdir().unwrap();
+        for (name, is_card, carrier) in
+            [("eth0", true, "0\n"), ("eth1", true, "1\n"), ("br0", false, "0\n"), ("off", true, "")]
+        {
+            let interface = sys.path().join(name);
+            fs::create_dir(&interface).unwrap();
+            fs::write(interface.join("carrier"), carrier).unwrap();
+            if is_card {
+                fs::create_dir(interface.join("device")).unwrap();
+            }
+        }
+        let links = ["eth0", "eth1", "br0", "off", "gone"].map(|name| has_link(sys.path(), name));
+        assert_eq!(links, [Some(false), Some(true), None, None, None]);
     }
 }

@@ -1,8 +1,15 @@
 //! The log: one line an event on standard error, where the journal takes it.
 
-use std::io::IsTerminal as _;
+use std::{fmt, fs, io::IsTerminal as _, path::PathBuf};
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    layer::{Context, SubscriberExt as _},
+    registry::LookupSpan,
+    util::SubscriberInitExt as _,
+};
 
 use crate::hardware::terminal::AbovePanel;
 
@@ -10,13 +17,117 @@ use crate::hardware::terminal::AbovePanel;
 pub fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    // Under systemd the journal has the time already.
-    let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(terminal)
-        .with_writer(|| AbovePanel);
+    let lines =
+        tracing_subscriber::fmt::layer().with_target(false).with_ansi(terminal).with_writer(|| AbovePanel);
     // Fails only where a test has set logging up before.
-    let _ = if under_systemd { builder.without_time().try_init() } else { builder.try_init() };
+    let _ = if goes_to_the_journal() {
+        let format = tracing_subscriber::fmt::format().with_target(false).with_ansi(false);
+        // The journal has the time already.
+        let lines = lines.event_format(Prioritized(format.without_time()));
+        tracing_subscriber::registry().with(filter).with(lines).with(Warned::new()).try_init()
+    } else {
+        tracing_subscriber::registry().with(filter).with(lines).try_init()
+    };
+}
+
+/// Whether standard error is what systemd made it: the variable alone is handed on to every program that is started.
+fn goes_to_the_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let error = rustix::fs::fstat(rustix::stdio::stderr());
+    error.is_ok_and(|error| stream == format!("{}:{}", error.st_dev, error.st_ino))
+}
+
+/// Lines that begin with how grave they are, as sd-daemon(3) has it, for `journalctl -p warning`.
+struct Prioritized<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for Prioritized<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut to: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        write!(to, "<{}>", priority(*event.metadata().level()))?;
+        self.0.format_event(context, to, event)
+    }
+}
+
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
+    }
+}
+
+/// Touches a file at each warning. On the SD card, which keeps the log and seldom writes it, a unit waits for that.
+struct Warned {
+    file: Option<PathBuf>,
+}
+
+impl Warned {
+    fn new() -> Warned {
+        Warned {
+            file: std::env::var_os("RUNTIME_DIRECTORY").map(|folder| PathBuf::from(folder).join("warned")),
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Warned {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if *event.metadata().level() <= Level::WARN
+            && let Some(file) = &self.file
+        {
+            // Without it the log is written some minutes later.
+            let _ = fs::write(file, "");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Kept {
+        fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(text)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_journal_learns_how_grave_a_line_is_and_warnings_leave_a_sign() {
+        let (kept, folder) = (Kept::default(), tempfile::tempdir().unwrap());
+        let file = folder.path().join("warned");
+        let to = kept.clone();
+        let format = tracing_subscriber::fmt::format().with_target(false).with_ansi(false).without_time();
+        let lines = tracing_subscriber::fmt::layer().with_writer(move || to.clone());
+        let lines = lines.event_format(Prioritized(format));
+        let all = tracing_subscriber::registry().with(lines).with(Warned { file: Some(file.clone()) });
+        tracing::subscriber::with_default(all, || {
+            tracing::info!(node = "a", "is up");
+            assert!(!file.exists());
+            tracing::warn!("is full");
+            assert!(file.exists());
+            tracing::error!("is lost");
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines, ["<6> INFO is up node=\"a\"", "<4> WARN is full", "<3>ERROR is lost"]);
+    }
 }

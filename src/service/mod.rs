@@ -198,6 +198,7 @@ async fn run_with(
         _ = interrupt.recv() => return Ok(Ended::BySignal),
         () = panel.shut_down() => return Ok(Ended::ByButton),
     };
+    tasks.spawn("the cable's watch", link::watch_cable(interface.clone(), handle.clone()));
     let pages =
         serve_http(settings.http.ports.iter().map(|port| SocketAddrV4::new(address, *port)).collect(), None)?;
     let loaders = serve_tftp(address)?;

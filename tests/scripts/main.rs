@@ -10,6 +10,7 @@ mod debian;
 mod disks;
 mod install;
 mod real;
+mod release;
 mod restart;
 mod rig;
 #[path = "../support/mod.rs"]

@@ -120,6 +120,19 @@ impl<'a> Board<'a> {
         String::from_utf8_lossy(&bytes).replace("\r\n", "\n").trim_end().to_owned()
     }
 
+    /// Which clusters of the FAT partition belong to which file.
+    pub fn allocation_table(&self) -> Vec<u8> {
+        use std::os::unix::fs::FileExt as _;
+        let (card, start) = (File::open(self.card()).expect("a card"), 4 << 20);
+        let mut sector = [0; 512];
+        card.read_exact_at(&mut sector, start).expect("a boot sector");
+        let reserved = u64::from(u16::from_le_bytes([sector[14], sector[15]]));
+        let length = u32::from_le_bytes([sector[36], sector[37], sector[38], sector[39]]) as usize;
+        let mut table = vec![0; length * 512];
+        card.read_exact_at(&mut table, start + reserved * 512).expect("a table");
+        table
+    }
+
     /// The first line of the file that names the journal.
     pub fn journal(&self) -> String {
         let bytes = self.read("journal.txt").expect("a name");
@@ -208,6 +221,11 @@ impl<'a> Board<'a> {
         monitor(&self.dir.join("monitor"), &[&format!("device_del usb-{name}")]);
     }
 
+    /// Pulls its network cable.
+    pub fn pull_cable(&self) {
+        monitor(&self.dir.join("monitor"), &["set_link net off"]);
+    }
+
     /// How many lines its console has shown.
     pub fn lines(&self) -> usize {
         self.qemu.as_ref().expect("it is on").lines().len()
@@ -269,7 +287,7 @@ impl<'a> Board<'a> {
 }
 
 /// The image that `make image` made.
-fn image() -> PathBuf {
+pub fn image() -> PathBuf {
     let folder = root().join("target/image");
     let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut images: Vec<PathBuf> =

@@ -233,3 +233,11 @@ fn the_last_is_a_code_and_then_dark() {
             .any(|(_, lights)| lights[0].color == rackberry_core::panel::Color::Red)
     );
 }
+
+#[test]
+fn a_device_that_udev_has_not_given_away_yet_is_waited_for_and_nothing_else_is() {
+    let denied = Fault::NoRight { device: "/dev/gpiochip0".into(), remedy: String::new() };
+    assert!(may_pass(&denied, Duration::ZERO) && may_pass(&denied, Duration::from_secs(9)));
+    assert!(!may_pass(&denied, UDEV_PATIENCE));
+    assert!(!may_pass(&Fault::NoGpio, Duration::ZERO));
+}

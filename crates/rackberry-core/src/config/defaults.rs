@@ -85,6 +85,6 @@ impl Default for Panel {
 
 impl Default for System {
     fn default() -> Self {
-        Self { hostname: "rackberry".into(), root_login: false, keep_journal: false, usb: Usb::Serve }
+        Self { hostname: "rackberry".into(), root_login: false, keep_journal: true, usb: Usb::Serve }
     }
 }

@@ -253,9 +253,9 @@ pub(super) const SECTIONS: &[Section] = &[
             .restart(),
             key(
                 "keep_journal",
-                "false",
                 "true",
-                "Whether the log is kept over restarts, up to 64 MB of it. It wears the card.",
+                "false",
+                "Whether the log is kept over restarts, up to 64 MB of it, on the card. Without, it is gone with the power.",
             )
             .restart(),
             key(

@@ -69,7 +69,7 @@ mod tests {
             ("[panel]\nboard = 'other'", "panel.board"),
             ("[system]\nhostname = 'rack7'", "system.hostname"),
             ("[system]\nroot_login = true", "system.root_login"),
-            ("[system]\nkeep_journal = true", "system.keep_journal"),
+            ("[system]\nkeep_journal = false", "system.keep_journal"),
             ("[system]\nusb = 'import'", "system.usb"),
         ] {
             let new = settings(text);

@@ -84,7 +84,7 @@ impl Trouble {
                 "`rackberry status` says what is missing; plug in the disk that holds it",
             ),
             Self::Network => (
-                "no network: the interface is not there, or has no address",
+                "no network: the interface is not there, or has no address or no link",
                 "plug the cable in; `rackberry status` says what it waits for",
             ),
             Self::OtherDhcp => (
