@@ -332,7 +332,7 @@ fn that_the_disk_is_written_is_told_for_minutes() {
 #[test]
 fn only_what_may_pass_is_tried_again() {
     for (words, cause, times) in [
-        ("wget: connection closed prematurely", Value::Null, 3),
+        ("wget: connection closed prematurely", json!("transfer"), 3),
         ("4: Download of flatcar_production_image.bin.bz2 did not complete", json!("transfer"), 3),
         ("curl: (7) Failed to connect to 10.10.10.1 port 80: Connection refused", json!("no-server"), 3),
         ("something that nobody has heard of", Value::Null, 3),
