@@ -355,3 +355,24 @@ fn a_narrowed_configuration_takes_grants_back() {
     assert_eq!(status(&net, "c1", &format!("{base}/coreos/1010.5.0/coreos_production_image.bin.bz2")), "403");
     assert!(!is_led(&net, "c1", ""));
 }
+
+/// Made by the service of 2026-11-27: `tests/data/state-layout-1.redb`.
+#[test]
+fn a_state_of_before_opens_and_who_was_installed_stays_so() {
+    let net = rack();
+    fs::create_dir_all(net.path("state")).unwrap();
+    support::copy(&support::root().join("tests/data/state-layout-1.redb"), &net.path("state/state.redb"));
+    let service = Service::start(&net, "");
+    assert!(!service.status().to_string().contains("lost"), "{}", service.status());
+    let known: Vec<(String, Value)> = (1..=4)
+        .map(|number| service.node(&format!("02:00:00:00:00:0{number}")))
+        .map(|node| (node["stage"].as_str().unwrap_or_default().to_owned(), node["writes"].clone()))
+        .collect();
+    let wanted = [("installed", 1), ("installing", 1), ("failed", 1), ("idle", 0)];
+    assert_eq!(known, wanted.map(|(stage, writes)| (stage.to_owned(), writes.into())));
+    service.cli(&["arm"]);
+    for (client, mac, may) in [("c1", ONE, false), ("c4", "02:00:00:00:00:04", true)] {
+        net.client(client, mac);
+        assert_eq!(is_led(&net, client, ""), may, "{client}");
+    }
+}

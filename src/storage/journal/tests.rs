@@ -1,6 +1,6 @@
 use super::*;
 use rackberry_core::{
-    ids::{Mac, MachineId},
+    ids::{Mac, MachineId, Stage},
     nodes::{Installed, Node},
 };
 
@@ -136,4 +136,33 @@ fn a_later_layout_is_refused_and_left_alone() {
     write.commit().unwrap();
     drop(database);
     assert!(matches!(Journal::open(folder.path(), None, 8), Err(JournalError::Later(..))));
+}
+
+/// Made by the service of 2026-11-27, killed while a machine installed: one that is installed, one that takes its image,
+/// one that gave up, one that had its grant.
+#[test]
+fn a_journal_of_the_first_layout_opens_and_means_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/state-layout-1.redb");
+    std::fs::copy(old, folder.path().join(FILE)).unwrap();
+    for run in ["converted", "as it is kept now"] {
+        let Opened { stored, unwritable, .. } = open(folder.path());
+        assert_eq!((&stored.loss, &unwritable), (&None, &None), "{run}");
+        assert_eq!(stored.leases.len(), 5, "{run}");
+        let mut nodes = stored.nodes;
+        nodes.sort_by_key(|node| node.mac);
+        let [one, two, three, four] = nodes.as_slice() else { panic!("{run}: {nodes:?}") };
+        let system = |node: &Node| node.disk.system().map(|it| (it.profile.clone(), it.version.clone()));
+        assert_eq!(system(one), Some(("coreos".into(), "1010.5.0".into())), "{run}");
+        assert_eq!((one.stage(), one.writes, one.disk.is_ours()), (Stage::Installed, 1, true), "{run}");
+        assert_eq!((two.stage(), two.writes, two.disk.is_ours()), (Stage::Installing, 1, true), "{run}");
+        let reason = three.failure().map(|failure| (failure.stage, failure.reason.as_str()));
+        assert_eq!(reason, Some((Stage::Installing, "bad signature")), "{run}");
+        assert_eq!((four.stage(), four.writes, four.disk.is_ours()), (Stage::Discovered, 0, false), "{run}");
+        assert!(four.unused_grant().is_some(), "{run}");
+        // It is written as it is kept now.
+        let mut journal = open(folder.path()).journal;
+        let changes: Vec<Change> = nodes.into_iter().map(|node| Change::Node(Box::new(node))).collect();
+        journal.commit(&changes, Time(5)).unwrap();
+    }
 }
