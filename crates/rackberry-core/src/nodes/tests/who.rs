@@ -1,0 +1,160 @@
+//! Which machine is which.
+
+use super::*;
+
+fn installed(nodes: &mut Registry, card: Mac) {
+    nodes.apply(card, BOOT, true, at(1));
+    nodes.give(card, grant(1, OrderKind::Install, card), at(1));
+    nodes.apply(card, NodeEvent::Overwrites { image: None }, true, at(2));
+    nodes.apply(card, NodeEvent::Said(Word::Written), true, at(3));
+    nodes.apply(card, NodeEvent::SystemUp, true, at(4));
+}
+
+#[test]
+fn one_machine_with_two_addresses_is_one_node() {
+    let mut nodes = Registry::default();
+    list(&mut nodes, &[("node1", &[A, B])]);
+    nodes.apply(B, BOOT, true, at(1));
+    assert_eq!((nodes.get(A).map(|node| node.mac), nodes.name(B)), (Some(A), Some("node1")));
+    assert_eq!((nodes.find("NODE1"), nodes.find("52-54-00-00-00-02")), (Some(A), Some(A)));
+    assert_eq!(nodes.find("node2"), None);
+}
+
+/// Listing a machine with another first address, while it is installed or while it installs.
+#[test]
+fn the_record_follows_the_machine_when_the_configuration_lists_or_renames_it() {
+    let mut nodes = Registry::default();
+    installed(&mut nodes, B);
+    let out = list(&mut nodes, &[("node1", &[A, B])]);
+    assert_eq!(out.news, [Identity::Renamed { old: B, new: A }]);
+    assert!(
+        matches!(out.changes.as_slice(), [RecordChange::Drop(B), RecordChange::Put(node)] if node.mac == A)
+    );
+    assert_eq!(nodes.get(B).map(|node| (node.mac, node.stage())), Some((A, Stage::Installed)));
+    nodes.give(A, grant(2, OrderKind::Install, B), at(20));
+    nodes.apply(B, IMAGE, true, at(20));
+    list(&mut nodes, &[("node1", &[C, B, A])]);
+    let node = nodes.by_token("token2").expect("its grant is known by its token");
+    assert_eq!((node.mac, node.stage()), (C, Stage::Installing));
+    assert_eq!(nodes.known().count(), 1, "no orphan whose patience never ends");
+    assert!(nodes.deadline().is_some());
+    // Not listed any more, it is still one machine.
+    list(&mut nodes, &[]);
+    assert_eq!(nodes.key(A), nodes.key(B));
+}
+
+#[test]
+fn two_records_of_one_machine_become_one_that_keeps_what_must_not_be_overwritten() {
+    let mut nodes = Registry::default();
+    installed(&mut nodes, A);
+    nodes.apply(B, BOOT, true, at(5));
+    nodes.give(B, grant(2, OrderKind::Install, B), at(5));
+    list(&mut nodes, &[("node1", &[B, A])]);
+    let node = nodes.get(A).unwrap();
+    assert_eq!((node.mac, node.stage(), node.grant()), (B, Stage::Installed, None));
+    assert_eq!(nodes.known().count(), 1);
+}
+
+#[test]
+fn what_was_one_machine_is_no_fresh_one_in_either_part() {
+    let mut nodes = Registry::default();
+    list(&mut nodes, &[("node1", &[A, B])]);
+    installed(&mut nodes, A);
+    let out = list(&mut nodes, &[("node1", &[A]), ("node2", &[B])]);
+    assert!(out.news.contains(&Identity::Parted { node: A, card: B }), "{:?}", out.news);
+    assert_eq!(nodes.get(A).map(Node::stage), Some(Stage::Installed));
+    assert!(
+        nodes.get(B).is_some_and(|node| node.mac == B && node.disk.is_ours()),
+        "nobody knows which it was"
+    );
+}
+
+#[test]
+fn a_second_card_is_known_by_what_the_firmware_calls_the_machine() {
+    let mut nodes = Registry::default();
+    nodes.recognize(A, Some(machine(1)), at(0));
+    installed(&mut nodes, A);
+    let out = nodes.recognize(B, Some(machine(1)), at(100));
+    assert_eq!(out.news, [Identity::Joined { node: A, card: B }]);
+    assert_eq!(nodes.get(B).map(|node| (node.mac, node.stage())), Some((A, Stage::Installed)));
+    assert!(nodes.stands_for_its_node(A) && !nodes.stands_for_its_node(B), "a claim entitles to nothing");
+    assert!(nodes.recognize(B, Some(machine(1)), at(101)).news.is_empty());
+    // By the journal, too.
+    let restored = Registry::restore(nodes.known().cloned(), []);
+    assert_eq!(restored.key(B), A);
+}
+
+#[test]
+fn a_claim_gets_nothing_of_a_configured_machine() {
+    let mut nodes = Registry::default();
+    list(&mut nodes, &[("node1", &[A])]);
+    nodes.recognize(A, Some(machine(1)), at(0));
+    nodes.recognize(B, Some(machine(1)), at(1));
+    assert_eq!((nodes.key(B), nodes.stands_for_its_node(B)), (A, false));
+}
+
+#[test]
+fn an_identifier_that_several_machines_have_tells_nothing() {
+    // By the configuration.
+    let mut nodes = Registry::default();
+    list(&mut nodes, &[("node1", &[A]), ("node2", &[B])]);
+    nodes.recognize(A, Some(machine(1)), at(0));
+    let out = nodes.recognize(B, Some(machine(1)), at(1));
+    assert!(out.changes.contains(&RecordChange::Shared(machine(1))), "{out:?}");
+    nodes.recognize(C, Some(machine(1)), at(2));
+    assert_eq!((nodes.key(B), nodes.key(C)), (B, C));
+    // By what can't be one machine: a card goes on with its work while the other one's firmware starts.
+    let mut nodes = Registry::default();
+    nodes.recognize(A, Some(machine(1)), at(0));
+    nodes.apply(A, BOOT, true, at(0));
+    nodes.give(A, grant(1, OrderKind::Install, A), at(0));
+    nodes.recognize(B, Some(machine(1)), at(10));
+    assert!(nodes.namesake(B).is_some(), "it may be the same one");
+    assert!(nodes.goes_on(A, Some(at(2)), at(12)).news.is_empty(), "a late packet");
+    assert!(nodes.goes_on(A, Some(at(11)), at(20)).news.is_empty(), "a transfer that began later");
+    let out = nodes.goes_on(A, Some(at(2)), at(13));
+    assert!(out.changes.contains(&RecordChange::Shared(machine(1))), "{out:?}");
+    assert_eq!((nodes.key(B), nodes.namesake(B)), (B, None));
+    assert!(nodes.get(A).is_some_and(|node| node.unused_grant().is_some()));
+    nodes.recognize(C, Some(machine(1)), at(30));
+    assert_eq!(nodes.key(C), C);
+}
+
+/// A management controller renews the machine's lease while its firmware starts by another card: what is concluded from
+/// that must not wipe it.
+#[test]
+fn a_machine_that_is_taken_for_two_is_fresh_in_neither_part() {
+    let mut nodes = Registry::default();
+    nodes.recognize(A, Some(machine(1)), at(0));
+    installed(&mut nodes, A);
+    nodes.recognize(B, Some(machine(1)), at(100));
+    nodes.goes_on(A, nodes.fresh_since(A), at(110));
+    assert_eq!(nodes.key(B), B);
+    assert!(nodes.get(A).is_some_and(|node| node.disk.is_ours()));
+    assert!(nodes.get(B).is_some_and(|node| node.disk.is_ours()));
+}
+
+#[test]
+fn what_an_installer_tells_from_inside_joins_cards_and_takes_no_other_nodes() {
+    let mut nodes = Registry::default();
+    list(&mut nodes, &[("node2", &[C])]);
+    nodes.apply(A, BOOT, true, at(0));
+    let out = nodes.learn_cards(A, Some(machine(1)), &[A, B, C, Mac([0xff; 6])], at(1));
+    assert_eq!(out.news, [Identity::Joined { node: A, card: B }]);
+    assert_eq!((nodes.key(B), nodes.key(C)), (A, C));
+    nodes.recognize(B, Some(machine(1)), at(2));
+    assert_eq!(nodes.known().count(), 1);
+}
+
+#[test]
+fn a_frozen_registry_does_not_change() {
+    let mut nodes = Registry::default();
+    nodes.apply(A, BOOT, true, at(0));
+    nodes.give(A, grant(1, OrderKind::Install, A), at(0));
+    let before: Vec<Node> = nodes.known().cloned().collect();
+    nodes.freeze(true);
+    assert_eq!(nodes.apply(A, IMAGE, true, at(1)), Update::default());
+    nodes.recognize(B, Some(machine(1)), at(1));
+    assert!(!nodes.forget(A) && nodes.time_out(Time(u64::MAX)).is_empty());
+    assert_eq!(nodes.known().cloned().collect::<Vec<_>>(), before);
+}
