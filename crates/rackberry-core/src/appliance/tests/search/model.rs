@@ -140,6 +140,11 @@ impl Model {
         Model { rack, world, machines, orders: Vec::new(), left, listed, lost: false }
     }
 
+    /// Whether a machine has a whole system on its disk that was put there in this history.
+    pub fn has_installed(&self) -> bool {
+        self.machines.iter().any(|machine| machine.disk == TrueDisk::Good)
+    }
+
     /// Everything that may happen next.
     pub fn actions(&self) -> Vec<Action> {
         let mut actions = Vec::new();
@@ -376,9 +381,6 @@ fn catalog_of(rack: Rack) -> Arc<Catalog> {
     let files =
         catalog().files().filter(|found| found.name[0] != "cloud-configs").cloned().collect::<Vec<_>>();
     let loaders = Folder::new("loaders".into(), [found("pxelinux.0", None)]);
-    Arc::new(Catalog::new(
-        vec![Folder::new("own".into(), own), Folder::new("assets".into(), files)],
-        loaders,
-        None,
-    ))
+    let folders = vec![Folder::new("own".into(), own), Folder::new("assets".into(), files)];
+    Arc::new(Catalog::new(folders, loaders, None).all_good())
 }
