@@ -48,6 +48,11 @@
 //! # }
 //! ```
 
+// The README's example must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod arrival;
 mod caution;
 mod clients;
