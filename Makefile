@@ -15,7 +15,7 @@ test: assets test-systems test-machine ## every test, those with real firmware a
 	$(CARGO) test --workspace
 
 test-promise: ## searches millions of histories for one that overwrites a disk unasked or twice (minutes)
-	$(CARGO) test --profile promise -p rackberry-core --lib -- --ignored --nocapture the_long_form
+	$(CARGO) test --profile promise -p rackberry-core --lib -- --ignored --nocapture search::
 
 firmware: assets ## each kind of real firmware from blank disk to booted disk, and the table of it
 	rm -rf target/firmware

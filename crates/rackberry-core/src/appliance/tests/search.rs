@@ -136,6 +136,16 @@ fn every_history_of_one_order_is_searched() {
     }
 }
 
+/// `make test-promise`
+#[test]
+#[ignore = "takes a minute; built for speed by `make test-promise`"]
+fn every_history_of_two_orders_is_searched() {
+    for (rack, counts) in [(Rack::OneMachine, [2, 0, 0, 0, 0]), (Rack::OneMachine, [1, 1, 1, 1, 0])] {
+        let found = run(rack, left(counts), usize::MAX);
+        assert!(found.exhausted && found.installed > 50, "{found:?}");
+    }
+}
+
 #[test]
 fn histories_of_all_kinds_are_searched() {
     for rack in RACKS {
