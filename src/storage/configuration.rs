@@ -1,4 +1,4 @@
-//! Reads the files of the configuration: the only place in this folder that does I/O.
+//! Reads the files of the configuration.
 
 use std::{
     fs::File,

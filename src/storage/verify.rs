@@ -1,4 +1,4 @@
-//! Reading files for [`authentic`](super::authentic), and keeping what was found: a file is read once, until it,
+//! Reading files for [`authentic`](rackberry_core::assets::authentic), and keeping what was found: a file is read once, until it,
 //! what vouches for it, or a key changes.
 
 use std::{

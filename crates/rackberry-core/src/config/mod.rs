@@ -1,6 +1,6 @@
 //! Configuration in three stages: TOML text, raw tables (unknown keys refused), validated [`Settings`].
 //!
-//! [`parse`] is pure; [`load`] reads the files for it. Both report every fault they can find at once, each
+//! [`parse`] reports every fault that it can find at once, each
 //! with file, line, key and remedy. What each key means is told once, in `keys.rs`; the commented default file
 //! and the reference in `docs/config.md` are made from it.
 

@@ -103,7 +103,7 @@ mod tests {
         *,
     };
 
-    const BEGIN: &str = "<!-- keys: made from crates/rackberry-core/src/config/keys.rs; BLESS=1 cargo test writes it anew -->\n";
+    const BEGIN: &str = "<!-- keys: made from crates/rackberry-core/src/config/keys.rs; BLESS=1 cargo test -p rackberry-core writes it anew -->\n";
     const END: &str = "<!-- end of keys -->\n";
 
     fn settings(text: String) -> Settings {
@@ -165,7 +165,13 @@ mod tests {
             std::fs::write(format!("{docs}/config.md"), &new_page).unwrap();
         }
         let file = std::fs::read_to_string(format!("{docs}/rackberry.toml")).unwrap();
-        assert!(file == default_file(), "docs/rackberry.toml is old: run BLESS=1 cargo test config");
-        assert!(bless || page == new_page, "docs/config.md is old: run BLESS=1 cargo test config");
+        assert!(
+            file == default_file(),
+            "docs/rackberry.toml is old: run BLESS=1 cargo test -p rackberry-core config"
+        );
+        assert!(
+            bless || page == new_page,
+            "docs/config.md is old: run BLESS=1 cargo test -p rackberry-core config"
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! DHCP for one network (RFC 2131, RFC 2132): the decisions are pure, the sockets are in [`serve`].
+//! DHCP for one network (RFC 2131, RFC 2132).
 //!
-//! The path of a DISCOVER: [`serve`] reads the frame, [`Packet`] is what it says and who sent it, the owner asks the
-//! appliance what this machine may boot, [`Server::handle`] chooses an address and makes the OFFER, and
-//! [`serve`] sends it, after the journal has what it relies on.
+//! The path of a DISCOVER: the service's socket reads the frame, [`Packet`] is what it says and who sent it, the appliance
+//! decides what this machine may boot, [`Server::handle`] chooses an address and makes the OFFER, and the socket sends it
+//! after the journal has what it relies on.
 
 mod client;
 pub mod datagram;

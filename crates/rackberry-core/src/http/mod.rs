@@ -1,4 +1,4 @@
-//! HTTP: which route a path means and which bytes a range means (pure), and the server and its client (adapters).
+//! HTTP: which route a path means, and which bytes a range means.
 
 pub mod range;
 pub mod route;

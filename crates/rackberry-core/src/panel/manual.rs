@@ -1,5 +1,5 @@
 //! The parts of `docs/panel.md` that follow from the code: what each LED shows, error codes, wiring, parts, keys of
-//! a board file. `BLESS=1 cargo test manual` writes them anew.
+//! a board file. `BLESS=1 cargo test -p rackberry-core manual` writes them anew.
 
 use std::fmt::Write as _;
 
@@ -166,7 +166,7 @@ fn the_page_and_its_pictures_are_current() {
     let mut page = std::fs::read_to_string(docs.join("panel.md")).unwrap();
     for (name, text) in NAMES.into_iter().zip([patterns(), codes(), boards(), reference(board::keys())]) {
         let begin = format!(
-            "<!-- {name}: made from crates/rackberry-core/src/panel; BLESS=1 cargo test manual writes it anew -->\n"
+            "<!-- {name}: made from crates/rackberry-core/src/panel; BLESS=1 cargo test -p rackberry-core manual writes it anew -->\n"
         );
         let end = format!("<!-- end of {name} -->\n");
         let (before, rest) = page.split_once(&begin).unwrap_or_else(|| panic!("docs/panel.md lacks {begin}"));
@@ -180,7 +180,7 @@ fn the_page_and_its_pictures_are_current() {
             std::fs::write(&path, &text).unwrap();
         }
         let stored = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(stored == text, "{} is old: run BLESS=1 cargo test manual", path.display());
+        assert!(stored == text, "{} is old: run BLESS=1 cargo test -p rackberry-core manual", path.display());
     }
 }
 

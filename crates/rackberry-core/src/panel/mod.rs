@@ -1,5 +1,4 @@
-//! The panel: a status LED, one LED a node, one button. Pure: facts, edges and time in, light and orders out.
-//! What does I/O stands in `backend/`, and `drive.rs` brings both together.
+//! The panel: a status LED, one LED a node, one button. Facts, edges and time in, light and orders out.
 
 pub mod board;
 mod button;

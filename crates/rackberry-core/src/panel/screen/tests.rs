@@ -1,4 +1,4 @@
-//! Pictures of the display, compared with those in `docs/display/`. `BLESS=1 cargo test screen` draws them anew.
+//! Pictures of the display, compared with those in `docs/display/`. `BLESS=1 cargo test -p rackberry-core screen` draws them anew.
 
 use std::path::PathBuf;
 
@@ -44,11 +44,17 @@ fn is_stored(name: &str, facts: &Facts, page: usize) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         picture.save_png(&path).unwrap();
     }
-    let stored = SimulatorDisplay::<embedded_graphics::pixelcolor::Rgb888>::load_png(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; BLESS=1 cargo test screen draws it", path.display()));
+    let stored =
+        SimulatorDisplay::<embedded_graphics::pixelcolor::Rgb888>::load_png(&path).unwrap_or_else(|error| {
+            panic!("{}: {error}; BLESS=1 cargo test -p rackberry-core screen draws it", path.display())
+        });
     let same = stored.to_rgb_output_image(&OutputSettings::default()).as_image_buffer().as_raw().to_vec()
         == picture.as_image_buffer().as_raw().to_vec();
-    assert!(same, "{} is old: run BLESS=1 cargo test screen and look at it", path.display());
+    assert!(
+        same,
+        "{} is old: run BLESS=1 cargo test -p rackberry-core screen and look at it",
+        path.display()
+    );
 }
 
 #[test]
