@@ -19,6 +19,7 @@ mod report;
 mod show;
 mod texts;
 mod view;
+mod views;
 mod wake;
 
 #[cfg(test)]
@@ -29,3 +30,4 @@ pub use event::*;
 pub use fates::Fates;
 pub use outcome::*;
 pub use view::*;
+pub use views::{NodeViews, TimedView};

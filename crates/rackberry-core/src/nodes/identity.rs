@@ -145,6 +145,12 @@ impl Registry {
         }
     }
 
+    /// When a machine whose card is silent is not [at work](Registry::is_at_work) any more, if nothing else happens.
+    pub fn at_work_until(&self, node: &Node) -> Option<Time> {
+        let Life::Granted { grant, .. } = &node.life else { return None };
+        self.heard_last(grant.card).map(|last| last + OTHER_CARD)
+    }
+
     /// Another node than the card's own that calls its machine the same.
     pub fn namesake(&self, card: Mac) -> Option<&Node> {
         let machine = self.heard.get(&card)?.machine?;
@@ -248,7 +254,9 @@ impl Registry {
         if self.heard.len() >= MOST_HEARD && !self.heard.contains_key(&card) {
             self.heard.clear();
             self.claims.clear();
+            self.changed.note_all();
         }
+        self.changed.note(self.key(card));
         let heard = self.heard.entry(card).or_default();
         heard.last = now;
         heard
@@ -264,6 +272,7 @@ impl Registry {
     ) -> Recognized {
         let mut out = Recognized::default();
         self.unlist();
+        self.changed.note_all();
         let mut lists = Vec::new();
         for (name, macs) in listed {
             let Some(first) = macs.first() else { continue };
@@ -275,6 +284,7 @@ impl Registry {
         for mac in records {
             self.follow(mac, &lists, now, &mut out);
         }
+        self.unseen = self.listed.keys().filter(|mac| !self.nodes.contains_key(*mac)).copied().collect();
         out
     }
 
@@ -385,6 +395,7 @@ impl Registry {
     /// An identifier tells nothing from now on.
     fn share(&mut self, machine: MachineId, out: &mut Recognized) {
         self.shared.insert(machine);
+        self.note_claims(machine);
         self.claims.remove(&machine);
         out.changes.push(RecordChange::Shared(machine));
         if let Some(mac) = self.machines.remove(&machine)

@@ -17,7 +17,7 @@ mod stored;
 mod tokens;
 mod trail;
 
-pub use diagnosis::{Around, diagnosis};
+pub use diagnosis::{Around, diagnosis, diagnosis_changes};
 pub use event::{NodeEvent, Word};
 pub use grant::{Destination, Grant, Verdict};
 pub use identity::{Identity, Recognized};

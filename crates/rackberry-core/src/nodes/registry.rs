@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
-    ids::{Mac, MachineId, Stage, Time},
+    ids::{Changed, Deadlines, Mac, MachineId, Stage, Time},
     nodes::{Grant, Life, Node, NodeEvent},
     orders::{OrderId, Orders},
 };
@@ -60,11 +60,21 @@ pub struct Registry {
     pub(super) claims: HashMap<MachineId, BTreeSet<Mac>>,
     tokens: HashMap<String, Mac>,
     /// When each node's patience ends.
-    deadlines: BTreeSet<(Time, Mac)>,
+    deadlines: Deadlines<Mac>,
     /// Nodes with an unused grant.
     granted: BTreeSet<Mac>,
     /// Nodes whose install runs.
     running: BTreeSet<Mac>,
+    /// Nodes with an installed system.
+    installed: BTreeSet<Mac>,
+    /// Nodes whose last install ended nobody knows how.
+    unsure: BTreeSet<Mac>,
+    /// Nodes that are listed and were never seen.
+    pub(super) unseen: BTreeSet<Mac>,
+    /// How many of those that were seen are in each stage.
+    stages: BTreeMap<Stage, usize>,
+    /// Which nodes may look different.
+    pub(super) changed: Changed,
     /// Nothing may change, because it could not be written down.
     is_frozen: bool,
 }
@@ -77,6 +87,7 @@ impl Registry {
     ) -> Registry {
         let mut registry = Registry { shared: shared.into_iter().collect(), ..Registry::default() };
         nodes.into_iter().for_each(|node| registry.put(node));
+        registry.changed.note_all();
         registry
     }
 
@@ -125,8 +136,18 @@ impl Registry {
 
     /// Every node, those that are listed but were never seen included, in order of their addresses.
     pub fn all(&self) -> impl Iterator<Item = (Mac, Option<&Node>)> {
-        let macs: BTreeSet<Mac> = self.nodes.keys().chain(self.listed.keys()).copied().collect();
+        let macs: BTreeSet<Mac> = self.nodes.keys().chain(&self.unseen).copied().collect();
         macs.into_iter().map(|mac| (mac, self.nodes.get(&mac)))
+    }
+
+    /// Whether a node goes by this address.
+    pub fn has(&self, mac: Mac) -> bool {
+        self.nodes.contains_key(&mac) || self.unseen.contains(&mac)
+    }
+
+    /// Which nodes may look different than before.
+    pub fn changed(&mut self) -> &mut Changed {
+        &mut self.changed
     }
 
     /// Every node that something is known of.
@@ -142,6 +163,22 @@ impl Registry {
     /// How many installs run.
     pub fn running(&self) -> usize {
         self.running.len()
+    }
+
+    /// How many nodes are in a stage, those that were never seen included.
+    pub fn in_stage(&self, stage: Stage) -> usize {
+        let unseen = if stage == Stage::Idle { self.unseen.len() } else { 0 };
+        self.stages.get(&stage).copied().unwrap_or(0) + unseen
+    }
+
+    /// How many nodes have an installed system.
+    pub fn installed(&self) -> usize {
+        self.installed.len()
+    }
+
+    /// The nodes whose last install ended nobody knows how.
+    pub fn unsure(&self) -> impl Iterator<Item = Mac> {
+        self.unsure.iter().copied()
     }
 
     /// The machine that a person means by its name or any spelling of one of its addresses.
@@ -196,14 +233,13 @@ impl Registry {
         if self.is_frozen {
             return Vec::new();
         }
-        let due: Vec<Mac> =
-            self.deadlines.iter().take_while(|(time, _)| *time <= now).map(|(_, mac)| *mac).collect();
+        let due: Vec<Mac> = self.deadlines.due(now).collect();
         due.into_iter().map(|mac| self.change(mac, now, |node| node.time_out(now))).collect()
     }
 
     /// When [`Registry::time_out`] has work next.
     pub fn deadline(&self) -> Option<Time> {
-        self.deadlines.first().filter(|_| !self.is_frozen).map(|(time, _)| *time)
+        self.deadlines.first().filter(|_| !self.is_frozen)
     }
 
     /// Changes one node as `change` says, making it first where nothing was known of it.
@@ -252,6 +288,8 @@ impl Registry {
     pub(super) fn unlist(&mut self) {
         self.listed.clear();
         self.keys.clear();
+        self.unseen.clear();
+        self.stages.clear();
         for node in std::mem::take(&mut self.nodes).into_values() {
             self.put(node);
         }
@@ -280,14 +318,21 @@ impl Registry {
             self.tokens.insert(token.clone(), mac);
         }
         if let Some(deadline) = node.deadline() {
-            self.deadlines.insert((deadline, mac));
+            self.deadlines.set(mac, deadline);
         }
-        if node.unused_grant().is_some() {
-            self.granted.insert(mac);
+        let (stage, system) = (node.stage(), node.disk.system().is_some());
+        *self.stages.entry(stage).or_default() += 1;
+        let sets = [
+            (&mut self.granted, node.unused_grant().is_some()),
+            (&mut self.running, stage.is_running()),
+            (&mut self.installed, system),
+            (&mut self.unsure, node.disk.is_ours() && !system && !stage.is_running()),
+        ];
+        for (set, _) in sets.into_iter().filter(|(_, is_in)| *is_in) {
+            set.insert(mac);
         }
-        if node.stage().is_running() {
-            self.running.insert(mac);
-        }
+        self.unseen.remove(&mac);
+        self.note_changed(&node);
         self.nodes.insert(mac, node);
     }
 
@@ -317,12 +362,33 @@ impl Registry {
         for token in tokens {
             self.tokens.remove(token);
         }
-        if let Some(deadline) = node.deadline() {
-            self.deadlines.remove(&(deadline, mac));
+        self.deadlines.remove(mac);
+        if let Some(count) = self.stages.get_mut(&node.stage()) {
+            *count -= 1;
         }
-        self.granted.remove(&mac);
-        self.running.remove(&mac);
+        for set in [&mut self.granted, &mut self.running, &mut self.installed, &mut self.unsure] {
+            set.remove(&mac);
+        }
+        if self.listed.contains_key(&mac) {
+            self.unseen.insert(mac);
+        }
+        self.note_changed(&node);
         Some(node)
+    }
+
+    /// A node looks different, and so may those whose firmware calls its machine the same.
+    fn note_changed(&mut self, node: &Node) {
+        self.changed.note(node.mac);
+        if let Some(machine) = node.machine {
+            self.note_claims(machine);
+        }
+    }
+
+    /// What is told of those that call their machine so may be different.
+    pub(super) fn note_claims(&mut self, machine: MachineId) {
+        for card in self.claims.get(&machine).into_iter().flatten() {
+            self.changed.note(self.keys.get(card).copied().unwrap_or(*card));
+        }
     }
 }
 
