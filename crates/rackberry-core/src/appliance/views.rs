@@ -50,9 +50,6 @@ pub(super) struct Views {
     ends: Deadlines<Mac>,
     /// What all views rest on; none are made yet without it.
     common: Option<Common>,
-    /// How many were made, for tests that count.
-    #[cfg(test)]
-    pub made: usize,
 }
 
 /// What every node's view rests on.
@@ -134,10 +131,6 @@ impl Appliance {
 impl Views {
     /// Keeps a node's view until then, or takes it out.
     fn put(&mut self, mac: Mac, view: Option<TimedView>, until: Option<Time>) {
-        #[cfg(test)]
-        {
-            self.made += usize::from(view.is_some());
-        }
         match until {
             Some(until) => self.ends.set(mac, until),
             None => self.ends.remove(mac),
