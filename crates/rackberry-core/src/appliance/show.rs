@@ -14,14 +14,10 @@ use crate::{
 
 impl Appliance {
     /// Answers a look at the state.
-    pub(super) fn view(&mut self, view: &View, now: Time) -> Answer {
+    pub(super) fn view(&self, view: &View, now: Time) -> Answer {
         let json = match view {
             View::Status => serde_json::to_value(self.status(now)),
             View::Assets => serde_json::to_value(self.assets()),
-            View::Nodes => {
-                let nodes: Vec<NodeView> = self.look(now).values().map(|node| node.at(now)).collect();
-                serde_json::to_value(nodes)
-            }
             View::Node(text) => match self.find(text) {
                 Ok(mac) => match self.nodes.has(mac) {
                     true => serde_json::to_value(self.node_view(mac, now)),

@@ -25,9 +25,9 @@ pub struct TimedView {
     /// All but its seconds.
     pub view: NodeView,
     /// Since when it is in its stage; absent when it was never seen, as the next.
-    since: Option<Time>,
+    pub since: Option<Time>,
     /// Its last sign of life.
-    seen: Option<Time>,
+    pub seen: Option<Time>,
 }
 
 impl TimedView {
