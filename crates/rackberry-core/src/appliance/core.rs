@@ -18,7 +18,7 @@ use crate::{
     },
     config::{NodeSettings, Settings},
     dhcp::{self, Standing},
-    ids::{Mac, MachineId, Stage, Time},
+    ids::{Mac, MachineId, Stage, Time, folded},
     nodes::{
         Grant, Identity, Node, NodeEvent, Recognized, RecordChange, Registry, Step, Tokens, Trails, Update,
     },
@@ -79,6 +79,8 @@ pub struct Appliance {
     pub(super) views: Views,
     /// Where the settings of each listed node stand, by its first address.
     positions: BTreeMap<Mac, usize>,
+    /// The same by its name, [folded].
+    pub(super) named: BTreeMap<String, usize>,
     transfers: BTreeMap<TransferId, Transfer>,
     last_transfer: u64,
 }
@@ -132,6 +134,7 @@ impl Appliance {
             tokens: Tokens::new(secret),
             views: Views::default(),
             positions: BTreeMap::new(),
+            named: BTreeMap::new(),
             transfers: BTreeMap::new(),
             last_transfer: 0,
             settings,
@@ -225,6 +228,8 @@ impl Appliance {
         let settings = self.settings.clone();
         let firsts = settings.nodes.iter().map(|node| node.macs.first());
         self.positions = firsts.enumerate().filter_map(|(at, mac)| Some((*mac?, at))).collect();
+        self.named =
+            settings.nodes.iter().enumerate().rev().map(|(at, node)| (folded(&node.name), at)).collect();
         let listed = settings.nodes.iter().map(|node| (node.name.as_str(), node.macs.as_slice()));
         let recognized = self.nodes.set_configured(listed, now);
         self.learned(recognized, out);

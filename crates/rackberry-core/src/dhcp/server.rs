@@ -97,7 +97,7 @@ impl Server {
     /// A server by these settings, without leases.
     pub fn new(settings: &Settings) -> Server {
         let mut server = Server {
-            terms: terms(settings),
+            terms: Terms::of(settings),
             network: (0, 0),
             pool: settings.dhcp.pool,
             probing: settings.dhcp.probe,
@@ -128,7 +128,7 @@ impl Server {
     /// Takes over changed settings. Leases stay; those that don't fit any more are refused when their holders
     /// renew them.
     pub fn reconfigure(&mut self, settings: &Settings) {
-        self.terms = terms(settings);
+        self.terms = Terms::of(settings);
         let (base, last) = (settings.network.base(), settings.network.broadcast());
         self.network = (base.into(), last.into());
         self.pool = settings.dhcp.pool;
@@ -385,19 +385,5 @@ impl Server {
 
     fn is_here(&self, address: Ipv4Addr) -> bool {
         (self.network.0..=self.network.1).contains(&address.into())
-    }
-}
-
-fn terms(settings: &Settings) -> Terms {
-    let (network, dhcp) = (&settings.network, &settings.dhcp);
-    Terms {
-        server: network.address,
-        mask: network.mask(),
-        broadcast: network.broadcast(),
-        router: dhcp.router,
-        dns: dhcp.dns.clone(),
-        ntp: dhcp.ntp.clone(),
-        domain: dhcp.domain.clone(),
-        lease: dhcp.lease,
     }
 }

@@ -7,6 +7,7 @@
 mod diagnosis;
 mod event;
 mod grant;
+mod groups;
 mod identity;
 mod image;
 mod node;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
-    ids::{Changed, Deadlines, Mac, MachineId, Stage, Time},
-    nodes::{Grant, Life, Node, NodeEvent},
+    ids::{Changed, Mac, MachineId, Stage, Time},
+    nodes::{Grant, Life, Node, NodeEvent, groups::Groups},
     orders::{OrderId, Orders},
 };
 
@@ -59,20 +59,9 @@ pub struct Registry {
     /// The cards whose firmware has called its machine so, in these minutes.
     pub(super) claims: HashMap<MachineId, BTreeSet<Mac>>,
     tokens: HashMap<String, Mac>,
-    /// When each node's patience ends.
-    deadlines: Deadlines<Mac>,
-    /// Nodes with an unused grant.
-    granted: BTreeSet<Mac>,
-    /// Nodes whose install runs.
-    running: BTreeSet<Mac>,
-    /// Nodes with an installed system.
-    installed: BTreeSet<Mac>,
-    /// Nodes whose last install ended nobody knows how.
-    unsure: BTreeSet<Mac>,
+    groups: Groups,
     /// Nodes that are listed and were never seen.
     pub(super) unseen: BTreeSet<Mac>,
-    /// How many of those that were seen are in each stage.
-    stages: BTreeMap<Stage, usize>,
     /// Which nodes may look different.
     pub(super) changed: Changed,
     /// Nothing may change, because it could not be written down.
@@ -157,28 +146,28 @@ impl Registry {
 
     /// Nodes with a grant by which nothing was overwritten yet.
     pub fn granted(&self) -> impl Iterator<Item = &Node> {
-        self.granted.iter().filter_map(|mac| self.nodes.get(mac))
+        self.groups.granted.iter().filter_map(|mac| self.nodes.get(mac))
     }
 
     /// How many installs run.
     pub fn running(&self) -> usize {
-        self.running.len()
+        self.groups.running.len()
     }
 
     /// How many nodes are in a stage, those that were never seen included.
     pub fn in_stage(&self, stage: Stage) -> usize {
         let unseen = if stage == Stage::Idle { self.unseen.len() } else { 0 };
-        self.stages.get(&stage).copied().unwrap_or(0) + unseen
+        self.groups.in_stage(stage) + unseen
     }
 
     /// How many nodes have an installed system.
     pub fn installed(&self) -> usize {
-        self.installed.len()
+        self.groups.installed.len()
     }
 
     /// The nodes whose last install ended nobody knows how.
     pub fn unsure(&self) -> impl Iterator<Item = Mac> {
-        self.unsure.iter().copied()
+        self.groups.unsure.iter().copied()
     }
 
     /// The machine that a person means by its name or any spelling of one of its addresses.
@@ -233,13 +222,13 @@ impl Registry {
         if self.is_frozen {
             return Vec::new();
         }
-        let due: Vec<Mac> = self.deadlines.due(now).collect();
+        let due: Vec<Mac> = self.groups.deadlines.due(now).collect();
         due.into_iter().map(|mac| self.change(mac, now, |node| node.time_out(now))).collect()
     }
 
     /// When [`Registry::time_out`] has work next.
     pub fn deadline(&self) -> Option<Time> {
-        self.deadlines.first().filter(|_| !self.is_frozen)
+        self.groups.deadlines.first().filter(|_| !self.is_frozen)
     }
 
     /// Changes one node as `change` says, making it first where nothing was known of it.
@@ -289,7 +278,7 @@ impl Registry {
         self.listed.clear();
         self.keys.clear();
         self.unseen.clear();
-        self.stages.clear();
+        self.groups = Groups::default();
         for node in std::mem::take(&mut self.nodes).into_values() {
             self.put(node);
         }
@@ -317,20 +306,7 @@ impl Registry {
         for token in tokens {
             self.tokens.insert(token.clone(), mac);
         }
-        if let Some(deadline) = node.deadline() {
-            self.deadlines.set(mac, deadline);
-        }
-        let (stage, system) = (node.stage(), node.disk.system().is_some());
-        *self.stages.entry(stage).or_default() += 1;
-        let sets = [
-            (&mut self.granted, node.unused_grant().is_some()),
-            (&mut self.running, stage.is_running()),
-            (&mut self.installed, system),
-            (&mut self.unsure, node.disk.is_ours() && !system && !stage.is_running()),
-        ];
-        for (set, _) in sets.into_iter().filter(|(_, is_in)| *is_in) {
-            set.insert(mac);
-        }
+        self.groups.add(&node);
         self.unseen.remove(&mac);
         self.note_changed(&node);
         self.nodes.insert(mac, node);
@@ -362,13 +338,7 @@ impl Registry {
         for token in tokens {
             self.tokens.remove(token);
         }
-        self.deadlines.remove(mac);
-        if let Some(count) = self.stages.get_mut(&node.stage()) {
-            *count -= 1;
-        }
-        for set in [&mut self.granted, &mut self.running, &mut self.installed, &mut self.unsure] {
-            set.remove(&mac);
-        }
+        self.groups.remove(&node);
         if self.listed.contains_key(&mac) {
             self.unseen.insert(mac);
         }
