@@ -9,6 +9,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,10 +18,16 @@ use rackberry::{
         http::{Limits, Options, Server, Token},
         http_client as client,
     },
-    service::handle::{Handle, Message, Snapshot},
+    service::{
+        handle::{Handle, Message},
+        seen::{self, Seen, Showing, Snapshot},
+    },
 };
 use rackberry_core::{
-    appliance::{Answer, Ask, Command, Progress, Refusal, Requester, TransferEnd, TransferId, Via, View},
+    appliance::{
+        Answer, Ask, Command, NodeView, Progress, Refusal, Requester, TimedView, TransferEnd, TransferId,
+        Via, View,
+    },
     http::route::Route,
     ids::Source,
 };
@@ -43,7 +50,7 @@ struct Service {
     url: String,
     port: u16,
     token: watch::Sender<Option<Token>>,
-    snapshot: watch::Sender<Snapshot>,
+    showing: Showing,
     stop: watch::Sender<bool>,
     restarts: broadcast::Sender<Ipv4Addr>,
     running: JoinHandle<()>,
@@ -70,9 +77,9 @@ impl Service {
         let (handle, inbox) = Handle::channel(16);
         let restarts = handle.restarts().clone();
         let (told, heard) = mpsc::unbounded_channel();
-        tokio::spawn(own(folder.path().to_owned(), inbox, told));
+        let (showing, seen) = seen::channel(Snapshot::default());
+        tokio::spawn(own(folder.path().to_owned(), inbox, seen.clone(), told));
         let (token, tokens) = watch::channel(None);
-        let (snapshot, seen) = watch::channel(Snapshot::default());
         let (stop, stopping) = watch::channel(false);
         let options = Options {
             addresses: vec![SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)],
@@ -87,7 +94,7 @@ impl Service {
             url: format!("http://127.0.0.1:{port}"),
             port,
             token,
-            snapshot,
+            showing,
             stop,
             restarts,
             running,
@@ -190,7 +197,12 @@ fn image() -> Vec<u8> {
 }
 
 /// Answers by rote and tells the test what it heard. Every file that is not only looked at is a transfer.
-async fn own(folder: PathBuf, mut inbox: mpsc::Receiver<Message>, told: mpsc::UnboundedSender<Message>) {
+async fn own(
+    folder: PathBuf,
+    mut inbox: mpsc::Receiver<Message>,
+    mut seen: Seen,
+    told: mpsc::UnboundedSender<Message>,
+) {
     let mut transfers = 0;
     while let Some(message) = inbox.recv().await {
         let message = match message {
@@ -200,11 +212,20 @@ async fn own(folder: PathBuf, mut inbox: mpsc::Receiver<Message>, told: mpsc::Un
                 let _ = reply.send(answer(&folder, &ask, is_get.then_some(TransferId(transfers))));
                 Message::Ask(ask, tokio::sync::oneshot::channel().0)
             }
+            Message::Look(reply) => {
+                let _ = reply.send(seen.look().clone());
+                continue;
+            }
             other => other,
         };
         // A test that has seen enough does not listen.
         let _ = told.send(message);
     }
+}
+
+fn state(nodes: impl IntoIterator<Item = NodeView>) -> Snapshot {
+    let timed = |view: NodeView| (view.mac, Arc::new(TimedView { view, since: None, seen: None }));
+    Snapshot { nodes: Arc::new(nodes.into_iter().map(timed).collect()), ..Snapshot::default() }
 }
 
 fn answer(folder: &Path, ask: &Ask, transfer: Option<TransferId>) -> Answer {
@@ -555,8 +576,7 @@ async fn the_command_line_calls_and_follows() {
     let mut service = Service::start();
     let socket = service.socket();
     let (status, body) = client::call(&socket, "GET".parse().unwrap(), "/api/v1/nodes", None).await.unwrap();
-    assert_eq!((status.as_u16(), body), (200, json!({ "view": "Nodes" })));
-    assert_eq!(service.asked().await, Ask::View(View::Nodes));
+    assert_eq!((status.as_u16(), body), (200, json!([])));
     let path = "/api/v1/nodes/the first/forget";
     let (_, body) = client::call(&socket, "POST".parse().unwrap(), path, Some(json!({}))).await.unwrap();
     assert_eq!(body, json!({ "message": "taken" }));
@@ -574,9 +594,18 @@ async fn the_command_line_calls_and_follows() {
         "next_boot": { "leads_to": "disk", "words": "boots its disk", "overwrites": null },
         "writes": 0, "log": "one\ntwo",
     });
-    let nodes = vec![serde_json::from_value(node.clone()).unwrap()];
-    service.snapshot.send_replace(Snapshot { nodes, ..Snapshot::default() });
+    let view: NodeView = serde_json::from_value(node.clone()).unwrap();
+    service.showing.show(state([view]));
     assert_eq!(events.next().await, Some(json!({ "status": null, "nodes": [node] })));
+    let nodes = service.curl("/api/v1/nodes", &[]).await;
+    assert_eq!(nodes.json(), json!([node]));
+    let tag = format!("If-None-Match: {}", nodes.header("etag").unwrap());
+    let same = service.curl("/api/v1/nodes", &["-H", &tag]).await;
+    assert_eq!((same.status, same.body.len()), (304, 0));
+    service.showing.show(state([]));
+    assert_eq!(service.curl("/api/v1/nodes", &["-H", &tag]).await.json(), json!([]));
+    assert_eq!(events.next().await, Some(json!({ "status": null, "nodes": [] })));
+    service.showing.show(state([serde_json::from_value(node).unwrap()]));
     let metrics = service.curl("/metrics", &[]).await;
     assert!(metrics.text().contains("rackberry_nodes{stage=\"idle\"} 1\n"), "{}", metrics.text());
     service.finish().await;

@@ -5,7 +5,6 @@ use std::{path::Path, process::Stdio, time::Duration};
 use anyhow::{Context as _, bail, ensure};
 use tokio::{
     process::{Child, Command},
-    sync::watch,
     time::{sleep, timeout},
 };
 
@@ -14,13 +13,9 @@ use super::{
     machine::{Firmware, Machine},
     namespace, simulated,
 };
-use crate::service::{
-    self, PanelChoice, Started,
-    clock::Clock,
-    handle::{Handle, Snapshot},
-};
+use crate::service::{self, PanelChoice, Started, clock::Clock, handle::Handle, seen::Seen};
 use rackberry_core::{
-    appliance::{self, Answer, Ask},
+    appliance::{self, Answer, Ask, NodeView},
     config,
     ids::{Mac, Stage, Time},
 };
@@ -115,11 +110,7 @@ async fn tell(options: &Options, started: Started) -> anyhow::Result<()> {
     }
 }
 
-async fn real_machines(
-    nodes: u8,
-    handle: &Handle,
-    seen: &mut watch::Receiver<Snapshot>,
-) -> anyhow::Result<()> {
+async fn real_machines(nodes: u8, handle: &Handle, seen: &mut Seen) -> anyhow::Result<()> {
     say("Machines are switched on: real firmware, blank disks, the network first in the boot order.");
     let mut running = Vec::new();
     for number in 1..=nodes {
@@ -193,7 +184,7 @@ async fn console(machine: &Machine, times: usize) -> anyhow::Result<()> {
     timeout(PATIENCE, said).await.with_context(late)
 }
 
-async fn stand_ins(nodes: u8, seen: &mut watch::Receiver<Snapshot>) -> anyhow::Result<()> {
+async fn stand_ins(nodes: u8, seen: &mut Seen) -> anyhow::Result<()> {
     say(&format!(
         "{nodes} simulated nodes are switched on: they speak DHCP, TFTP and HTTP, but are no machines."
     ));
@@ -209,21 +200,20 @@ async fn stand_ins(nodes: u8, seen: &mut watch::Receiver<Snapshot>) -> anyhow::R
 }
 
 /// Waits until every node is installed. One that fails ends the demo.
-async fn all_installed(seen: &mut watch::Receiver<Snapshot>, patience: Duration) -> anyhow::Result<()> {
+async fn all_installed(seen: &mut Seen, patience: Duration) -> anyhow::Result<()> {
     let wait = async {
         loop {
-            let snapshot = seen.borrow_and_update().clone();
-            if let Some(failed) = snapshot.nodes.iter().find(|node| node.stage == Stage::Failed) {
+            let nodes: Vec<NodeView> = seen.look().node_views().collect();
+            if let Some(failed) = nodes.iter().find(|node| node.stage == Stage::Failed) {
                 let name = failed.name.as_deref().unwrap_or_default();
                 let reason =
                     failed.failure.as_ref().map(|failure| failure.reason.as_str()).unwrap_or_default();
                 bail!("{name} failed: {reason}\n{}", failed.log);
             }
-            if !snapshot.nodes.is_empty() && snapshot.nodes.iter().all(|node| node.stage == Stage::Installed)
-            {
+            if !nodes.is_empty() && nodes.iter().all(|node| node.stage == Stage::Installed) {
                 return Ok(());
             }
-            seen.changed().await.context("the service ended")?;
+            seen.changed().await?;
         }
     };
     timeout(patience, wait).await.context("the nodes take too long")?

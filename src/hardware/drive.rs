@@ -18,7 +18,8 @@ use crate::{
     hardware::backend::{self, Fault, Hardware, display},
     service::{
         clock::Clock,
-        handle::{Handle, Message, Snapshot},
+        handle::{Handle, Message},
+        seen::{Seen, Snapshot},
     },
 };
 use rackberry_core::{
@@ -51,7 +52,7 @@ pub struct Parts {
     /// The way to the state.
     pub handle: Handle,
     /// The state as everybody sees it.
-    pub seen: watch::Receiver<Snapshot>,
+    pub seen: Seen,
     /// The service's clock.
     pub clock: Clock,
     /// The button of a board without hardware (true: pressed).
@@ -163,7 +164,7 @@ async fn carry_out(handle: &Handle, order: Order) {
 struct Thread {
     board: Board,
     leds: u16,
-    seen: watch::Receiver<Snapshot>,
+    seen: Seen,
     clock: Clock,
     played: Option<mpsc::Receiver<bool>>,
     told: mpsc::UnboundedSender<Said>,
@@ -238,7 +239,7 @@ impl Thread {
                         stopped = self.stopping.wait_for(Option::is_some) => return drop(stopped),
                         changed = self.seen.changed() => match changed {
                             // A display may be there without LEDs.
-                            Ok(()) => drop(facts.send_replace(read(&self.seen.borrow_and_update()))),
+                            Ok(()) => drop(facts.send_replace(read(&self.seen.look()))),
                             Err(_) => std::future::pending().await,
                         },
                     }
@@ -319,9 +320,11 @@ impl Thread {
                         is_fed = false;
                         continue;
                     }
-                    let new = read(&self.seen.borrow_and_update());
-                    facts.send_if_modified(|old| std::mem::replace(old, new.clone()) != new);
-                    panel.update(new, self.clock.now());
+                    let new = read(&self.seen.look());
+                    if new != *panel.facts() {
+                        facts.send_replace(new.clone());
+                        panel.update(new, self.clock.now());
+                    }
                     next_look = self.clock.now() + LOOK;
                 }
                 stopped = self.stopping.wait_for(Option::is_some), if end.is_none() => {
@@ -355,7 +358,8 @@ fn read(snapshot: &Snapshot) -> Facts {
     let Some(status) = &snapshot.status else {
         return Facts { troubles: snapshot.troubles.clone(), ..Facts::default() };
     };
-    let is_running = snapshot.nodes.iter().any(|node| node.stage.is_running());
+    let views = || snapshot.nodes.values().map(|node| &node.view);
+    let is_running = views().any(|node| node.stage.is_running());
     let mode = match (status.armed_seconds, is_running) {
         (Some(_), _) => Mode::Armed,
         (None, true) => Mode::Finishing,
@@ -363,7 +367,7 @@ fn read(snapshot: &Snapshot) -> Facts {
         (None, false) => Mode::Starting,
     };
     let address = status.address.split('/').next().unwrap_or_default().to_owned();
-    let nodes = snapshot.nodes.iter().map(node).collect();
+    let nodes = views().map(node).collect();
     Facts { mode, troubles: snapshot.troubles.clone(), address, nodes }
 }
 

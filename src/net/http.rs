@@ -11,6 +11,7 @@ mod file;
 mod holder;
 mod io;
 mod metrics;
+mod nodes;
 mod openapi;
 mod page;
 mod reply;
@@ -32,7 +33,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
-    sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch},
     time::{sleep, timeout},
 };
 
@@ -40,8 +41,12 @@ pub use self::{api::Token, bind::BindError};
 use self::{
     io::{Abrupt, Impatient},
     metrics::Counters,
+    nodes::NodesText,
 };
-use crate::service::handle::{Handle, Snapshot};
+use crate::service::{
+    handle::Handle,
+    seen::{Seen, Snapshot},
+};
 
 /// What the server listens on and how patient it is.
 #[derive(Debug, Clone)]
@@ -99,7 +104,6 @@ pub struct Server {
     ports: Vec<TcpListener>,
     control: Option<UnixListener>,
     socket: Option<PathBuf>,
-    to_lines: watch::Sender<Arc<str>>,
     shared: Shared,
     gone: mpsc::Receiver<()>,
 }
@@ -117,9 +121,12 @@ enum Peer {
 #[derive(Debug, Clone)]
 struct Shared {
     handle: Handle,
-    snapshot: watch::Receiver<Snapshot>,
-    /// The snapshot as a line of JSON.
-    lines: watch::Receiver<Arc<str>>,
+    seen: Seen,
+    /// The state as a line of JSON, as long as somebody follows it.
+    lines: watch::Sender<Arc<str>>,
+    /// Somebody follows it from now on.
+    followed: Arc<Notify>,
+    nodes_text: Arc<NodesText>,
     token: watch::Receiver<Option<Token>>,
     limits: Limits,
     counters: Arc<Counters>,
@@ -130,7 +137,7 @@ struct Shared {
 }
 
 impl Server {
-    /// Listens on everything in `options`. `snapshot` is what the events and the metrics show, `token` is what
+    /// Listens on everything in `options`. `seen` is what the events show, `token` is what
     /// network clients must know to give orders, and `stop` says when to end (as its sender's end does).
     ///
     /// # Errors
@@ -138,7 +145,7 @@ impl Server {
     pub fn bind(
         options: Options,
         handle: Handle,
-        snapshot: watch::Receiver<Snapshot>,
+        seen: Seen,
         token: watch::Receiver<Option<Token>>,
         stop: watch::Receiver<bool>,
     ) -> Result<Server, BindError> {
@@ -148,9 +155,20 @@ impl Server {
         let (alive, gone) = mpsc::channel(1);
         let event_clients = Arc::new(Semaphore::new(limits.event_clients));
         let counters = Arc::default();
-        let (to_lines, lines) = watch::channel(events::line(&snapshot.borrow()));
-        let shared = Shared { handle, snapshot, lines, token, limits, counters, event_clients, stop, alive };
-        Ok(Server { ports, control, socket, to_lines, shared, gone })
+        let shared = Shared {
+            handle,
+            seen,
+            lines: watch::Sender::new(events::line(&Snapshot::default())),
+            followed: Arc::default(),
+            nodes_text: Arc::default(),
+            token,
+            limits,
+            counters,
+            event_clients,
+            stop,
+            alive,
+        };
+        Ok(Server { ports, control, socket, shared, gone })
     }
 
     /// The TCP addresses, with the ports that the kernel chose where 0 was asked for.
@@ -160,7 +178,7 @@ impl Server {
 
     /// Serves until told to stop; then lets requests end, for [`Limits::stop_time`] at most.
     pub async fn run(self) {
-        let Server { ports, control, socket, to_lines, shared, mut gone } = self;
+        let Server { ports, control, socket, shared, mut gone } = self;
         let mut stop = shared.stop.clone();
         let slots = Arc::new(Semaphore::new(shared.limits.connections));
         for port in ports {
@@ -181,7 +199,7 @@ impl Server {
         tokio::select! {
             // Connections live on when the state changes no more.
             () = async {
-                events::write(shared.snapshot.clone(), to_lines).await;
+                events::write(shared.seen.clone(), shared.lines.clone(), &shared.followed).await;
                 std::future::pending().await
             } => {}
             () = stopped(&mut stop) => {}

@@ -12,13 +12,20 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::{net::neighbours::Neighbours, service::clock::Clock, storage::journal::Journal};
+use crate::{
+    net::neighbours::Neighbours,
+    service::{
+        clock::Clock,
+        seen::{Showing, Snapshot},
+    },
+    storage::journal::Journal,
+};
 use rackberry_core::{
     appliance::{
-        Answer, Appliance, Ask, Change, Effect, NodeView, Note, Outcome, Progress, Refusal, ReplyId,
-        Requester, StatusView, Stored, View,
+        Answer, Appliance, Ask, Change, Effect, Note, Outcome, Progress, Refusal, ReplyId, Requester,
+        StatusView, Stored, View,
     },
     assets::catalog::Catalog,
     config::Settings,
@@ -41,6 +48,8 @@ const RESTARTS: usize = 4 * BATCH;
 pub enum Message {
     /// A question, and where its answer goes.
     Ask(Ask, oneshot::Sender<Answer>),
+    /// The state as it is now, and where it goes.
+    Look(oneshot::Sender<Snapshot>),
     /// A transfer moved on.
     Progress(Progress),
     /// A DHCP packet.
@@ -96,6 +105,13 @@ impl Handle {
         answer.await.unwrap_or_else(|_| gone())
     }
 
+    /// The state as it is now, everything that was told before included; none while the service ends.
+    pub async fn look(&self) -> Option<Snapshot> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Message::Look(reply)).await;
+        answer.await.ok()
+    }
+
     /// Who sends a request from this address.
     pub async fn requester(&self, address: Ipv4Addr) -> Requester {
         Requester { address, hardware: self.neighbours.mac_of(address).await }
@@ -127,19 +143,6 @@ impl Handle {
         // The owner is gone only when the service ends; nobody counts then.
         let _ = self.to_owner.send(message).await;
     }
-}
-
-/// What everybody may look at, refreshed after every batch that changed something.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot {
-    /// The whole.
-    pub status: Option<StatusView>,
-    /// Every node.
-    pub nodes: Vec<NodeView>,
-    /// Whether everything listens.
-    pub is_ready: bool,
-    /// What is wrong, in words.
-    pub troubles: BTreeMap<Trouble, String>,
 }
 
 /// What the journal holds, as it is on the disk.
@@ -209,7 +212,11 @@ pub struct Owner {
     clock: Clock,
     inbox: mpsc::Receiver<Message>,
     dhcp: mpsc::UnboundedSender<dhcp::Action>,
-    snapshot: watch::Sender<Snapshot>,
+    showing: Showing,
+    /// Something has happened since a state was shown.
+    is_news: bool,
+    /// Who wants to look as soon as what was told before is on the disk.
+    looks: Vec<oneshot::Sender<Snapshot>>,
     restarts: broadcast::Sender<Ipv4Addr>,
     replies: BTreeMap<ReplyId, oneshot::Sender<Answer>>,
     last_reply: u64,
@@ -220,7 +227,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// An owner of this state, which sends DHCP actions to `dhcp`, shows itself in `snapshot` and tells `restarts` of
+    /// An owner of this state, which sends DHCP actions to `dhcp`, shows itself by `showing` and tells `restarts` of
     /// machines that start anew.
     pub fn new(
         appliance: Appliance,
@@ -228,7 +235,7 @@ impl Owner {
         clock: Clock,
         inbox: mpsc::Receiver<Message>,
         dhcp: mpsc::UnboundedSender<dhcp::Action>,
-        snapshot: watch::Sender<Snapshot>,
+        showing: Showing,
         restarts: broadcast::Sender<Ipv4Addr>,
     ) -> Owner {
         Owner {
@@ -242,7 +249,9 @@ impl Owner {
             clock,
             inbox,
             dhcp,
-            snapshot,
+            showing,
+            is_news: false,
+            looks: Vec::new(),
             restarts,
             replies: BTreeMap::new(),
             last_reply: 0,
@@ -273,6 +282,10 @@ impl Owner {
             let received = tokio::select! {
                 received = self.inbox.recv_many(&mut batch, BATCH) => Some(received),
                 () = tick => None,
+                () = self.showing.wanted(), if self.is_news => {
+                    self.show();
+                    continue;
+                }
             };
             let outcomes = match received {
                 Some(0) => return,
@@ -281,7 +294,11 @@ impl Owner {
             };
             self.act(outcomes).await;
             self.try_again().await;
-            self.show();
+            self.is_news = true;
+            for look in std::mem::take(&mut self.looks) {
+                // Who asked has gone away: nothing to show.
+                let _ = look.send(self.snapshot());
+            }
         }
     }
 
@@ -298,6 +315,10 @@ impl Owner {
             Message::Ask(ask, reply) => {
                 let id = self.expect(reply);
                 self.appliance.ask(id, ask, now)
+            }
+            Message::Look(look) => {
+                self.looks.push(look);
+                Outcome::default()
             }
             Message::Progress(progress) => self.appliance.progress(progress, now),
             Message::Packet(packet) => self.appliance.packet(&packet, now),
@@ -469,19 +490,27 @@ impl Owner {
         }
     }
 
-    fn show(&self) {
+    fn show(&mut self) {
+        self.is_news = false;
+        let snapshot = self.snapshot();
+        self.showing.show(snapshot);
+    }
+
+    fn snapshot(&mut self) -> Snapshot {
+        let at = self.clock.now();
         let status = self.status();
         let mut troubles = self.troubles.clone();
         let disk = self.appliance.unwritable().map(str::to_owned).or_else(|| self.appliance.loss());
         troubles.extend(disk.map(|fault| (Trouble::Disk, fault)));
         troubles.extend(self.appliance.other_server().map(|words| (Trouble::OtherDhcp, words)));
         troubles.extend(status.ready.as_ref().err().map(|why| (Trouble::Assets, why.clone())));
-        self.snapshot.send_replace(Snapshot {
-            nodes: self.appliance.node_views(self.clock.now()),
+        Snapshot {
+            at,
+            nodes: self.appliance.look(at),
             status: Some(status),
             is_ready: self.is_ready,
             troubles,
-        });
+        }
     }
 
     fn status(&self) -> StatusView {

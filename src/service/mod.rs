@@ -10,6 +10,7 @@ mod notify;
 mod panel;
 pub mod progress;
 mod reload;
+pub mod seen;
 
 pub use check::{Findings, faults};
 pub use panel::show_faulty_configuration;
@@ -32,7 +33,8 @@ use crate::{
     net::{http, link, tftp},
     service::{
         clock::Clock,
-        handle::{Handle, Message, Owner, Snapshot},
+        handle::{Handle, Message, Owner},
+        seen::{Seen, Showing, Snapshot},
     },
     storage::{
         journal::{Journal, JournalError, Opened},
@@ -85,7 +87,7 @@ pub struct Started {
     /// The way to the state.
     pub handle: Handle,
     /// What everybody may look at.
-    pub seen: watch::Receiver<Snapshot>,
+    pub seen: Seen,
     /// The simulated panel's button: true when it goes down.
     pub button: mpsc::Sender<bool>,
 }
@@ -131,13 +133,13 @@ async fn run_with(
     let mut interrupt = signal(SignalKind::interrupt()).context("can't watch for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("can't watch for SIGHUP")?;
     let (handle, inbox) = Handle::channel(INBOX);
-    let (snapshot, seen) = watch::channel(Snapshot::default());
+    let (showing, seen) = seen::channel(Snapshot::default());
     // First of all, so that it can tell what goes wrong from now on.
     let (button, edges) = mpsc::channel(16);
     *panel = Panel::start(options.panel, &settings, &handle, seen.clone(), (button.clone(), edges)).await;
 
     let settings = tokio::select! {
-        named = named_interface(settings, &snapshot) => Arc::new(named?),
+        named = named_interface(settings, &showing) => Arc::new(named?),
         _ = terminate.recv() => return Ok(Ended::BySignal),
         _ = interrupt.recv() => return Ok(Ended::BySignal),
         () = panel.shut_down() => return Ok(Ended::ByButton),
@@ -171,7 +173,7 @@ async fn run_with(
         clock,
         inbox,
         dhcp_actions,
-        snapshot,
+        showing,
         handle.restarts().clone(),
     );
     tasks.spawn("the owner of the state", async {
@@ -220,7 +222,8 @@ async fn run_with(
         dhcp_ready.notified().await;
         // Ready means that machines are answered: after the look for another server, where there is one.
         let known = |now: &Snapshot| now.status.as_ref().is_some_and(|it| it.dhcp != Standing::Looking);
-        drop(standing.wait_for(known).await);
+        // An owner that is gone ends the service below.
+        let _ = standing.wait_for(known).await;
     };
     tokio::select! {
         () = looked => {}
@@ -230,7 +233,8 @@ async fn run_with(
         ended = tasks.any_end() => return Err(ended),
     }
     handle.tell(Message::Ready).await;
-    let is_armed = seen.borrow().status.as_ref().is_some_and(|status| !status.orders.is_empty());
+    let status = handle.look().await.and_then(|now| now.status);
+    let is_armed = status.is_some_and(|status| !status.orders.is_empty());
     match is_armed {
         true => {
             tracing::info!(interface, %address, "ready, and armed already: somebody armed while it started")
@@ -271,12 +275,12 @@ fn serve_tftp(address: Ipv4Addr) -> anyhow::Result<tokio_tftp_server::Server> {
 /// The settings with the interface's name filled in, so that everything that shows it agrees.
 async fn named_interface(
     mut settings: Settings,
-    snapshot: &watch::Sender<Snapshot>,
+    showing: &Showing,
 ) -> Result<Settings, link::InterfaceError> {
     let missing = |words: String| {
         tracing::warn!("waiting: {words}");
         // Nobody owns the state yet, but the panel can tell.
-        snapshot.send_modify(|snapshot| drop(snapshot.troubles.insert(Trouble::Network, words)));
+        showing.change(|snapshot| drop(snapshot.troubles.insert(Trouble::Network, words)));
     };
     let name = link::interface(settings.network.interface.as_deref(), missing).await?;
     settings.network.interface = Some(name);

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::timeout,
 };
 
@@ -17,7 +17,8 @@ use crate::{
     },
     service::{
         clock::Clock,
-        handle::{Handle, Message, Snapshot},
+        handle::{Handle, Message},
+        seen::{self, Seen, Snapshot},
     },
 };
 use rackberry_core::{
@@ -50,7 +51,7 @@ impl Panel {
         choice: PanelChoice,
         settings: &Settings,
         handle: &Handle,
-        seen: watch::Receiver<Snapshot>,
+        seen: Seen,
         (button, played): (mpsc::Sender<bool>, mpsc::Receiver<bool>),
     ) -> Panel {
         let name = match choice {
@@ -116,7 +117,7 @@ impl Panel {
 pub async fn show_faulty_configuration() {
     let Some(board) = board::built_in(&Settings::default().panel.board) else { return };
     let (handle, _inbox) = Handle::channel(1);
-    let (_snapshot, seen) = watch::channel(Snapshot::default());
+    let (_showing, seen) = seen::channel(Snapshot::default());
     let board = without_button(board);
     let clock = Clock::starting_after(Time(0));
     let parts = Parts { board, most_leds: 0, handle, seen, clock, played: None };

@@ -8,9 +8,13 @@ use std::{
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
-use crate::hardware::backend::{Face, Input};
+use crate::{
+    hardware::backend::{Face, Input},
+    service::seen::{self, Showing},
+};
 use rackberry_core::{
-    appliance::StatusView,
+    appliance::{StatusView, TimedView},
+    ids::Mac,
     panel::{Light, board},
 };
 
@@ -33,7 +37,7 @@ impl Face for Noted {
 struct Rig {
     clock: Clock,
     shown: Shown,
-    state: watch::Sender<Snapshot>,
+    state: Showing,
     stop: watch::Sender<Option<Last>>,
     button: Sender<bool>,
     said: UnboundedReceiver<Said>,
@@ -56,8 +60,8 @@ fn snapshot(armed: bool, image: Option<(u64, u64)>) -> Snapshot {
         leases: 0,
         warnings: Vec::new(),
     };
-    let node = |(sent, total)| NodeView {
-        mac: rackberry_core::ids::Mac([2, 0, 0, 0, 0, 1]),
+    let view = |(sent, total)| NodeView {
+        mac: Mac([2, 0, 0, 0, 0, 1]),
         macs: Vec::new(),
         name: None,
         led: None,
@@ -79,17 +83,21 @@ fn snapshot(armed: bool, image: Option<(u64, u64)>) -> Snapshot {
     };
     Snapshot {
         status: Some(status),
-        nodes: image.into_iter().map(node).collect(),
+        nodes: Arc::new(image.into_iter().map(view).map(timed).collect()),
         is_ready: true,
         ..Snapshot::default()
     }
+}
+
+fn timed(view: NodeView) -> (Mac, Arc<TimedView>) {
+    (view.mac, Arc::new(TimedView { view, since: None, seen: None }))
 }
 
 impl Rig {
     fn start(first: Snapshot) -> Rig {
         let clock = Clock::starting_after(Time(0));
         let shown = Shown::default();
-        let (state, seen) = watch::channel(first);
+        let (state, seen) = seen::channel(first);
         let (stop, stopping) = watch::channel(None);
         let (button, played) = mpsc::channel(16);
         let (told, said): (UnboundedSender<Said>, _) = unbounded_channel();
@@ -160,7 +168,7 @@ fn leds_are_not_late_while_the_service_is_busy() {
             if Instant::now() >= end {
                 break;
             }
-            rig.state.send_replace(snapshot(true, Some((sent % 1_000_000, 1_000_000))));
+            rig.state.show(snapshot(true, Some((sent % 1_000_000, 1_000_000))));
             thread::sleep(Duration::from_micros(200));
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     time::{sleep, timeout},
 };
 
-use crate::service::handle::Snapshot;
+use super::nodes;
+use crate::service::seen::{Seen, Snapshot};
 
 /// A comment goes out after so much silence, so that both ends notice a broken connection.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -17,13 +18,21 @@ const PACE: Duration = Duration::from_millis(200);
 
 /// The state as one line of JSON.
 pub(super) fn line(state: &Snapshot) -> Arc<str> {
-    json!({ "status": state.status, "nodes": state.nodes }).to_string().into()
+    format!(r#"{{"nodes":{},"status":{}}}"#, nodes::list(state), json!(state.status)).into()
 }
 
-/// Writes the state down once for all clients, each time it changes, until it changes no more.
-pub(super) async fn write(mut states: watch::Receiver<Snapshot>, lines: watch::Sender<Arc<str>>) {
-    while states.changed().await.is_ok() {
-        let new = line(&states.borrow_and_update());
+/// Writes the state down once for all clients, each time it changes, until it changes no more. While nobody follows it,
+/// nothing is written; `followed` ends that.
+pub(super) async fn write(mut states: Seen, lines: watch::Sender<Arc<str>>, followed: &Notify) {
+    loop {
+        while lines.receiver_count() == 0 {
+            followed.notified().await;
+        }
+        tokio::select! {
+            changed = states.changed() => if changed.is_err() { return },
+            () = lines.closed() => continue,
+        }
+        let new = line(&states.look());
         lines.send_if_modified(|line| {
             let differs = *line != new;
             *line = new;
@@ -75,6 +84,8 @@ fn event(data: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::seen;
+    use rackberry_core::appliance::{NodeView, NodeViews, TimedView};
 
     #[test]
     fn data_stays_in_its_event() {
@@ -83,23 +94,43 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_state_is_written_once_a_change() {
-        let (state, states) = watch::channel(Snapshot::default());
-        let (lines, mut written) = watch::channel(line(&states.borrow()));
+    async fn the_state_is_written_once_a_change_and_for_those_who_follow() {
+        let (showing, states) = seen::channel(Snapshot::default());
+        let lines = watch::Sender::new(line(&Snapshot::default()));
+        let mut written = lines.subscribe();
         assert_eq!(*written.borrow().to_owned(), *r#"{"nodes":[],"status":null}"#);
-        let writer = tokio::spawn(write(states, lines));
-        state.send_replace(Snapshot::default());
+        let followed = Arc::new(Notify::new());
+        let writer = tokio::spawn({
+            let (lines, followed) = (lines.clone(), followed.clone());
+            async move { write(states, lines, &followed).await }
+        });
+        showing.show(Snapshot::default());
         assert!(timeout(PACE * 9, written.changed()).await.is_err(), "nothing has changed");
         let node = json!({
             "mac": "00:25:90:c0:f7:86", "macs": ["00:25:90:c0:f7:86"], "name": "node1", "led": 1, "stage": "idle", "stage_seconds": 0,
             "seen_seconds": null, "arch": null, "address": null, "granted": false, "image": null,
             "failure": null, "installed": null, "writes": 0, "log": "one\ntwo",
         });
-        let nodes = vec![serde_json::from_value(node).unwrap()];
-        state.send_replace(Snapshot { nodes, ..Snapshot::default() });
+        let view: NodeView = serde_json::from_value(node).unwrap();
+        let node = TimedView { view, since: None, seen: None };
+        let nodes = Arc::new(NodeViews::from([(node.view.mac, Arc::new(node))]));
+        let state = Snapshot { nodes, ..Snapshot::default() };
+        assert_eq!(
+            *line(&state),
+            json!({ "nodes": state.node_views().collect::<Vec<_>>(), "status": null }).to_string()
+        );
+        showing.show(state);
         written.changed().await.unwrap();
         assert!(written.borrow().contains(r#""name":"node1""#) && !written.borrow().contains('\n'));
-        drop(state);
+        drop(written);
+        sleep(PACE * 2).await;
+        showing.show(Snapshot::default());
+        sleep(PACE * 2).await;
+        assert!(lines.borrow().contains("node1"), "nobody follows it");
+        let mut written = lines.subscribe();
+        followed.notify_one();
+        written.changed().await.unwrap();
+        drop(showing);
         writer.await.unwrap();
     }
 

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::service::handle::Snapshot;
+use crate::service::seen::Snapshot;
 use rackberry_core::ids::Stage;
 
 /// What a reply's body is.
@@ -70,7 +70,7 @@ impl Counters {
         };
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let plain = |count| [(String::new(), count)];
-        let in_stage = |stage| state.nodes.iter().filter(|node| node.stage == stage).count() as u64;
+        let in_stage = |stage| state.nodes.values().filter(|node| node.view.stage == stage).count() as u64;
         let stages: Vec<_> =
             Stage::ALL.iter().map(|stage| (format!("{{stage=\"{stage}\"}}"), in_stage(*stage))).collect();
         family("rackberry_nodes", "gauge", "Nodes by stage of their install.", &stages);

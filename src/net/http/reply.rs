@@ -22,6 +22,7 @@ use super::{
     openapi, page,
     transfer::Transfer,
 };
+use crate::service::seen::Snapshot;
 use rackberry_core::{
     appliance::{Answer, Ask, View},
     http::route::{self, Api, Route, Target},
@@ -79,7 +80,9 @@ async fn dispatch(
     match route {
         Route::Api(Api::OpenApi) => Ok(json_text(&shared.counters, &openapi::DOCUMENT)),
         Route::Api(Api::Status) => view(shared, View::Status).await,
-        Route::Api(Api::Nodes) => view(shared, View::Nodes).await,
+        Route::Api(Api::Nodes) => {
+            Ok(shared.nodes_text.reply(&now(shared).await?, request.headers(), &shared.counters))
+        }
         Route::Api(Api::Node(node)) => view(shared, View::Node(node)).await,
         Route::Api(Api::Render(node)) => match peer {
             Peer::Socket => view(shared, View::Render(node)).await,
@@ -96,7 +99,7 @@ async fn dispatch(
             )),
         },
         Route::Api(Api::Assets) => view(shared, View::Assets).await,
-        Route::Api(Api::Events) => follow(shared, peer),
+        Route::Api(Api::Events) => follow(shared, peer).await,
         Route::Api(Api::Report(mac)) => {
             let Peer::Network(peer) = peer else {
                 return Err(no(
@@ -117,16 +120,11 @@ async fn dispatch(
         }
         Route::Metrics => {
             let media = "text/plain; version=0.0.4; charset=utf-8";
-            Ok(text(
-                &shared.counters,
-                media,
-                shared.counters.render(&shared.snapshot.borrow()),
-                Kind::Other,
-                None,
-            ))
+            Ok(text(&shared.counters, media, shared.counters.render(&now(shared).await?), Kind::Other, None))
         }
         Route::Page => {
-            let (status, nodes) = (look(shared, View::Status).await?, look(shared, View::Nodes).await?);
+            let (status, nodes) = (look(shared, View::Status).await?, now(shared).await?);
+            let nodes = json!(nodes.node_views().collect::<Vec<_>>());
             let mut response = text(&shared.counters, HTML, page::render(&status, &nodes), Kind::Other, None);
             set(&mut response, header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
             Ok(response)
@@ -214,6 +212,12 @@ async fn view(shared: &Arc<Shared>, view: View) -> Result<Response<Body>, No> {
     look(shared, view).await.map(|value| json_text(&shared.counters, &value))
 }
 
+/// The state as it is now.
+async fn now(shared: &Shared) -> Result<Snapshot, No> {
+    let gone = || no(StatusCode::SERVICE_UNAVAILABLE, "the service is shutting down");
+    shared.handle.look().await.ok_or_else(gone)
+}
+
 async fn packets(shared: &Arc<Shared>, node: Option<String>) -> Result<Response<Body>, No> {
     let macs: Option<Vec<Mac>> = match node {
         Some(node) => {
@@ -226,14 +230,17 @@ async fn packets(shared: &Arc<Shared>, node: Option<String>) -> Result<Response<
     Ok(text(&shared.counters, "application/vnd.tcpdump.pcap", file, Kind::Other, None))
 }
 
-fn follow(shared: &Arc<Shared>, peer: Peer) -> Result<Response<Body>, No> {
+async fn follow(shared: &Arc<Shared>, peer: Peer) -> Result<Response<Body>, No> {
     let slot = Arc::clone(&shared.event_clients).try_acquire_owned().ok();
     // Whoever has a shell here gets in even when the network takes every place.
     if slot.is_none() && matches!(peer, Peer::Network(_)) {
         return Err(no(StatusCode::SERVICE_UNAVAILABLE, "too many clients follow the events already"));
     }
     let (send, receive) = mpsc::channel(1);
-    let (lines, stop) = (shared.lines.clone(), shared.stop.clone());
+    let (lines, stop) = (shared.lines.subscribe(), shared.stop.clone());
+    shared.followed.notify_one();
+    let first = events::line(&now(shared).await?);
+    shared.lines.send_replace(first);
     tokio::spawn(async move {
         events::feed(lines, send, stop).await;
         drop(slot);

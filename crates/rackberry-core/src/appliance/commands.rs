@@ -176,13 +176,8 @@ impl Appliance {
 
     /// For whom an order is, and what it lets them do.
     pub(super) fn order_words(&self, order: &Order) -> String {
-        let unsure: Vec<String> = self
-            .nodes
-            .known()
-            .filter(|node| node.disk.is_ours() && node.disk.system().is_none() && !node.stage().is_running())
-            .map(|node| self.label(node.mac))
-            .collect();
-        let installed = self.nodes.known().filter(|node| node.disk.system().is_some()).count();
+        let unsure: Vec<String> = self.nodes.unsure().map(|mac| self.label(mac)).collect();
+        let installed = self.nodes.installed();
         let whom = match &order.scope {
             Scope::Named(nodes) => nodes.iter().map(|mac| self.label(*mac)).collect::<Vec<_>>().join(", "),
             Scope::All => "every node, installed ones too".into(),

@@ -190,7 +190,7 @@ impl Appliance {
         parts.chain([stem.as_str()]).find_map(|part| match Mac::from_file_stem(part) {
             Ok(other) => (!own.contains(&other)).then(|| self.label(other)),
             Err(_) => {
-                let named = self.settings.nodes.iter().find(|node| folded(&node.name) == *part)?;
+                let named = self.settings.nodes.get(*self.named.get(part)?)?;
                 (!named.macs.iter().any(|other| own.contains(other))).then(|| named.name.clone())
             }
         })

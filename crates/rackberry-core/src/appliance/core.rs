@@ -10,7 +10,7 @@ use std::{
 use crate::{
     appliance::{
         Ask, Change, Effect, Note, Outcome, Progress, ReplyId, TransferEnd, TransferId, lookout::turned_away,
-        report_rate::ReportRate, texts::InstallPlan,
+        report_rate::ReportRate, texts::InstallPlan, views::Views,
     },
     assets::{
         catalog::Catalog,
@@ -18,7 +18,7 @@ use crate::{
     },
     config::{NodeSettings, Settings},
     dhcp::{self, Standing},
-    ids::{Mac, MachineId, Stage, Time},
+    ids::{Mac, MachineId, Stage, Time, folded},
     nodes::{
         Grant, Identity, Node, NodeEvent, Recognized, RecordChange, Registry, Step, Tokens, Trails, Update,
     },
@@ -76,6 +76,12 @@ pub struct Appliance {
     /// When time last passed for those who show the nodes: a silence is seen by nobody's message.
     looked: Time,
     pub(super) tokens: Tokens,
+    /// What was made for those who looked last.
+    pub(super) views: Views,
+    /// Where the settings of each listed node stand, by its first address.
+    positions: BTreeMap<Mac, usize>,
+    /// The same by its name, [folded].
+    pub(super) named: BTreeMap<String, usize>,
     transfers: BTreeMap<TransferId, Transfer>,
     last_transfer: u64,
 }
@@ -128,6 +134,9 @@ impl Appliance {
             started: Outcome::default(),
             looked: now,
             tokens: Tokens::new(secret),
+            views: Views::default(),
+            positions: BTreeMap::new(),
+            named: BTreeMap::new(),
             transfers: BTreeMap::new(),
             last_transfer: 0,
             settings,
@@ -219,6 +228,10 @@ impl Appliance {
 
     fn list_nodes(&mut self, now: Time, out: &mut Outcome) {
         let settings = self.settings.clone();
+        let firsts = settings.nodes.iter().map(|node| node.macs.first());
+        self.positions = firsts.enumerate().filter_map(|(at, mac)| Some((*mac?, at))).collect();
+        self.named =
+            settings.nodes.iter().enumerate().rev().map(|(at, node)| (folded(&node.name), at)).collect();
         let listed = settings.nodes.iter().map(|node| (node.name.as_str(), node.macs.as_slice()));
         let recognized = self.nodes.set_configured(listed, now);
         self.learned(recognized, out);
@@ -279,8 +292,7 @@ impl Appliance {
 
     /// The node's own settings.
     pub(super) fn node_settings(&self, mac: Mac) -> Option<&NodeSettings> {
-        let mac = self.nodes.key(mac);
-        self.settings.nodes.iter().find(|node| node.macs.first() == Some(&mac))
+        self.settings.nodes.get(*self.positions.get(&self.nodes.key(mac))?)
     }
 
     /// What a node would be installed with: profile and version, which may be `current`.

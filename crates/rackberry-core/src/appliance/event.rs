@@ -142,8 +142,6 @@ pub enum Command {
 pub enum View {
     /// Mode, network, counts, warnings.
     Status,
-    /// All nodes.
-    Nodes,
     /// One node, by name or MAC.
     Node(String),
     /// What a node would be given.

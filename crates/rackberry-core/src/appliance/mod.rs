@@ -20,6 +20,7 @@ mod report_rate;
 mod show;
 mod texts;
 mod view;
+mod views;
 mod wake;
 
 #[cfg(test)]
@@ -30,3 +31,4 @@ pub use event::*;
 pub use fates::Fates;
 pub use outcome::*;
 pub use view::*;
+pub use views::{NodeViews, TimedView};

@@ -133,7 +133,9 @@ impl Appliance {
     }
 
     fn grant(&mut self, node: Mac, card: Mac, lead: Lead, now: Time, out: &mut Outcome) {
-        self.refusals.remove(&node);
+        if self.refusals.remove(&node).is_some() {
+            self.nodes.changed().note(node);
+        }
         // Of more machines than can be kept track of, those without a record are none.
         if self.nodes.get(node).is_none() {
             return;
@@ -159,6 +161,7 @@ impl Appliance {
         if self.refusals.get(&node) != Some(&reason) && self.refusals.len() < 4096 {
             out.note(Note::NotGranted { node: self.label(node), reason: reason.clone() });
             self.refusals.insert(node, reason);
+            self.nodes.changed().note(node);
         }
     }
 

@@ -52,6 +52,7 @@ impl Appliance {
             .is_some_and(|grant| self.catalog.profile(&grant.profile).is_some_and(|own| own.is_built_in));
         if let Some(order) = order.filter(|_| is_built_in) {
             self.orders.heard(order, &self.nodes.cards(mac));
+            self.nodes.changed().note(mac);
         }
         let Report { stage, ok, message, log, cause, machine } = report;
         let message = one_line(&message);

@@ -18,11 +18,12 @@ impl Appliance {
         let json = match view {
             View::Status => serde_json::to_value(self.status(now)),
             View::Assets => serde_json::to_value(self.assets()),
-            View::Nodes => serde_json::to_value(self.node_views(now)),
             View::Node(text) => match self.find(text) {
-                Ok(mac) => match self.node_views(now).into_iter().find(|node| node.mac == mac) {
-                    Some(node) => serde_json::to_value(node),
-                    None => return Answer::Refused(Refusal::NotFound(format!("nothing is known of {text}"))),
+                Ok(mac) => match self.nodes.has(mac) {
+                    true => serde_json::to_value(self.node_view(mac, now)),
+                    false => {
+                        return Answer::Refused(Refusal::NotFound(format!("nothing is known of {text}")));
+                    }
                 },
                 Err(refusal) => return Answer::Refused(refusal),
             },
@@ -37,10 +38,7 @@ impl Appliance {
     /// The state of the whole.
     pub fn status(&self, now: Time) -> StatusView {
         let orders: Vec<OrderView> = self.orders.open(now).map(|order| self.order_view(order, now)).collect();
-        let nodes = self.node_views(now);
-        let count = |stage| nodes.iter().filter(|node| node.stage == stage).count();
-        let counts =
-            Stage::ALL.into_iter().map(|stage| (stage, count(stage))).filter(|(_, n)| *n > 0).collect();
+        let counts = Stage::ALL.into_iter().map(|stage| (stage, self.nodes.in_stage(stage)));
         let ready = self.default_version();
         let name = |version: &Version| format!("{} {}", version.profile.name, version.name);
         StatusView {
@@ -54,7 +52,7 @@ impl Appliance {
             dhcp: self.interlock.standing(),
             panel: String::new(),
             ready: ready.map(name).map_err(|reason| reason.to_string()),
-            counts,
+            counts: counts.filter(|(_, n)| *n > 0).collect(),
             leases: self.dhcp.leases_in_force(now),
             warnings: self.warnings(),
         }
@@ -152,42 +150,46 @@ impl Appliance {
         nodes::diagnosis(node, &self.trails.of(node.mac), around, now)
     }
 
-    /// Every node.
+    /// A node as it is now.
+    pub(super) fn node_view(&self, mac: Mac, now: Time) -> NodeView {
+        let node = self.nodes.get(mac);
+        let name = self.nodes.name(mac).map(str::to_owned);
+        let led = self.node_settings(mac).and_then(|own| own.led);
+        let next_boot = self.next_boot(mac, node, now);
+        // What a machine is refused that asks for it is why it does not get on.
+        let is_refused =
+            next_boot.leads_to == LeadsTo::Refused && node.is_some_and(|node| node.arch.is_some());
+        let diagnosis = node
+            .and_then(|node| self.diagnosis(node, now))
+            .or_else(|| self.refusals.get(&mac).filter(|_| is_refused).cloned());
+        let cards = self.nodes.cards(mac);
+        let address = cards.iter().find_map(|card| self.dhcp.address_of(*card, now));
+        NodeView {
+            mac,
+            macs: cards,
+            name,
+            led,
+            stage: node.map_or(Stage::Idle, Node::stage),
+            stage_seconds: node.map_or(0, |node| now.since(node.since).as_secs()),
+            seen_seconds: node.map(|node| now.since(node.seen).as_secs()),
+            arch: node.and_then(|node| node.arch),
+            address,
+            granted: node.is_some_and(|node| node.grant().is_some()),
+            next_boot,
+            image: node.and_then(Node::image),
+            failure: node.and_then(|node| node.failure().cloned()),
+            diagnosis,
+            installed: node.and_then(|node| node.disk.system().cloned()),
+            writes: node.map_or(0, |node| node.writes),
+            offer_style: node.and_then(|node| node.offer_style),
+            loader: node.and_then(|node| node.loader),
+            log: node.map(|node| node.log.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Every node, made anew: what those that were kept must be like.
+    #[cfg(test)]
     pub fn node_views(&self, now: Time) -> Vec<NodeView> {
-        let view = |(mac, node): (Mac, Option<&Node>)| {
-            let name = self.nodes.name(mac).map(str::to_owned);
-            let led = self.node_settings(mac).and_then(|own| own.led);
-            let next_boot = self.next_boot(mac, node, now);
-            // What a machine is refused that asks for it is why it does not get on.
-            let is_refused =
-                next_boot.leads_to == LeadsTo::Refused && node.is_some_and(|node| node.arch.is_some());
-            let diagnosis = node
-                .and_then(|node| self.diagnosis(node, now))
-                .or_else(|| self.refusals.get(&mac).filter(|_| is_refused).cloned());
-            let cards = self.nodes.cards(mac);
-            let address = cards.iter().find_map(|card| self.dhcp.address_of(*card, now));
-            NodeView {
-                mac,
-                macs: cards,
-                name,
-                led,
-                stage: node.map_or(Stage::Idle, Node::stage),
-                stage_seconds: node.map_or(0, |node| now.since(node.since).as_secs()),
-                seen_seconds: node.map(|node| now.since(node.seen).as_secs()),
-                arch: node.and_then(|node| node.arch),
-                address,
-                granted: node.is_some_and(|node| node.grant().is_some()),
-                next_boot,
-                image: node.and_then(Node::image),
-                failure: node.and_then(|node| node.failure().cloned()),
-                diagnosis,
-                installed: node.and_then(|node| node.disk.system().cloned()),
-                writes: node.map_or(0, |node| node.writes),
-                offer_style: node.and_then(|node| node.offer_style),
-                loader: node.and_then(|node| node.loader),
-                log: node.map(|node| node.log.clone()).unwrap_or_default(),
-            }
-        };
-        self.nodes.all().map(view).collect()
+        self.nodes.all().map(|(mac, _)| self.node_view(mac, now)).collect()
     }
 }

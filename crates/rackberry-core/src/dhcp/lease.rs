@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use crate::ids::{Mac, Time};
+use crate::ids::{Changed, Deadlines, Mac, Time};
 
 /// An address that a machine holds, or held last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -47,6 +47,10 @@ impl Lease {
 pub(super) struct Leases {
     by_mac: BTreeMap<Mac, Lease>,
     by_address: BTreeMap<Ipv4Addr, Mac>,
+    /// The ends of those that are in force.
+    ends: Deadlines<Mac>,
+    /// Whose lease came, changed or went.
+    pub changed: Changed,
 }
 
 impl Leases {
@@ -63,13 +67,15 @@ impl Leases {
         let mut changes = Vec::new();
         if let Some(other) = self.by_address.get(&lease.address).copied().filter(|other| *other != lease.mac)
         {
-            self.by_mac.remove(&other);
+            self.drop(other);
             changes.push(LeaseChange::Drop(other));
         }
         if let Some(old) = self.by_mac.insert(lease.mac, lease) {
             self.by_address.remove(&old.address);
         }
         self.by_address.insert(lease.address, lease.mac);
+        self.ends.set(lease.mac, lease.until);
+        self.changed.note(lease.mac);
         changes.push(LeaseChange::Put(lease));
         changes
     }
@@ -77,7 +83,19 @@ impl Leases {
     pub fn drop(&mut self, mac: Mac) -> Option<LeaseChange> {
         let lease = self.by_mac.remove(&mac)?;
         self.by_address.remove(&lease.address);
+        self.ends.remove(mac);
+        self.changed.note(mac);
         Some(LeaseChange::Drop(mac))
+    }
+
+    /// Time passed: what is over is waited for no more.
+    pub fn tick(&mut self, now: Time) {
+        self.ends.take_due(now);
+    }
+
+    /// How many are in force.
+    pub fn in_force(&self, now: Time) -> usize {
+        self.ends.ahead(now)
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Lease> {

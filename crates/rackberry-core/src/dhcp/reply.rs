@@ -11,6 +11,7 @@ use dhcproto::{
 };
 
 use crate::{
+    config::Settings,
     dhcp::{Client, Packet},
     ids::{Arch, Mac, OfferStyle},
 };
@@ -87,6 +88,22 @@ pub(super) struct Terms {
     pub ntp: Vec<Ipv4Addr>,
     pub domain: Option<String>,
     pub lease: Duration,
+}
+
+impl Terms {
+    /// Those of the configuration.
+    pub fn of(Settings { network, dhcp, .. }: &Settings) -> Terms {
+        Terms {
+            server: network.address,
+            mask: network.mask(),
+            broadcast: network.broadcast(),
+            router: dhcp.router,
+            dns: dhcp.dns.clone(),
+            ntp: dhcp.ntp.clone(),
+            domain: dhcp.domain.clone(),
+            lease: dhcp.lease,
+        }
+    }
 }
 
 /// OFFER or ACK. Without a lease (to an INFORM) it names no address and no times (RFC 2131 section 4.3.5).

@@ -14,7 +14,7 @@ use crate::{
         pool::Pool,
         reply::{self, Terms},
     },
-    ids::{Mac, Time},
+    ids::{Changed, Deadlines, Mac, Time},
 };
 
 /// How long an offered address waits for its REQUEST. EDK2 takes some seconds to choose.
@@ -74,12 +74,13 @@ pub struct Server {
     /// Addresses that are offered, or about to be: to whom and until when.
     offers: BTreeMap<Mac, Lease>,
     offered: BTreeMap<Ipv4Addr, Mac>,
+    offers_end: Deadlines<Mac>,
     /// Offers that wait for a probe, and whose each probe is.
     parked: BTreeMap<Mac, Parked>,
     probes: BTreeMap<ProbeId, Mac>,
     last_probe: u64,
     /// Addresses that others use, and until when they are left alone.
-    in_use: BTreeMap<Ipv4Addr, Time>,
+    in_use: Deadlines<Ipv4Addr>,
     said_empty: Option<Time>,
 }
 
@@ -96,7 +97,7 @@ impl Server {
     /// A server by these settings, without leases.
     pub fn new(settings: &Settings) -> Server {
         let mut server = Server {
-            terms: terms(settings),
+            terms: Terms::of(settings),
             network: (0, 0),
             pool: settings.dhcp.pool,
             probing: settings.dhcp.probe,
@@ -106,10 +107,11 @@ impl Server {
             leases: Leases::default(),
             offers: BTreeMap::new(),
             offered: BTreeMap::new(),
+            offers_end: Deadlines::default(),
             parked: BTreeMap::new(),
             probes: BTreeMap::new(),
             last_probe: 0,
-            in_use: BTreeMap::new(),
+            in_use: Deadlines::default(),
             said_empty: None,
         };
         server.reconfigure(settings);
@@ -126,7 +128,7 @@ impl Server {
     /// Takes over changed settings. Leases stay; those that don't fit any more are refused when their holders
     /// renew them.
     pub fn reconfigure(&mut self, settings: &Settings) {
-        self.terms = terms(settings);
+        self.terms = Terms::of(settings);
         let (base, last) = (settings.network.base(), settings.network.broadcast());
         self.network = (base.into(), last.into());
         self.pool = settings.dhcp.pool;
@@ -147,6 +149,7 @@ impl Server {
     /// Handles a client's message; `boot` is what that client is to boot.
     pub fn handle(&mut self, packet: &Packet, boot: &Boot, now: Time) -> Outcome {
         let mut out = Outcome::default();
+        self.leases.tick(now);
         if let Some(relay) = packet.giaddr().filter(|relay| !self.is_here(*relay)) {
             out.notices.push(Notice::ForeignRelay { relay });
             return out;
@@ -205,24 +208,23 @@ impl Server {
     pub fn stand_down(&mut self) {
         self.offers.clear();
         self.offered.clear();
+        self.offers_end.clear();
         self.parked.clear();
         self.probes.clear();
     }
 
     /// Forgets offers that nobody took, and lets quarantined addresses go.
     pub fn tick(&mut self, now: Time) -> Outcome {
-        let over: Vec<Mac> =
-            self.offers.values().filter(|offer| !offer.is_in_force(now)).map(|offer| offer.mac).collect();
-        for mac in over {
+        for mac in self.offers_end.take_due(now) {
             self.withdraw(mac);
         }
-        self.in_use.retain(|_, until| now < *until);
+        self.in_use.take_due(now);
         Outcome::default()
     }
 
     /// When [`Server::tick`] has work next.
     pub fn deadline(&self) -> Option<Time> {
-        self.offers.values().map(|offer| offer.until).chain(self.in_use.values().copied()).min()
+        [self.offers_end.first(), self.in_use.first()].into_iter().flatten().min()
     }
 
     /// Who holds an address.
@@ -244,17 +246,27 @@ impl Server {
 
     /// Which address a machine holds.
     pub fn address_of(&self, mac: Mac, now: Time) -> Option<Ipv4Addr> {
-        self.leases.of(mac).filter(|lease| lease.is_in_force(now)).map(|lease| lease.address)
+        self.lease_of(mac, now).map(|lease| lease.address)
+    }
+
+    /// The lease that a machine holds.
+    pub fn lease_of(&self, mac: Mac, now: Time) -> Option<&Lease> {
+        self.leases.of(mac).filter(|lease| lease.is_in_force(now))
+    }
+
+    /// Whose lease came, changed or went.
+    pub fn changed(&mut self) -> &mut Changed {
+        &mut self.leases.changed
     }
 
     /// How many leases hold.
     pub fn leases_in_force(&self, now: Time) -> usize {
-        self.leases.all().filter(|lease| lease.is_in_force(now)).count()
+        self.leases.in_force(now)
     }
 
     /// Addresses that others were found to use.
     pub fn quarantined(&self) -> impl Iterator<Item = Ipv4Addr> {
-        self.in_use.keys().copied()
+        self.in_use.keys()
     }
 
     /// RFC 2131 section 4.3.1.
@@ -327,7 +339,7 @@ impl Server {
     /// Whether the settings let a machine have an address: its reservation, or one of the pool if it has none.
     fn is_for(&self, address: Ipv4Addr, mac: Mac) -> bool {
         match self.reserved.get(&mac) {
-            Some(reserved) if self.in_use.contains_key(reserved) => Pool::new(self.pool).contains(address),
+            Some(reserved) if self.in_use.get(*reserved).is_some() => Pool::new(self.pool).contains(address),
             Some(reserved) => *reserved == address,
             None => Pool::new(self.pool).contains(address),
         }
@@ -344,7 +356,7 @@ impl Server {
             && ours(self.reserved_for.get(&address))
             && ours(self.mac_of(address, now).as_ref())
             && ours(self.offered.get(&address))
-            && self.in_use.get(&address).is_none_or(|until| *until <= now)
+            && self.in_use.get(address).is_none_or(|until| until <= now)
     }
 
     fn hold(&mut self, offer: Lease) {
@@ -352,12 +364,14 @@ impl Server {
             self.offered.remove(&old.address);
         }
         self.offered.insert(offer.address, offer.mac);
+        self.offers_end.set(offer.mac, offer.until);
     }
 
     /// Takes an offer back, and the probe with it.
     fn withdraw(&mut self, mac: Mac) {
         if let Some(offer) = self.offers.remove(&mac) {
             self.offered.remove(&offer.address);
+            self.offers_end.remove(mac);
         }
         if let Some(parked) = self.parked.remove(&mac) {
             self.probes.remove(&parked.probe);
@@ -365,25 +379,11 @@ impl Server {
     }
 
     fn leave_alone(&mut self, address: Ipv4Addr, mac: Mac, now: Time, out: &mut Outcome) {
-        self.in_use.insert(address, now + QUARANTINE);
+        self.in_use.set(address, now + QUARANTINE);
         out.notices.push(Notice::InUse { address, mac });
     }
 
     fn is_here(&self, address: Ipv4Addr) -> bool {
         (self.network.0..=self.network.1).contains(&address.into())
-    }
-}
-
-fn terms(settings: &Settings) -> Terms {
-    let (network, dhcp) = (&settings.network, &settings.dhcp);
-    Terms {
-        server: network.address,
-        mask: network.mask(),
-        broadcast: network.broadcast(),
-        router: dhcp.router,
-        dns: dhcp.dns.clone(),
-        ntp: dhcp.ntp.clone(),
-        domain: dhcp.domain.clone(),
-        lease: dhcp.lease,
     }
 }

@@ -69,7 +69,7 @@ pub fn respond(conditions: &Conditions<'_>, meta: &Meta, now: Duration) -> Plan 
         return short(412);
     }
     if let Some(tags) = conditions.if_none_match {
-        if any_tag(tags, |candidate| candidate.strip_prefix("W/").unwrap_or(candidate) == tag) {
+        if has_tag(tags, &tag) {
             return short(304);
         }
     } else if let (Some(since), Some(modified)) = (date(conditions.if_modified_since), modified)
@@ -110,6 +110,11 @@ fn modified_seconds(meta: &Meta) -> Option<Duration> {
 
 fn date(text: Option<&str>) -> Option<Duration> {
     httpdate::parse_http_date(text?).ok()?.duration_since(UNIX_EPOCH).ok()
+}
+
+/// Whether a list of tags (If-None-Match) has this one; weak ones count, too (section 13.1.2).
+pub fn has_tag(list: &str, tag: &str) -> bool {
+    any_tag(list, |candidate| candidate.strip_prefix("W/").unwrap_or(candidate) == tag)
 }
 
 /// Our tags have no comma inside, so splitting at commas finds them.

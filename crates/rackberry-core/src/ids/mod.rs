@@ -2,6 +2,8 @@
 
 mod arch;
 mod cause;
+mod changed;
+mod deadlines;
 mod loader;
 mod mac;
 mod machine_id;
@@ -15,6 +17,8 @@ mod time;
 
 pub use arch::Arch;
 pub use cause::Cause;
+pub use changed::Changed;
+pub use deadlines::Deadlines;
 pub use loader::Loader;
 pub use mac::{Mac, MacError};
 pub use machine_id::{MachineId, MachineIdError};

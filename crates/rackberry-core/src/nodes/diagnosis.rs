@@ -22,6 +22,15 @@ const IMAGE_SILENCE: Duration = Duration::from_secs(60);
 /// A server's firmware may test its memory for minutes.
 const RESTART_SILENCE: Duration = Duration::from_secs(5 * 60);
 
+/// Every silence by which a diagnosis changes.
+const SILENCES: [Duration; 5] = [HEARD_ONCE, MENU_SILENCE, BOOT_SILENCE, IMAGE_SILENCE, RESTART_SILENCE];
+
+/// When silence alone changes a node's [`diagnosis`] next, at the earliest.
+pub fn diagnosis_changes(node: &Node, now: Time) -> Option<Time> {
+    let is_on_its_way = node.unused_grant().is_some() || node.stage().is_running();
+    SILENCES.iter().filter(|_| is_on_its_way).map(|silence| node.seen + *silence).filter(|at| now < *at).min()
+}
+
 /// What is known of a node's surroundings.
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'a> {

@@ -147,6 +147,12 @@ impl Registry {
         }
     }
 
+    /// When a machine whose card is silent is not [at work](Registry::is_at_work) any more, if nothing else happens.
+    pub fn at_work_until(&self, node: &Node) -> Option<Time> {
+        let Life::Granted { grant, .. } = &node.life else { return None };
+        self.heard_last(grant.card).map(|last| last + OTHER_CARD)
+    }
+
     /// Another node than the card's own that calls its machine the same.
     pub fn namesake(&self, card: Mac) -> Option<&Node> {
         let machine = self.heard.get(&card)?.machine?;
@@ -250,7 +256,9 @@ impl Registry {
         if self.heard.len() >= MOST_HEARD && !self.heard.contains_key(&card) {
             self.heard.clear();
             self.claims.clear();
+            self.changed.note_all();
         }
+        self.changed.note(self.key(card));
         let heard = self.heard.entry(card).or_default();
         heard.last = now;
         heard

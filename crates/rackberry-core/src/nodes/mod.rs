@@ -7,6 +7,7 @@
 mod diagnosis;
 mod event;
 mod grant;
+mod groups;
 mod identity;
 mod image;
 mod node;
@@ -17,7 +18,7 @@ mod stored;
 mod tokens;
 mod trail;
 
-pub use diagnosis::{Around, diagnosis};
+pub use diagnosis::{Around, diagnosis, diagnosis_changes};
 pub use event::{NodeEvent, Word};
 pub use grant::{Destination, Grant, Verdict};
 pub use identity::{Identity, Recognized};

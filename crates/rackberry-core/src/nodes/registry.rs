@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
-    ids::{Mac, MachineId, Stage, Time},
-    nodes::{Grant, Life, Node, NodeEvent},
+    ids::{Changed, Mac, MachineId, Stage, Time},
+    nodes::{Grant, Life, Node, NodeEvent, groups::Groups},
     orders::{OrderId, Orders},
 };
 
@@ -59,12 +59,11 @@ pub struct Registry {
     /// The cards whose firmware has called its machine so, in these minutes.
     pub(super) claims: HashMap<MachineId, BTreeSet<Mac>>,
     tokens: HashMap<String, Mac>,
-    /// When each node's patience ends.
-    deadlines: BTreeSet<(Time, Mac)>,
-    /// Nodes with an unused grant.
-    granted: BTreeSet<Mac>,
-    /// Nodes whose install runs.
-    running: BTreeSet<Mac>,
+    groups: Groups,
+    /// Nodes that are listed and were never seen.
+    pub(super) unseen: BTreeSet<Mac>,
+    /// Which nodes may look different.
+    pub(super) changed: Changed,
     /// Nothing may change, because it could not be written down.
     is_frozen: bool,
 }
@@ -77,6 +76,7 @@ impl Registry {
     ) -> Registry {
         let mut registry = Registry { shared: shared.into_iter().collect(), ..Registry::default() };
         nodes.into_iter().for_each(|node| registry.put(node));
+        registry.changed.note_all();
         registry
     }
 
@@ -125,8 +125,18 @@ impl Registry {
 
     /// Every node, those that are listed but were never seen included, in order of their addresses.
     pub fn all(&self) -> impl Iterator<Item = (Mac, Option<&Node>)> {
-        let macs: BTreeSet<Mac> = self.nodes.keys().chain(self.listed.keys()).copied().collect();
+        let macs: BTreeSet<Mac> = self.nodes.keys().chain(&self.unseen).copied().collect();
         macs.into_iter().map(|mac| (mac, self.nodes.get(&mac)))
+    }
+
+    /// Whether a node goes by this address.
+    pub fn has(&self, mac: Mac) -> bool {
+        self.nodes.contains_key(&mac) || self.unseen.contains(&mac)
+    }
+
+    /// Which nodes may look different than before.
+    pub fn changed(&mut self) -> &mut Changed {
+        &mut self.changed
     }
 
     /// Every node that something is known of.
@@ -136,12 +146,28 @@ impl Registry {
 
     /// Nodes with a grant by which nothing was overwritten yet.
     pub fn granted(&self) -> impl Iterator<Item = &Node> {
-        self.granted.iter().filter_map(|mac| self.nodes.get(mac))
+        self.groups.granted.iter().filter_map(|mac| self.nodes.get(mac))
     }
 
     /// How many installs run.
     pub fn running(&self) -> usize {
-        self.running.len()
+        self.groups.running.len()
+    }
+
+    /// How many nodes are in a stage, those that were never seen included.
+    pub fn in_stage(&self, stage: Stage) -> usize {
+        let unseen = if stage == Stage::Idle { self.unseen.len() } else { 0 };
+        self.groups.in_stage(stage) + unseen
+    }
+
+    /// How many nodes have an installed system.
+    pub fn installed(&self) -> usize {
+        self.groups.installed.len()
+    }
+
+    /// The nodes whose last install ended nobody knows how.
+    pub fn unsure(&self) -> impl Iterator<Item = Mac> {
+        self.groups.unsure.iter().copied()
     }
 
     /// The machine that a person means by its name or any spelling of one of its addresses.
@@ -196,14 +222,13 @@ impl Registry {
         if self.is_frozen {
             return Vec::new();
         }
-        let due: Vec<Mac> =
-            self.deadlines.iter().take_while(|(time, _)| *time <= now).map(|(_, mac)| *mac).collect();
+        let due: Vec<Mac> = self.groups.deadlines.due(now).collect();
         due.into_iter().map(|mac| self.change(mac, now, |node| node.time_out(now))).collect()
     }
 
     /// When [`Registry::time_out`] has work next.
     pub fn deadline(&self) -> Option<Time> {
-        self.deadlines.first().filter(|_| !self.is_frozen).map(|(time, _)| *time)
+        self.groups.deadlines.first().filter(|_| !self.is_frozen)
     }
 
     /// Changes one node as `change` says, making it first where nothing was known of it.
@@ -252,6 +277,8 @@ impl Registry {
     pub(super) fn unlist(&mut self) {
         self.listed.clear();
         self.keys.clear();
+        self.unseen.clear();
+        self.groups = Groups::default();
         for node in std::mem::take(&mut self.nodes).into_values() {
             self.put(node);
         }
@@ -279,15 +306,9 @@ impl Registry {
         for token in tokens {
             self.tokens.insert(token.clone(), mac);
         }
-        if let Some(deadline) = node.deadline() {
-            self.deadlines.insert((deadline, mac));
-        }
-        if node.unused_grant().is_some() {
-            self.granted.insert(mac);
-        }
-        if node.stage().is_running() {
-            self.running.insert(mac);
-        }
+        self.groups.add(&node);
+        self.unseen.remove(&mac);
+        self.note_changed(&node);
         self.nodes.insert(mac, node);
     }
 
@@ -317,12 +338,27 @@ impl Registry {
         for token in tokens {
             self.tokens.remove(token);
         }
-        if let Some(deadline) = node.deadline() {
-            self.deadlines.remove(&(deadline, mac));
+        self.groups.remove(&node);
+        if self.listed.contains_key(&mac) {
+            self.unseen.insert(mac);
         }
-        self.granted.remove(&mac);
-        self.running.remove(&mac);
+        self.note_changed(&node);
         Some(node)
+    }
+
+    /// A node looks different, and so may those whose firmware calls its machine the same.
+    fn note_changed(&mut self, node: &Node) {
+        self.changed.note(node.mac);
+        if let Some(machine) = node.machine {
+            self.note_claims(machine);
+        }
+    }
+
+    /// What is told of those that call their machine so may be different.
+    pub(super) fn note_claims(&mut self, machine: MachineId) {
+        for card in self.claims.get(&machine).into_iter().flatten() {
+            self.changed.note(self.keys.get(card).copied().unwrap_or(*card));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{Loader, Mac};
+use crate::ids::{Changed, Loader, Mac};
 
 /// So many DISCOVERs without anything being fetched, and another loader is tried: beside another server, each style of
 /// offer has had its turn by then.
@@ -127,7 +127,10 @@ impl Trail {
 
 /// The trails of nodes, by their first address.
 #[derive(Debug, Clone, Default)]
-pub struct Trails(BTreeMap<Mac, Trail>);
+pub struct Trails {
+    trails: BTreeMap<Mac, Trail>,
+    changed: Changed,
+}
 
 impl Trails {
     /// Notes a node's step.
@@ -137,8 +140,9 @@ impl Trails {
 
     /// Notes that a node is told nothing to boot.
     pub fn leave_alone(&mut self, mac: Mac) {
-        if let Some(trail) = self.0.get_mut(&mac) {
+        if let Some(trail) = self.trails.get_mut(&mac) {
             trail.leave_alone();
+            self.changed.note(mac);
         }
     }
 
@@ -149,26 +153,34 @@ impl Trails {
 
     fn change(&mut self, mac: Mac, change: impl FnOnce(&mut Trail)) {
         // As the registry does: invented addresses must not fill the memory.
-        if self.0.len() < 4096 || self.0.contains_key(&mac) {
-            change(self.0.entry(mac).or_default());
+        if self.trails.len() < 4096 || self.trails.contains_key(&mac) {
+            change(self.trails.entry(mac).or_default());
+            self.changed.note(mac);
         }
     }
 
     /// A node's trail.
     pub fn of(&self, mac: Mac) -> Trail {
-        self.0.get(&mac).cloned().unwrap_or_default()
+        self.trails.get(&mac).cloned().unwrap_or_default()
     }
 
     /// A node goes by another address.
     pub fn rename(&mut self, old: Mac, new: Mac) {
-        if let Some(trail) = self.0.remove(&old) {
-            self.0.entry(new).or_insert(trail);
+        if let Some(trail) = self.trails.remove(&old) {
+            self.trails.entry(new).or_insert(trail);
+            self.changed.note(new);
         }
     }
 
     /// Nothing is known of a node any more.
     pub fn forget(&mut self, mac: Mac) {
-        self.0.remove(&mac);
+        self.trails.remove(&mac);
+        self.changed.note(mac);
+    }
+
+    /// Whose trail has changed.
+    pub fn changed(&mut self) -> &mut Changed {
+        &mut self.changed
     }
 }
 

@@ -87,7 +87,18 @@ impl World {
             Effect::Answer(_, answer) => Some(answer),
             _ => None,
         });
-        answers.next_back()
+        let answer = answers.next_back();
+        self.check_views();
+        answer
+    }
+
+    /// The views that were kept are those that would be made now.
+    pub(super) fn check_views(&mut self) {
+        let kept: Vec<NodeView> =
+            self.appliance.look(self.now).values().map(|node| node.at(self.now)).collect();
+        assert_eq!(kept, self.appliance.node_views(self.now));
+        let idle = kept.iter().filter(|node| node.stage == Stage::Idle).count();
+        assert_eq!(self.appliance.nodes.in_stage(Stage::Idle), idle);
     }
 
     pub(super) fn restart(&mut self) {
@@ -122,6 +133,7 @@ impl World {
             self.take(outcome);
         }
         self.now = end;
+        self.check_views();
     }
 
     pub(super) fn arm(&mut self, all: bool, nodes: &[&str]) -> Answer {

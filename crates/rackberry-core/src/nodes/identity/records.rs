@@ -13,6 +13,7 @@ impl Registry {
     ) -> Recognized {
         let mut out = Recognized::default();
         self.unlist();
+        self.changed.note_all();
         let mut lists = Vec::new();
         for (name, macs) in listed {
             let Some(first) = macs.first() else { continue };
@@ -24,6 +25,7 @@ impl Registry {
         for mac in records {
             self.follow(mac, &lists, now, &mut out);
         }
+        self.unseen = self.listed.keys().filter(|mac| !self.nodes.contains_key(*mac)).copied().collect();
         out
     }
 
@@ -134,6 +136,7 @@ impl Registry {
     /// An identifier tells nothing from now on.
     pub(super) fn share(&mut self, machine: MachineId, out: &mut Recognized) {
         self.shared.insert(machine);
+        self.note_claims(machine);
         self.claims.remove(&machine);
         out.changes.push(RecordChange::Shared(machine));
         if let Some(mac) = self.machines.remove(&machine)
