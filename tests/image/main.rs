@@ -63,7 +63,7 @@ fn a_flashed_card_installs_a_bare_machine_from_a_usb_disk() {
     board.plug_usb("again", &usb);
     board.wait_for("is served", plugged);
     support::wait_until("it can be armed again", SOON, || {
-        board.try_ssh("rackberry", "arm bare").status.success()
+        board.try_ssh("rackberry", "arm --again bare").status.success()
     });
     node.machine.reset().expect("it runs");
     node.wait_up(1);
