@@ -101,7 +101,7 @@ fn power_may_be_cut_while_a_machine_installs() {
 /// Arms the node, as soon as there is something to install.
 fn arm(board: &Board) {
     support::wait_until("the system on the USB disk is found", support::board::START, || {
-        board.try_ssh("rackberry", "arm bare").status.success()
+        board.try_ssh("rackberry", "arm --again bare").status.success()
     });
 }
 
