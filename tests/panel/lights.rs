@@ -30,21 +30,32 @@ pub enum Rhythm {
 const LATE: u64 = 50;
 
 impl Flash {
+    fn is_near(self, lit: u64, dark: u64) -> bool {
+        self.lit.abs_diff(lit) <= LATE && self.dark.abs_diff(dark) <= LATE
+    }
+
+    fn begins_a_pair(self) -> bool {
+        self.is_near(80, 80)
+    }
+
+    fn ends_a_pair(self) -> bool {
+        self.is_near(80, 760)
+    }
+
     /// Which rhythm it is one of, if of any.
     pub fn rhythm(self) -> Option<Rhythm> {
-        let near = |a: u64, b: u64| a.abs_diff(b) <= LATE;
-        let both = |lit, dark| near(self.lit, lit) && near(self.dark, dark);
+        let both = |lit, dark| self.is_near(lit, dark);
         if both(60, 1940) {
             Some(Rhythm::Wink)
         } else if both(60, 3940) {
             Some(Rhythm::RareWink)
-        } else if both(80, 80) || both(80, 760) {
+        } else if self.begins_a_pair() || self.ends_a_pair() {
             Some(Rhythm::Double)
         } else if both(500, 500) {
             Some(Rhythm::Slow)
         } else if both(250, 250) {
             Some(Rhythm::Fast)
-        } else if (550..=1850).contains(&self.lit) && near(self.lit + self.dark, 2000) {
+        } else if (550..=1850).contains(&self.lit) && (self.lit + self.dark).abs_diff(2000) <= LATE {
             Some(Rhythm::Part)
         } else {
             None
@@ -78,7 +89,12 @@ impl Led {
     /// rhythm follows another is none.
     pub fn rhythms(&self) -> Vec<(Rhythm, usize)> {
         let mut rhythms: Vec<(Rhythm, usize)> = Vec::new();
-        for rhythm in self.flashes().into_iter().filter_map(Flash::rhythm) {
+        let flashes = self.flashes();
+        // Two short flashes make a double one. One alone is a wink that another rhythm has cut off.
+        let ends_a_pair = |at: usize| flashes.get(at).is_some_and(|flash| flash.ends_a_pair());
+        let shown =
+            flashes.iter().enumerate().filter(|(at, flash)| !flash.begins_a_pair() || ends_a_pair(at + 1));
+        for rhythm in shown.filter_map(|(_, flash)| flash.rhythm()) {
             match rhythms.last_mut().filter(|(last, _)| *last == rhythm) {
                 Some((_, count)) => *count += 1,
                 None => rhythms.push((rhythm, 1)),
@@ -103,6 +119,31 @@ fn flashes_are_told_apart() {
     assert_eq!(led.rhythms(), [(Rhythm::Wink, 2)]);
     let cut = at(&[(10, true), (30, false), (100, true), (170, false), (2100, true)]);
     assert_eq!(cut.flashes(), [Flash { lit: 70, dark: 1930 }]);
+    // A wink that is cut off by what follows after 90 ms, and then double flashes.
+    let cut = at(&[
+        (10, false),
+        (100, true),
+        (162, false),
+        (251, true),
+        (751, false),
+        (1251, true),
+        (1751, false),
+        (2251, true),
+    ]);
+    assert_eq!(cut.rhythms(), [(Rhythm::Slow, 2)]);
+    let double = at(&[
+        (10, false),
+        (100, true),
+        (180, false),
+        (260, true),
+        (340, false),
+        (1100, true),
+        (1180, false),
+        (1260, true),
+        (1340, false),
+        (2100, true),
+    ]);
+    assert_eq!(double.rhythms(), [(Rhythm::Double, 4)]);
     assert_eq!(Flash { lit: 1200, dark: 810 }.rhythm(), Some(Rhythm::Part));
     assert_eq!(Flash { lit: 1200, dark: 600 }.rhythm(), None);
 }
