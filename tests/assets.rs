@@ -308,7 +308,7 @@ fn a_disk_that_is_pulled_out_breaks_its_transfer_and_the_other_folder_takes_over
     process.wait_for("ready and safe", 0, SOON);
     let cli = |arguments: &[&str]| {
         let mut command = net.command(support::service::BINARY);
-        command.arg("--socket").arg(net.path("control.sock")).args(arguments).output().unwrap()
+        command.arg("--socket").arg(net.path("run/control.sock")).args(arguments).output().unwrap()
     };
     assert!(cli(&["arm"]).status.success());
     net.client("node", "02:00:00:00:00:01");

@@ -7,7 +7,7 @@ use std::{fs, time::Duration};
 
 use support::{
     Net,
-    service::{Service, config_text, launch, small_system},
+    service::{Service, config_text, launch, launch_by_hand, small_system},
     wait_until,
 };
 
@@ -28,7 +28,7 @@ fn a_taken_port_is_named_with_the_remedy() {
     let cases = [
         ("udp4-listen", 67, "UDP port 67 is taken: another DHCP server runs on this machine"),
         ("udp4-listen", 69, "UDP port 69 is taken by another program"),
-        ("tcp4-listen", 80, "TCP port 80 is taken, by socat (process "),
+        ("tcp4-listen", 80, "TCP port 80 is taken, by another program (`ss -ltnp` tells which)"),
     ];
     for (kind, port, words) in cases {
         let mut other = net.command("socat");
@@ -39,6 +39,13 @@ fn a_taken_port_is_named_with_the_remedy() {
         });
         let said = fails(&net, "");
         assert!(said.contains(words), "{port}: {said}");
+        if kind == "tcp4-listen" {
+            // By hand it may look at other processes, and says whose the port is.
+            let mut process = launch_by_hand(&net, &net.path("rackberry.toml"));
+            assert!(!process.end(SOON), "it ended well");
+            let said = process.lines().join("\n");
+            assert!(said.contains("TCP port 80 is taken, by socat (process "), "{said}");
+        }
         other.kill();
     }
     // With the port free again, it starts.

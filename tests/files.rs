@@ -313,7 +313,8 @@ fn a_mass_of_files_is_bounded_and_hides_nothing_that_counts() {
     assert!(started.elapsed() < Duration::from_secs(15), "it took {:?}", started.elapsed());
     let cli = |arguments: &[&str]| {
         let mut command = net.command(BINARY);
-        let output = command.arg("--socket").arg(net.path("control.sock")).args(arguments).output().unwrap();
+        let output =
+            command.arg("--socket").arg(net.path("run/control.sock")).args(arguments).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     };
     // What counts is found; what was left out is said.
@@ -332,21 +333,8 @@ fn a_mass_of_files_is_bounded_and_hides_nothing_that_counts() {
             net.run("curl -s http://10.10.10.1/files/here.txt || true") == look
         });
     }
-    let memory = fs::read_to_string(format!("/proc/{}/status", pid_of(&process, &net))).unwrap();
+    let memory = fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
     let peak = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(peak < 128 << 10, "{peak} kB");
-}
-
-/// The service itself, whose parents enter the namespace for it.
-fn pid_of(process: &support::Watched, _: &Net) -> u32 {
-    let mut pid = process.child.id();
-    while let Ok(children) = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")) {
-        match children.split_whitespace().next().and_then(|child| child.parse().ok()) {
-            Some(child) => pid = child,
-            None => break,
-        }
-    }
-    assert!(Path::new(&format!("/proc/{pid}")).exists());
-    pid
 }

@@ -21,9 +21,9 @@ fn systemd_hears_that_it_is_ready_alive_and_reloading_and_people_what_it_stands_
     let heard = UnixDatagram::bind(net.path("notify")).expect("a socket");
     heard.set_read_timeout(Some(PATIENCE)).expect("a timeout");
 
-    let mut command = net.command(BINARY);
+    let mut command = support::confined::service(&net);
     command.env("NOTIFY_SOCKET", net.path("notify")).env("WATCHDOG_USEC", "3000000");
-    command.arg("--socket").arg(net.path("control.sock")).args(["serve", "--panel", "none", "--config"]);
+    command.arg("--socket").arg(net.path("run/control.sock")).args(["serve", "--panel", "none", "--config"]);
     command.arg(config).arg("--state").arg(net.path("state")).arg("--config-faults").arg(faults);
     let service = Watched::start(command);
     wait(&heard, "READY=1");
@@ -38,7 +38,7 @@ fn systemd_hears_that_it_is_ready_alive_and_reloading_and_people_what_it_stands_
     wait(&heard, "READY=1");
 
     let mut status = net.command(BINARY);
-    status.arg("--socket").arg(net.path("control.sock")).arg("status");
+    status.arg("--socket").arg(net.path("run/control.sock")).arg("status");
     let said = String::from_utf8(status.output().expect("the command").stdout).expect("text");
     assert!(said.contains("network.adress: is no key"), "{said}");
 }

@@ -219,9 +219,9 @@ fn read_only(net: &Net, service: &Service<'_>) -> support::Watched {
     let calls = "pwrite64,write,ftruncate,fallocate,fsync,fdatasync,openat";
     let mut strace = net.command("strace");
     strace.args(["-f", "-q", "-o", "/dev/null", "-e"]).arg(format!("inject={calls}:error=EROFS"));
-    strace.arg("-P").arg(net.path("state/state.redb")).arg("-p").arg(service.process.child.id().to_string());
+    strace.arg("-P").arg(net.path("state/state.redb")).arg("-p").arg(service.process.pid().to_string());
     let strace = support::Watched::start(strace);
-    let status = format!("/proc/{}/status", service.process.child.id());
+    let status = format!("/proc/{}/status", service.process.pid());
     wait_until("the fault is there", SOON, || {
         fs::read_to_string(&status).is_ok_and(|text| {
             text.lines().any(|line| line.starts_with("TracerPid:\t") && !line.ends_with("\t0"))
@@ -288,8 +288,8 @@ fn a_mark_elsewhere_tells_a_first_day_from_a_lost_state() {
     service.cli(&["arm"]);
     drop(service);
     fs::remove_dir_all(net.path("state")).unwrap();
-    let mut command = net.command(support::service::BINARY);
-    command.arg("--socket").arg(net.path("control.sock")).args(["serve", "--panel", "none", "--config"]);
+    let mut command = support::confined::service(&net);
+    command.arg("--socket").arg(net.path("run/control.sock")).args(["serve", "--panel", "none", "--config"]);
     command.arg(config).arg("--state").arg(net.path("state")).arg("--journal-mark").arg(&mark);
     let process = support::Watched::start(command);
     process.wait_for("its state is gone", 0, SOON);

@@ -63,7 +63,7 @@ fn packets_of_one_machine_are_given_here_and_not_to_the_network() {
     }
     let dir = net.dir.path().display();
     net.run(&format!(
-        "cd {dir} && curl -sf --unix-socket control.sock -o one.pcap http://x/api/v1/nodes/one/packets"
+        "cd {dir} && curl -sf --unix-socket run/control.sock -o one.pcap http://x/api/v1/nodes/one/packets"
     ));
     let said = packets(&net.path("one.pcap"));
     assert!(said.contains("02:00:00:00:00:01") && !said.contains("02:00:00:00:00:02"), "{said}");

@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use support::{
-    Net, Watched, packets,
-    service::{BINARY, Service, config_text, small_system},
+    Net, packets,
+    service::{BINARY, Service, config_text, launch, small_system},
     wait_until,
 };
 
@@ -87,11 +87,7 @@ fn a_thousand_machines_in_the_same_instant_are_all_heard() {
     let network = "[network]\ninterface = 'br0'\naddress = '10.10.10.1/16'\nmode = 'full'\n";
     let pool = "[dhcp]\nprobe = false\npool = '10.10.20.1-10.10.40.254'\n";
     let config = net.write("rackberry.toml", config_text(&net, &format!("{network}{pool}")));
-    let mut command = net.command("setpriv");
-    command.args(["--bounding-set", "-all,+net_raw,+net_bind_service,+dac_override", "--inh-caps=-all"]);
-    command.arg(BINARY).arg("--socket").arg(net.path("control.sock"));
-    command.args(["serve", "--panel", "none", "--config"]).arg(config).arg("--state").arg(net.path("state"));
-    let service = Watched::start(command);
+    let service = launch(&net, &config);
     service.wait_for("ready and safe", 0, SOON);
     net.client("c1", "02:00:00:00:00:01");
     let said = packets::run(
@@ -162,14 +158,10 @@ fn beside_a_router_a_node_is_known_without_proc_and_gets_its_configuration() {
     let text =
         "[network]\ninterface = 'br0'\nmode = 'proxy'\n[[node]]\nname = 'n1'\nmac = '02:00:00:00:00:01'\n";
     let config = net.write("rackberry.toml", config_text(&net, text));
-    let mut command = net.command("unshare");
-    command.args(["--mount", "sh", "-c", "mount -t tmpfs none /proc && exec setpriv --bounding-set -all,+net_raw,+net_bind_service,+dac_override -- \"$0\" \"$@\""]);
-    command.arg(BINARY).arg("--socket").arg(net.path("control.sock"));
-    command.args(["serve", "--panel", "none", "--config"]).arg(config).arg("--state").arg(net.path("state"));
-    let service = Watched::start(command);
+    let service = launch(&net, &config);
     service.wait_for("ready and safe", 0, SOON);
     let cli = |words: &str| {
-        net.run(&format!("{BINARY} --socket {}/control.sock {words}", net.dir.path().display()))
+        net.run(&format!("{BINARY} --socket {}/run/control.sock {words}", net.dir.path().display()))
     };
     cli("arm n1");
     for (client, mac, place) in [("c1", "02:00:00:00:00:01", 150), ("c2", "02:00:00:00:00:02", 151)] {

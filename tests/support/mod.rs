@@ -7,6 +7,7 @@
 
 pub mod board;
 pub mod capture;
+pub mod confined;
 pub mod failing;
 pub mod machine;
 pub mod packets;
@@ -43,6 +44,9 @@ impl Net {
                 "--map-root-user",
                 "--net",
                 "--mount",
+                // Mounts that a test makes later show in the service's own, too.
+                "--propagation",
+                "shared",
                 "setpriv",
                 "--pdeathsig",
                 "KILL",
@@ -196,15 +200,32 @@ impl Watched {
         self.child.wait().expect("it ended").success()
     }
 
+    /// The process itself: what leads into its namespaces may be its parents.
+    pub fn pid(&self) -> Pid {
+        let mut pid = Pid::from_child(&self.child);
+        while let Some(child) = first_child(pid) {
+            pid = child;
+        }
+        pid
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
+        // Its parents end with it, and only then nothing of it is left.
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _ = rustix::process::kill_process(self.pid(), Signal::KILL);
+        }
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.child.try_wait().is_ok_and(|ended| ended.is_none()) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Any signal.
     pub fn signal(&self, signal: Signal) {
-        rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+        rustix::process::kill_process(self.pid(), signal).expect("it runs");
     }
 }
 
@@ -215,6 +236,12 @@ impl Drop for Watched {
             eprintln!("--- its output:\n{}\n---", self.lines().join("\n"));
         }
     }
+}
+
+fn first_child(pid: Pid) -> Option<Pid> {
+    let pid = pid.as_raw_nonzero();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next().and_then(|child| Pid::from_raw(child.parse().ok()?))
 }
 
 /// A test that panics holds the lock; what was kept is still worth showing.

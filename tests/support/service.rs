@@ -2,13 +2,13 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Output,
+    process::{Command, Output},
     time::Duration,
 };
 
 use serde_json::Value;
 
-use super::{Net, Watched};
+use super::{Net, Watched, confined};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_rackberry");
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -55,7 +55,7 @@ impl<'a> Service<'a> {
 
     /// `rackberry ARGUMENTS` on its control socket.
     pub fn try_cli(&self, arguments: &[&str]) -> Output {
-        let socket = self.net.path("control.sock");
+        let socket = self.net.path("run/control.sock");
         self.net.command(BINARY).arg("--socket").arg(socket).args(arguments).output().expect("the command")
     }
 
@@ -83,10 +83,18 @@ impl<'a> Service<'a> {
     }
 }
 
-/// Starts the service without waiting for anything.
+/// Starts the service, confined as its unit confines it, without waiting for anything.
 pub fn launch(net: &Net, config: &Path) -> Watched {
-    let mut command = net.command(BINARY);
-    command.arg("--socket").arg(net.path("control.sock"));
+    serve(confined::service(net), net, config)
+}
+
+/// The same without confinement, as people do who try a configuration.
+pub fn launch_by_hand(net: &Net, config: &Path) -> Watched {
+    serve(net.command(BINARY), net, config)
+}
+
+fn serve(mut command: Command, net: &Net, config: &Path) -> Watched {
+    command.arg("--socket").arg(net.path("run/control.sock"));
     command.args(["serve", "--panel", "none", "--config"]).arg(config).arg("--state").arg(net.path("state"));
     Watched::start(command)
 }
