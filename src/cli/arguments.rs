@@ -8,7 +8,7 @@ use crate::service::PanelChoice;
 
 /// Installs a rack: DHCP, TFTP and HTTP for unattended network installs.
 #[derive(Debug, Parser)]
-#[command(name = "rackberry", version, arg_required_else_help = true)]
+#[command(name = super::NAME, version, arg_required_else_help = true)]
 pub struct Arguments {
     /// The service's control socket.
     #[arg(long, global = true, value_name = "PATH", default_value = "/run/rackberry/control.sock")]
@@ -58,22 +58,18 @@ pub enum Command {
     #[command(subcommand)]
     Report(ReportCommand),
     /// The whole thing on this computer: private network, simulated panel, machines that install themselves.
+    #[cfg_attr(not(feature = "demo"), command(about = "On PCs only; this binary is built without it"))]
     Demo(Demo),
     /// Print what makes a shell complete this command's words.
     Completions {
         /// For which.
         shell: clap_complete::Shell,
     },
-    /// Write man pages and completions into a folder, for packages.
-    #[command(hide = true)]
-    Manuals {
-        /// The folder.
-        dir: PathBuf,
-    },
     /// What the SD image's units run.
     #[command(hide = true, subcommand)]
     Image(ImageCommand),
     /// The demo's stand-ins, in the network that they are started in.
+    #[cfg(feature = "demo")]
     #[command(hide = true)]
     SimulatedNodes {
         /// How many.
@@ -83,6 +79,7 @@ pub enum Command {
         pause: Option<Duration>,
     },
     /// A cable between a network interface and a QEMU machine.
+    #[cfg(feature = "demo")]
     #[command(hide = true)]
     Cable {
         /// The interface's name.

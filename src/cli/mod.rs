@@ -2,8 +2,8 @@
 
 mod arguments;
 mod assets;
+mod completions;
 mod control;
-mod manuals;
 mod paint;
 mod report;
 mod view;
@@ -12,12 +12,13 @@ mod watch;
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use arguments::{Arguments, Command, Demo, ImageCommand, NodeCommand, PanelCommand, ReportCommand};
 
+#[cfg(feature = "demo")]
+use crate::demo;
 use crate::{
-    demo,
     hardware::{board as load, trial},
     image, service,
     storage::configuration,
@@ -27,6 +28,8 @@ use rackberry_core::{
     panel::board::{Board, wiring},
 };
 
+/// The command's name.
+pub const NAME: &str = "rackberry";
 /// Exit code where the words of the command line are wrong (clap's own, said once).
 const USAGE: u8 = 2;
 
@@ -49,6 +52,11 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The description of the command line, from which completions and man pages are made.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let socket = arguments.socket;
     match arguments.command {
@@ -68,8 +76,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             runtime()?.block_on(service::serve(settings, options))
         }
         Command::Check(check) => self::check(&check.config),
-        Command::Completions { shell } => manuals::completions(shell),
-        Command::Manuals { dir } => manuals::write(&dir),
+        Command::Completions { shell } => completions::print(shell),
         Command::Panel(PanelCommand::Test { board, config }) => self::panel_test(board, &config),
         Command::Panel(PanelCommand::Wiring { board, config }) => {
             print!("{}", wiring::svg(&self::board(board, &config)?));
@@ -100,17 +107,32 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Report(ReportCommand::Save { file, config }) => {
             runtime()?.block_on(report::save(&socket, &file, &config))
         }
-        Command::Demo(Demo { nodes, simulated, assets, loaders }) => {
-            demo::run(&demo::Options { nodes, simulated, assets, loaders })
-        }
+        Command::Demo(demo) => self::demo(demo),
         Command::Image(command) => image(command, &socket),
+        #[cfg(feature = "demo")]
         Command::SimulatedNodes { count, pause } => {
-            runtime()?.block_on(demo::simulated::run(count, pause.unwrap_or_default()))
+            runtime()?.block_on(rack_lab::simulated::run(count, pause.unwrap_or_default()))
         }
+        #[cfg(feature = "demo")]
         Command::Cable { interface, ours, theirs } => {
-            runtime()?.block_on(demo::cable::carry(&interface, &ours, &theirs))
+            runtime()?.block_on(rack_lab::cable::carry(&interface, &ours, &theirs))
         }
     }
+}
+
+/// `rackberry demo`
+#[cfg(feature = "demo")]
+fn demo(Demo { nodes, simulated, assets, loaders }: Demo) -> anyhow::Result<()> {
+    demo::run(&demo::Options { nodes, simulated, assets, loaders })
+}
+
+/// `rackberry demo` where it is not: on a Raspberry Pi.
+#[cfg(not(feature = "demo"))]
+fn demo(_: Demo) -> anyhow::Result<()> {
+    anyhow::bail!(
+        "this binary has no demo, because it is built for a Raspberry Pi; on a PC, `make demo` in rackberry's sources \
+         builds and runs it"
+    )
 }
 
 /// What the SD image's units run.

@@ -153,7 +153,8 @@ mod tests {
     /// A fresh card's own file is a normal first day.
     #[test]
     fn the_file_that_the_image_brings_is_good_and_lets_machines_install() {
-        let choice = chosen(Ok(&config::default_file().replace('\n', "\r\n")), Err("none"));
+        let choice =
+            chosen(Ok(&include_str!("../../docs/rackberry.toml").replace('\n', "\r\n")), Err("none"));
         assert_eq!(
             (choice.source, choice.settings.install.unknown_nodes),
             (Source::Card, UnknownNodes::Install)

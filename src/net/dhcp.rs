@@ -13,16 +13,11 @@ use std::{
 
 use tokio::{net::UdpSocket, sync::mpsc, time::sleep};
 
-use crate::{
-    net::{
-        packet_socket as raw,
-        packet_socket::{FrameSocket, Frames},
-    },
-    service::{
-        clock::Clock,
-        handle::{Handle, Message},
-    },
+use crate::service::{
+    clock::Clock,
+    handle::{Handle, Message},
 };
+use packet_socket::{FrameSocket, Frames};
 use rackberry_core::{
     dhcp::{
         Action, Destination, Presence, Reply, frame, overheard,
@@ -171,9 +166,9 @@ impl Sockets {
         };
         let any = |port| SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
         // First of all, because who has these ports answers clients already.
-        let datagrams =
-            raw::sender(&link.name, any(SERVER_PORT)).map_err(failed("UDP port 67", SERVER_PORT))?;
-        let boot_server = raw::sender(&link.name, any(BOOT_SERVER_PORT))
+        let datagrams = packet_socket::sender(&link.name, any(SERVER_PORT))
+            .map_err(failed("UDP port 67", SERVER_PORT))?;
+        let boot_server = packet_socket::sender(&link.name, any(BOOT_SERVER_PORT))
             .map_err(failed("UDP port 4011", BOOT_SERVER_PORT))?;
         let open = |frames| FrameSocket::open(link.index, frames).map_err(failed("a packet socket", 0));
         Ok(Sockets {

@@ -81,7 +81,7 @@ fn prepare() {
          /bin/ip netns exec nodes sh -ec 'cd /proc/sys/net/ipv4/conf
          echo 0 >all/rp_filter; echo 0 >default/rp_filter; echo 1 >all/arp_ignore'",
     );
-    for (card, mac) in rackberry::demo::simulated::cards(2) {
+    for (card, mac) in rack_lab::simulated::cards(2) {
         shell(&format!(
             "/bin/ip link add {card}-sw type veth peer name {card} address {mac} netns nodes
              /bin/ip link set {card}-sw master eth0 up; /bin/ip -n nodes link set {card} up"

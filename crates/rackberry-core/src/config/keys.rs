@@ -2,6 +2,7 @@
 //! from it, so they can't disagree.
 
 /// A table of the file, with its keys in the order in which the docs show them.
+#[cfg_attr(not(test), expect(dead_code, reason = "the docs are made of it, by a test"))]
 pub(crate) struct Section {
     /// The table's name.
     pub name: &'static str,
@@ -12,6 +13,7 @@ pub(crate) struct Section {
 }
 
 /// One key.
+#[cfg_attr(not(test), expect(dead_code, reason = "the docs are made of it, by a test"))]
 pub(crate) struct Key {
     /// Its name in the table.
     pub name: &'static str,

@@ -15,6 +15,7 @@ mod reload;
 mod settings;
 pub mod source;
 pub(crate) mod syntax;
+#[cfg(test)]
 mod template;
 pub(crate) mod validate;
 pub(crate) mod values;
@@ -25,7 +26,6 @@ use std::path::PathBuf;
 pub use duration::{display as display_duration, parse_duration};
 pub use fault::{ConfigError, Faults, Position};
 pub use settings::*;
-pub use template::default_file;
 pub use warnings::Warning;
 
 /// Merges the texts of files in order, later ones over earlier ones, and validates the whole. Each text comes

@@ -1,4 +1,5 @@
-//! The commented default file, and the reference of keys for `docs/config.md`: both from the table of keys.
+//! The commented default file `docs/rackberry.toml`, and the reference of keys for `docs/config.md`: both from the table of
+//! keys. `BLESS=1 cargo test -p rackberry-core config` writes them anew.
 
 use std::fmt::Write;
 
@@ -6,7 +7,7 @@ use super::keys::{Key, SECTIONS, Section};
 
 /// A file that sets nothing, and shows each key with its meaning and default: `docs/rackberry.toml`. Lines
 /// that begin with `#` and no space are keys; without that sign the file still gives the defaults.
-pub fn default_file() -> String {
+fn default_file() -> String {
     let mut out = String::new();
     paragraph(
         &mut out,
@@ -72,7 +73,6 @@ fn paragraph(out: &mut String, text: &str) {
 }
 
 /// The part of `docs/config.md` between its two markers.
-#[cfg(test)]
 fn reference() -> String {
     let mut out = String::new();
     for section in SECTIONS {

@@ -1,33 +1,22 @@
 //! Man pages and completions, out of the description of the command line.
 
-use std::{fs, io, path::Path};
+use std::{fs, path::Path};
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::arguments::Arguments;
-
-const NAME: &str = "rackberry";
-
-/// Prints what a shell reads.
-pub fn completions(shell: Shell) -> anyhow::Result<()> {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), NAME, &mut text);
-    // Whoever reads only the beginning wants no more.
-    match io::Write::write_all(&mut io::stdout(), &text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}
+use rackberry::cli;
 
 /// Writes a man page for each subcommand, and completions for the shells that Debian knows places for.
+///
+/// # Errors
+/// When the folder can't be written.
 pub fn write(dir: &Path) -> anyhow::Result<()> {
     let failed = || format!("can't write to {}", dir.display());
     fs::create_dir_all(dir).with_context(failed)?;
-    clap_mangen::generate_to(Arguments::command(), dir).with_context(failed)?;
+    clap_mangen::generate_to(cli::command(), dir).with_context(failed)?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        clap_complete::generate_to(shell, &mut Arguments::command(), NAME, dir).with_context(failed)?;
+        clap_complete::generate_to(shell, &mut cli::command(), cli::NAME, dir).with_context(failed)?;
     }
     Ok(())
 }

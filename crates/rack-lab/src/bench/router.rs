@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{Net, Watched};
 
+/// Its address.
 pub const ROUTER: &str = "10.10.10.254";
+/// Its hardware address.
 pub const ROUTER_MAC: &str = "02:00:00:00:00:dd";
 const SOON: Duration = Duration::from_secs(30);
 

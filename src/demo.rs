@@ -1,6 +1,14 @@
-//! What the demo does, in its order.
+//! `rackberry demo`: the whole thing on this computer.
+//!
+//! The real service in a private network, its panel drawn on the terminal, and machines that install themselves:
+//! QEMU with real firmware, or light stand-ins where many are wanted. Networks and machines are of `rack-lab`; here is
+//! what happens with them, in its order. Only a binary with the feature `demo` has this; the Raspberry Pi's has not.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::{
@@ -8,12 +16,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
-    Options, cable,
+use crate::service::{self, PanelChoice, Started, clock::Clock, handle::Handle, seen::Seen};
+use rack_lab::{
+    cable,
     machine::{Firmware, Machine},
     namespace, simulated,
 };
-use crate::service::{self, PanelChoice, Started, clock::Clock, handle::Handle, seen::Seen};
 use rackberry_core::{
     appliance::{self, Answer, Ask, NodeView},
     config,
@@ -29,8 +37,33 @@ const PRESS: Duration = Duration::from_millis(2200);
 /// What the demo system says on its console when it runs from its disk.
 const UP: &str = "is up from its own disk";
 
+/// What the demo is asked for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many machines.
+    pub nodes: u8,
+    /// Stand-ins instead of QEMU.
+    pub simulated: bool,
+    /// The folder of operating systems.
+    pub assets: PathBuf,
+    /// The folder of boot loaders.
+    pub loaders: PathBuf,
+}
+
+/// Runs the demo to its end; as the first step, this process goes into namespaces of its own.
+///
+/// # Errors
+/// When something is missing, or a machine did not do what it was to do.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    check(options)?;
+    if !namespace::is_inside() {
+        match namespace::enter()? {}
+    }
+    inside(options)
+}
+
 /// Fails where something is missing, before anything is begun.
-pub fn check(options: &Options) -> anyhow::Result<()> {
+fn check(options: &Options) -> anyhow::Result<()> {
     ensure!(options.nodes > 0, "a demo takes one node at least");
     let remedy = "`make demo` makes it, or name its place with --assets and --loaders";
     namespace::need(&options.assets, remedy)?;
@@ -39,7 +72,7 @@ pub fn check(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Inside of the namespaces: everything, then the end.
-pub fn run(options: &Options) -> anyhow::Result<()> {
+fn inside(options: &Options) -> anyhow::Result<()> {
     let settings = settings(options)?;
     let network = &settings.network;
     namespace::prepare(&format!("{}/{}", network.address, network.prefix))?;

@@ -15,6 +15,7 @@ impl Signer {
         signer
     }
 
+    /// Runs gpg with this key, at noon of a day; what it wrote.
     pub fn gpg(&self, day: &str, arguments: &[&str]) -> Vec<u8> {
         let output = Command::new("gpg")
             .arg("--homedir")
@@ -34,6 +35,7 @@ impl Signer {
         output.stdout
     }
 
+    /// Writes the public key, armored.
     pub fn publish(&self, to: &Path) {
         fs::create_dir_all(to.parent().expect("it works")).expect("it works");
         fs::write(to, self.gpg("20160501", &["--armor", "--export"])).expect("it works");
@@ -47,7 +49,7 @@ impl Signer {
         line.trim_matches(':').to_owned()
     }
 
-    /// For [`own_profile`](super::service::own_profile): whose installer has this key built in.
+    /// A profile whose installer has this key built in.
     pub fn pinned(&self, profile: &str) -> String {
         let start = profile.find("fingerprints = [").expect("pinned keys");
         let end = start + profile[start..].find(']').expect("their end");

@@ -8,9 +8,8 @@ use std::{
     time::Duration,
 };
 
-use rackberry::demo::machine::{Firmware, Machine};
-
-use super::{Net, Watched, service::BINARY, wait_until};
+use super::{Net, Watched, wait_until};
+use crate::machine::{Firmware, Machine};
 
 /// An install takes 40 s here when the machine has a core for itself; a crowded one gets time.
 pub const INSTALL: Duration = Duration::from_secs(900);
@@ -23,6 +22,7 @@ const PLACES: [u64; 2] = [0, 40 << 20];
 
 /// A machine that is plugged in; drop it to pull its plug. A test that fails shows its console.
 pub struct Node {
+    /// The machine.
     pub machine: Machine,
     /// More of QEMU's arguments: further hardware.
     pub hardware: Vec<String>,
@@ -31,8 +31,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// Plugs a machine with a blank disk in, without switching it on.
-    pub fn plug(net: &Net, name: &str, mac: &str, firmware: Firmware) -> Node {
+    /// Plugs a machine with a blank disk in, without switching it on. `program` has the cable.
+    pub fn plug(net: &Net, program: &str, name: &str, mac: &str, firmware: Firmware) -> Node {
         let mac = mac.parse().expect("an address");
         let machine = Machine::new(net.dir.path(), name, mac, firmware).expect("the firmware's packages");
         net.run(&format!(
@@ -42,7 +42,7 @@ impl Node {
              ip link set {name}-nic up"
         ));
         let (ours, theirs) = machine.cable();
-        let mut cable = net.command(BINARY);
+        let mut cable = net.command(program);
         cable.arg("cable").arg(format!("{name}-nic")).arg(ours).arg(theirs);
         Node { machine, hardware: Vec::new(), qemu: None, _cable: Watched::start(cable) }
     }

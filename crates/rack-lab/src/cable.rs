@@ -8,8 +8,8 @@ use std::{fs, io, path::Path, time::Duration};
 use anyhow::Context as _;
 use tokio::net::UnixDatagram;
 
-use super::advertise;
-use crate::net::packet_socket::{FrameSocket, Frames};
+use crate::advertise;
+use packet_socket::{FrameSocket, Frames};
 
 /// Longer than any frame; checksum and segmentation offloads are off on such interfaces.
 const LONGEST: usize = 65536;
@@ -22,8 +22,7 @@ const LONGEST_STALL: Duration = Duration::from_millis(200);
 /// # Errors
 /// When the interface or the socket can't be opened, or goes away.
 pub async fn carry(interface: &str, ours: &Path, theirs: &Path) -> anyhow::Result<()> {
-    let index = nix::net::if_::if_nametoindex(interface)
-        .with_context(|| format!("there is no network interface {interface:?}"))?;
+    let index = number(interface).with_context(|| format!("there is no network interface {interface:?}"))?;
     let frames = FrameSocket::open(index, Frames::All)
         .with_context(|| format!("can't open a packet socket on {interface}"))?;
     // The last run's.
@@ -64,4 +63,10 @@ async fn outward(machine: &UnixDatagram, frames: &FrameSocket, theirs: &Path) ->
             Ok(()) | Err(_) => {}
         }
     }
+}
+
+/// The kernel's number of an interface.
+fn number(interface: &str) -> io::Result<u32> {
+    let any = rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::DGRAM, None)?;
+    Ok(rustix::net::netdevice::name_to_index(any, interface)?)
 }

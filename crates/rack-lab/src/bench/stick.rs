@@ -17,12 +17,35 @@ const START: u64 = 1;
 /// A file system that is made, with its files, without mounting it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// FAT32.
     Fat,
+    /// ext4.
     Ext4,
 }
 
-/// A disk of so many MiB that holds what is in `folder`, and has a partition or none.
-pub fn stick(net: &Net, name: &str, kind: Kind, folder: &Path, mib: u64, partitioned: bool) -> PathBuf {
+/// What is made on a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// Its file system.
+    pub kind: Kind,
+    /// Size of that, in MiB.
+    pub mib: u64,
+    /// Whether it lies in a partition, or is all of the disk.
+    pub has_table: bool,
+}
+
+/// Where an operating system lies in a disk's tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// As in 2016: the version is at its top.
+    Flat,
+    /// In the folder of its profile.
+    ByProfile,
+}
+
+/// A disk that holds what is in `folder`.
+pub fn stick(net: &Net, name: &str, folder: &Path, format: Format) -> PathBuf {
+    let Format { kind, mib, has_table } = format;
     let system = net.path(&format!("{name}.fs"));
     blank(&system, mib);
     let path = system.display().to_string();
@@ -38,7 +61,7 @@ pub fn stick(net: &Net, name: &str, kind: Kind, folder: &Path, mib: u64, partiti
         }
         Kind::Ext4 => run("mke2fs", &["-q", "-F", "-t", "ext4", "-d", &folder.display().to_string(), &path]),
     }
-    if !partitioned {
+    if !has_table {
         return system;
     }
     let disk = net.path(&format!("{name}.img"));
@@ -73,10 +96,9 @@ pub fn run(program: &str, arguments: &[&str]) {
     text_of(&format!("{program} {}", arguments.join(" ")), output);
 }
 
-/// A complete operating system of a few bytes: the lines of shell that make it in the present folder. The tree of 2016
-/// has the version at its top.
-pub fn tree(folder: Option<&str>, flat: bool, version: &str) -> String {
-    let profile = if flat { "" } else { "coreos/" };
+/// A complete operating system of a few bytes: the lines of shell that make it in the present folder.
+pub fn tree(folder: Option<&str>, layout: Layout, version: &str) -> String {
+    let profile = if layout == Layout::Flat { "" } else { "coreos/" };
     let place = format!("{}{profile}{version}", folder.map(|name| format!("{name}/")).unwrap_or_default());
     format!(
         "mkdir -p {place}; for file in pxe.vmlinuz pxe_image.cpio.gz image.bin.bz2 image.bin.bz2.sig; do \
@@ -89,19 +111,17 @@ pub fn tree(folder: Option<&str>, flat: bool, version: &str) -> String {
 pub fn all_are_found(net: &Net, board: &Board) {
     let mut number = 0;
     for kind in [Kind::Fat, Kind::Ext4] {
-        for (folder, flat) in
-            [(None, true), (Some("rackberry"), true), (None, false), (Some("rackberry"), false)]
-        {
+        for (folder, layout) in trees("rackberry") {
             number += 1;
             let (name, version) = (format!("stick{number}"), format!("{number}.7.0"));
             let place = net.path(&name);
             std::fs::create_dir(&place).expect("a folder");
-            net.run(&format!("cd {}; {}", place.display(), tree(folder, flat, &version)));
-            let partitioned = number % 2 == 0;
-            let disk = stick(net, &format!("{name}-disk"), kind, &place, 16, partitioned);
+            net.run(&format!("cd {}; {}", place.display(), tree(folder, layout, &version)));
+            let has_table = number % 2 == 0;
+            let disk = stick(net, &format!("{name}-disk"), &place, Format { kind, mib: 16, has_table });
             let plugged = board.lines();
             board.plug_usb(&name, &disk);
-            board.wait_for(if partitioned { "sda1 is served" } else { "sda is served" }, plugged);
+            board.wait_for(if has_table { "sda1 is served" } else { "sda is served" }, plugged);
             is_listed(board, &version);
             board.pull_usb(&name);
             board.wait_for("is gone", plugged);
@@ -109,12 +129,22 @@ pub fn all_are_found(net: &Net, board: &Board) {
     }
     let photos = net.path("photos");
     net.write("photos/DCIM/IMG_1.JPG", "a holiday");
-    let disk = stick(net, "photos-disk", Kind::Fat, &photos, 16, true);
+    let disk = stick(net, "photos-disk", &photos, Format { kind: Kind::Fat, mib: 16, has_table: true });
     let plugged = board.lines();
     board.plug_usb("photos", &disk);
     board.wait_for("sda1: it has neither a folder rackberry nor an operating system", plugged);
     board.pull_usb("photos");
     board.wait_for("is gone", plugged);
+}
+
+/// Folders and layouts; the last one names the folder as a person may.
+fn trees(last: &'static str) -> [(Option<&'static str>, Layout); 4] {
+    [
+        (None, Layout::Flat),
+        (Some("rackberry"), Layout::Flat),
+        (None, Layout::ByProfile),
+        (Some(last), Layout::ByProfile),
+    ]
 }
 
 fn is_listed(board: &Board, version: &str) {
@@ -136,12 +166,10 @@ pub fn other_kinds_are_found(net: &Net, board: &Board) {
         let plugged = board.lines();
         board.plug_usb(&name, &disk);
         board.wait_for("sda: it has neither a folder rackberry nor an operating system", plugged);
-        for (folder, flat) in
-            [(None, true), (Some("rackberry"), true), (None, false), (Some("Rackberry"), false)]
-        {
+        for (folder, layout) in trees("Rackberry") {
             number += 1;
             let version = format!("{number}.7.0");
-            let made = tree(folder, flat, &version);
+            let made = tree(folder, layout, &version);
             board.ssh(
                 "root",
                 &format!(

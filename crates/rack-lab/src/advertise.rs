@@ -5,6 +5,8 @@
 
 use std::net::Ipv6Addr;
 
+use rackberry_core::dhcp::frame::checksum;
+
 /// The advertiser's hardware address, locally administered, and its link-local address.
 const ADVERTISER: [u8; 6] = [0x52, 0x54, 0, 0xff, 0xff, 1];
 const FROM: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x5054, 0xff, 0xfeff, 0xff01);
@@ -32,8 +34,8 @@ fn advertisement() -> Vec<u8> {
     let length = message.len().to_be_bytes();
     let [.., high, low] = length;
     let pseudo = [&FROM.octets()[..], &ALL_NODES.octets(), &[0, 0, high, low, 0, 0, 0, ICMPV6]].concat();
-    let sum = checksum(&[pseudo, message.clone()].concat());
-    message.splice(2..4, sum.to_be_bytes());
+    let sum = checksum(&[&pseudo, &message]);
+    message.splice(2..4, sum);
     let mut frame = vec![0x33, 0x33, 0, 0, 0, 1];
     frame.extend(ADVERTISER);
     frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, high, low, ICMPV6, 255]);
@@ -41,18 +43,6 @@ fn advertisement() -> Vec<u8> {
     frame.extend(ALL_NODES.octets());
     frame.extend(message);
     frame
-}
-
-/// The Internet checksum (RFC 1071) of bytes whose number is even.
-fn checksum(bytes: &[u8]) -> u16 {
-    let mut sum = 0u64;
-    for pair in bytes.as_chunks::<2>().0 {
-        sum += u64::from(u16::from_be_bytes(*pair));
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !u16::try_from(sum).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -71,7 +61,7 @@ mod tests {
         // The checksum over pseudo header and message, its own field filled, is zero (RFC 1071).
         let (header, message) = answer[14..].split_at(40);
         let pseudo = [&header[8..40], &[0, 0, 0, 24, 0, 0, 0, 58]].concat();
-        assert_eq!(checksum(&[&pseudo, message].concat()), 0);
+        assert_eq!(checksum(&[&pseudo, message]), [0, 0]);
         assert_eq!(super::answer(&[]), None);
     }
 }

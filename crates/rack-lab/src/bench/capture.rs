@@ -36,6 +36,7 @@ pub struct Capture {
 }
 
 impl Capture {
+    /// Begins to capture on an interface of the network.
     pub fn start(net: &Net, interface: &str) -> Capture {
         // What goes from port to port, too.
         net.run(&format!("ip link set {interface} promisc on"));

@@ -9,7 +9,6 @@ use std::{
 
 use super::{
     HERE, Net, Watched, monitor, root,
-    service::BINARY,
     stick::{self, stick},
     text_of, wait_until,
 };
@@ -42,8 +41,9 @@ pub struct Board<'a> {
 }
 
 impl<'a> Board<'a> {
-    /// Plugs a board with a freshly flashed card into the bridge, switched off. The test's key may log in.
-    pub fn plug(net: &'a Net, kind: Kind) -> Board<'a> {
+    /// Plugs a board with a freshly flashed card into the bridge, switched off. The test's key may log in. `program` has the
+    /// cable.
+    pub fn plug(net: &'a Net, program: &str, kind: Kind) -> Board<'a> {
         let dir = net.path("board");
         std::fs::create_dir_all(&dir).expect("a folder");
         net.run(&format!(
@@ -53,7 +53,7 @@ impl<'a> Board<'a> {
              ip link set board-sw master br0 up
              ip link set board-nic up"
         ));
-        let mut cable = net.command(BINARY);
+        let mut cable = net.command(program);
         cable.args(["cable", "board-nic"]).arg(dir.join("cable")).arg(dir.join("machine"));
         let board = Board { net, kind, dir, qemu: None, _cable: Watched::start(cable) };
         board.flash();
@@ -302,7 +302,7 @@ pub fn usb_disk(net: &Net) -> PathBuf {
     std::fs::create_dir_all(&folder).expect("a folder");
     let assets = root().join("target/demo/assets");
     net.run(&format!("cp -r {} {}/rackberry", assets.display(), folder.display()));
-    stick(net, "usb", stick::Kind::Fat, &folder, 256, false)
+    stick(net, "usb", &folder, stick::Format { kind: stick::Kind::Fat, mib: 256, has_table: false })
 }
 
 /// Moments that are drawn from a seed, which a failure shows.
@@ -310,6 +310,7 @@ pub struct Moments(u64);
 
 impl Moments {
     /// From the environment, or the clock.
+    #[allow(clippy::new_without_default, reason = "it reads a clock")]
     pub fn new() -> Moments {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
         let seed = std::env::var("RACKBERRY_SEED").ok().and_then(|seed| seed.parse().ok());
