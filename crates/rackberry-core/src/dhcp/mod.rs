@@ -10,6 +10,7 @@ pub mod frame;
 mod interlock;
 mod lease;
 mod notice;
+mod options;
 pub mod overheard;
 mod packet;
 mod pool;

@@ -8,13 +8,16 @@ use dhcproto::{
 };
 
 use crate::{
-    dhcp::{Sender, datagram::Datagram},
+    dhcp::{
+        Sender,
+        datagram::Datagram,
+        options::{MAGIC, options},
+    },
     ids::Mac,
 };
 
 const SERVER_PORT: u16 = 67;
 const BOOTREPLY: u8 = 2;
-const MAGIC: [u8; 4] = [99, 130, 83, 99];
 
 /// Another server's OFFER or ACK that gives an address to somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,24 +45,12 @@ impl Overheard {
             return None;
         }
         let (mut kind, mut server) = (None, None);
-        let mut field = &payload[240..];
-        while let [code, rest @ ..] = field {
-            if *code == 0 {
-                field = rest;
-                continue;
-            }
-            let Some((value, rest)) =
-                rest.split_first().and_then(|(n, rest)| rest.split_at_checked((*n).into()))
-            else {
-                break;
-            };
-            match (*code, value) {
-                (255, _) => break,
+        for (code, value) in options(&payload[240..]) {
+            match (code, value) {
                 (53, [value]) => kind = Some(MessageType::from(*value)),
                 (54, [a, b, c, d]) => server = Some(Ipv4Addr::new(*a, *b, *c, *d)),
                 _ => {}
             }
-            field = rest;
         }
         let is_grant = matches!(kind, Some(MessageType::Offer | MessageType::Ack));
         let server = server.filter(|_| is_grant)?;

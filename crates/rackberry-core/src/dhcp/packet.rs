@@ -14,15 +14,15 @@ use dhcproto::{
     v4::{DhcpOption, Message, MessageType, OptionCode},
 };
 
-use crate::ids::Mac;
+use crate::{
+    dhcp::options::{self, MAGIC},
+    ids::Mac,
+};
 
 /// Length of everything before the options (RFC 2131 section 2).
 const HEADER: usize = 236;
-/// The magic cookie that begins the options (RFC 2131 section 3).
-const MAGIC: [u8; 4] = [99, 130, 83, 99];
 const SNAME: std::ops::Range<usize> = 44..108;
 const FILE: std::ops::Range<usize> = 108..236;
-const PAD: u8 = 0;
 const HOST_NAME: u8 = 12;
 const OVERLOAD: u8 = 52;
 const AGENT: u8 = 82;
@@ -235,19 +235,10 @@ fn options(header: &[u8], field: &[u8]) -> BTreeMap<u8, Vec<u8>> {
     options
 }
 
-/// Adds the options of one field, up to its END or to where it is cut off.
-fn collect(mut field: &[u8], options: &mut BTreeMap<u8, Vec<u8>>) {
-    while let [code, rest @ ..] = field {
-        match *code {
-            PAD => field = rest,
-            END => return,
-            code => {
-                let [length, rest @ ..] = rest else { return };
-                let Some((value, rest)) = rest.split_at_checked(usize::from(*length)) else { return };
-                options.entry(code).or_default().extend_from_slice(value);
-                field = rest;
-            }
-        }
+/// Adds the options of one field.
+fn collect(field: &[u8], all: &mut BTreeMap<u8, Vec<u8>>) {
+    for (code, value) in options::options(field) {
+        all.entry(code).or_default().extend_from_slice(value);
     }
 }
 
