@@ -7,6 +7,7 @@ mod dhcp;
 pub mod handle;
 pub mod log;
 mod notify;
+mod owner;
 mod panel;
 pub mod progress;
 mod reload;
@@ -33,7 +34,8 @@ use crate::{
     net::{http, link, tftp},
     service::{
         clock::Clock,
-        handle::{Handle, Message, Owner},
+        handle::{Handle, Message},
+        owner::{Owner, Ways},
         seen::{Seen, Showing, Snapshot},
     },
     storage::{
@@ -167,15 +169,9 @@ async fn run_with(
     let (in_force, current) = watch::channel(settings.clone());
     let (token, token_seen) = watch::channel(reload::token(&settings));
     let mut tasks = Tasks::default();
-    let owner = Owner::new(
-        appliance,
-        (journal, kept),
-        clock,
-        inbox,
-        dhcp_actions,
-        showing,
-        handle.restarts().clone(),
-    );
+    let restarts = handle.restarts().clone();
+    let ways = Ways { inbox, dhcp: dhcp_actions, showing, restarts };
+    let owner = Owner::new(appliance, (journal, kept), clock, ways);
     tasks.spawn("the owner of the state", async {
         owner.run().await;
         Ok(())
