@@ -8,9 +8,8 @@ use hyper::Method;
 
 use super::{
     Root,
-    choose::Source,
     publish::said_by,
-    setup::{self, CONFIG},
+    setup::{self, CONFIG, Source},
 };
 use crate::net::{http_client as client, link};
 use rackberry_core::config::{self, Settings};

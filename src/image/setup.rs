@@ -1,5 +1,10 @@
 //! `rackberry image setup`: reads the card and leaves for everybody else what they need to start.
 
+mod choose;
+mod keys;
+mod network;
+mod people;
+
 use std::{
     fs::{self, File, Permissions},
     io::{self, Write as _},
@@ -9,14 +14,11 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{
-    Root,
-    choose::{Choice, Source, choose, seal, unseal},
-    mark, network, people,
-};
+use super::{Root, mark};
+pub use choose::Source;
+use choose::{Choice, choose, seal, unseal};
+pub use people::CONFIG;
 use rackberry_core::config::Usb;
-
-pub use super::people::CONFIG;
 
 /// Why the configuration on the card, or the kept one, was given up in this run, if it was.
 pub const REFUSED_CARD: &str = "refused-card";

@@ -6,17 +6,12 @@
 
 mod defaults;
 mod duration;
-pub mod fault;
+mod file;
 pub(crate) mod keys;
 mod nodes;
 pub(crate) mod raw;
-pub(crate) mod read;
 mod reload;
 mod settings;
-pub mod source;
-pub(crate) mod syntax;
-#[cfg(test)]
-mod template;
 pub(crate) mod validate;
 pub(crate) mod values;
 mod warnings;
@@ -24,7 +19,11 @@ mod warnings;
 use std::path::PathBuf;
 
 pub use duration::{display as display_duration, parse_duration};
-pub use fault::{ConfigError, Faults, Position};
+pub use file::{
+    fault::{self, ConfigError, Faults, Position},
+    source,
+};
+pub(crate) use file::{read, syntax};
 pub use settings::*;
 pub use warnings::Warning;
 

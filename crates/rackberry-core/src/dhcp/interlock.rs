@@ -17,6 +17,7 @@
 //! chosen, and others are no worse off than they were before it spoke.
 
 mod claims;
+pub mod overheard;
 #[cfg(test)]
 mod tests;
 

@@ -9,7 +9,7 @@ use std::{
 use dhcproto::v4::MessageType;
 
 use crate::{
-    dhcp::{Action, Boot, Client, Destination, Packet, reply},
+    dhcp::{Action, Boot, Client, Destination, Packet, server::reply},
     ids::{Arch, Mac, OfferStyle},
 };
 

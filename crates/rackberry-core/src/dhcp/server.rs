@@ -1,6 +1,11 @@
 //! The server's decisions: a packet and the time in, leases to keep and messages to send out.
 
 mod answers;
+pub(super) mod lease;
+pub(super) mod notice;
+mod pool;
+pub mod probe;
+pub(super) mod reply;
 
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
@@ -10,9 +15,7 @@ use crate::{
     config::Settings,
     dhcp::{
         Boot, Lease, LeaseChange, Notice, Packet, Reply,
-        lease::Leases,
-        pool::Pool,
-        reply::{self, Terms},
+        server::{lease::Leases, pool::Pool, reply::Terms},
     },
     ids::{Changed, Deadlines, Mac, Time},
 };

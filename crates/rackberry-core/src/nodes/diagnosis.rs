@@ -1,10 +1,12 @@
 //! Why a node does not get on: one plain sentence with what helps, from what it was seen to do and not to do.
 
+pub(super) mod remedy;
+
 use std::time::Duration;
 
 use crate::{
     ids::{Arch, Loader, OrderKind, Stage, Time},
-    nodes::{Node, Trail, remedy::remedy},
+    nodes::{Node, Trail, diagnosis::remedy::remedy},
 };
 
 /// Silence after one single DISCOVER that is no longer the firmware's pause between two.

@@ -9,11 +9,8 @@ mod event;
 mod grant;
 mod groups;
 mod identity;
-mod image;
 mod node;
-mod patience;
 mod registry;
-mod remedy;
 mod stored;
 mod tokens;
 mod trail;
@@ -22,8 +19,10 @@ pub use diagnosis::{Around, diagnosis, diagnosis_changes};
 pub use event::{NodeEvent, Word};
 pub use grant::{Destination, Grant, Verdict};
 pub use identity::{Identity, Recognized};
-pub use image::{Image, ImageProgress};
-pub use node::{Approach, Disk, Failure, Installed, LastInstall, Life, Node};
+pub use node::{
+    Approach, Disk, Failure, Installed, LastInstall, Life, Node,
+    image::{Image, ImageProgress},
+};
 pub use registry::{Moved, RecordChange, Registry, Update};
 pub use stored::StoredNode;
 pub use tokens::Tokens;

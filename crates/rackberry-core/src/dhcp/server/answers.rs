@@ -6,7 +6,7 @@ use dhcproto::v4::MessageType;
 
 use super::Server;
 use crate::{
-    dhcp::{Action, Boot, Lease, Outcome, Packet, reply},
+    dhcp::{Action, Boot, Lease, Outcome, Packet, server::reply},
     ids::{Mac, Time},
 };
 

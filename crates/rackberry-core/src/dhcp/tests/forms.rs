@@ -2,7 +2,7 @@
 //! (`--dhcp-authoritative`) and ISC's server 4.4.3 (`authoritative`).
 
 use super::*;
-use crate::dhcp::packet::Sender;
+use crate::dhcp::Sender;
 
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 77);
 const ELSEWHERE: [u8; 4] = [192, 168, 7, 7];

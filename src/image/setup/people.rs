@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::{Root, keys};
+use super::{super::Root, keys};
 
 /// The configuration's name.
 pub const CONFIG: &str = "rackberry.toml";
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn windows_name_for_the_configuration_is_taken_beside_one_that_says_nothing() {
-        let brought = include_str!("../../docs/rackberry.toml").replace('\n', "\r\n");
+        let brought = include_str!("../../../docs/rackberry.toml").replace('\n', "\r\n");
         let own = "[system]\nhostname = 'rack7'\n";
         for (files, name, is_told) in [
             (&[(CONFIG, own)][..], CONFIG, false),

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::keys::{Key, SECTIONS, Section};
+use super::super::keys::{Key, SECTIONS, Section};
 
 /// A file that sets nothing, and shows each key with its meaning and default: `docs/rackberry.toml`. Lines
 /// that begin with `#` and no space are keys; without that sign the file still gives the defaults.
@@ -99,7 +99,7 @@ fn reference() -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Settings, keys, parse},
+        super::super::{Settings, keys, parse},
         *,
     };
 

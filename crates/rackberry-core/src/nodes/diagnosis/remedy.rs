@@ -3,7 +3,7 @@
 use crate::{ids::Cause, nodes::Failure};
 
 /// Why it failed and what helps, in one sentence; nothing where neither its kind nor its words are known.
-pub(super) fn remedy(failure: &Failure) -> Option<&'static str> {
+pub(in crate::nodes) fn remedy(failure: &Failure) -> Option<&'static str> {
     let cause = failure.cause.or_else(|| cause_of(&failure.reason))?;
     Some(match cause {
         Cause::NoDisk => {

@@ -210,7 +210,7 @@ mod tests {
     }
 
     /// A key that nobody here has: GnuPG's own signature of a line of text, by a key that was thrown away.
-    const BY_NOBODY: &str = include_str!("../../../../tests/data/by-nobody.asc");
+    const BY_NOBODY: &str = include_str!("../../../../../tests/data/by-nobody.asc");
 
     #[test]
     fn nobody_vouches_and_vouched_for_and_wrong_are_told_apart() {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::fault::{ConfigError, Faults, Position, Wrong};
+use crate::config::fault::{ConfigError, Faults, Position, Wrong};
 
 /// One file's text.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
-use super::{
+use crate::config::{
     fault::Wrong,
     keys::{self, Keys},
     source::{At, Place, Report},

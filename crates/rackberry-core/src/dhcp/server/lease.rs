@@ -44,7 +44,7 @@ impl Lease {
 /// One lease for each machine, one machine for each address. Expired leases stay, so that a machine gets its
 /// old address back, until another one needs it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Leases {
+pub(in crate::dhcp) struct Leases {
     by_mac: BTreeMap<Mac, Lease>,
     by_address: BTreeMap<Ipv4Addr, Mac>,
     /// The ends of those that are in force.

@@ -1,13 +1,13 @@
 //! The options of a DHCP message, as they lie in it.
 
 /// The magic cookie that begins the options (RFC 2131 section 3).
-pub(super) const MAGIC: [u8; 4] = [99, 130, 83, 99];
+pub(in crate::dhcp) const MAGIC: [u8; 4] = [99, 130, 83, 99];
 const PAD: u8 = 0;
 const END: u8 = 255;
 
 /// Code and value of each option of one field (RFC 2132 section 2), up to its END or to where it is cut off. Lengths are taken
 /// from whoever sent it, and never trusted.
-pub(super) fn options(mut field: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+pub(in crate::dhcp) fn options(mut field: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
         while let [PAD, rest @ ..] = field {
             field = rest;

@@ -6,7 +6,7 @@ use crate::ids::Mac;
 
 /// Addresses from the first to the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pool {
+pub(in crate::dhcp) struct Pool {
     first: u32,
     last: u32,
 }

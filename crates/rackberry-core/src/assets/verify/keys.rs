@@ -9,9 +9,9 @@ use release_signature::{Fingerprint, Keyring, Trust};
 
 /// Key files of the built-in profiles. What counts is the fingerprint that a profile pins.
 const BUILT_IN: [(&str, &str); 3] = [
-    ("coreos.asc", include_str!("../../../../profiles/keys/coreos.asc")),
-    ("flatcar.asc", include_str!("../../../../profiles/keys/flatcar.asc")),
-    ("fedora-coreos.asc", include_str!("../../../../profiles/keys/fedora-coreos.asc")),
+    ("coreos.asc", include_str!("../../../../../profiles/keys/coreos.asc")),
+    ("flatcar.asc", include_str!("../../../../../profiles/keys/flatcar.asc")),
+    ("fedora-coreos.asc", include_str!("../../../../../profiles/keys/fedora-coreos.asc")),
 ];
 
 /// What names of key files end in.

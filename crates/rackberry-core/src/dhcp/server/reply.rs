@@ -79,7 +79,7 @@ pub enum Destination {
 
 /// What a lease says beside the address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Terms {
+pub(in crate::dhcp) struct Terms {
     pub server: Ipv4Addr,
     pub mask: Ipv4Addr,
     pub broadcast: Ipv4Addr,
@@ -107,7 +107,7 @@ impl Terms {
 }
 
 /// OFFER or ACK. Without a lease (to an INFORM) it names no address and no times (RFC 2131 section 4.3.5).
-pub(super) fn grant(
+pub(in crate::dhcp) fn grant(
     request: &Packet,
     kind: MessageType,
     address: Option<Ipv4Addr>,
@@ -183,7 +183,7 @@ fn text(text: &str, request: &Packet) -> String {
 
 /// A proxy's OFFER: no address, and where to go on (PXE specification 2.1 section 2.2.3). To everybody, because the
 /// client has no address yet.
-pub(super) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferStyle, own: Ipv4Addr) -> Reply {
+pub(in crate::dhcp) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferStyle, own: Ipv4Addr) -> Reply {
     let boot = match (style, boot) {
         (OfferStyle::Direct, boot) => boot.clone(),
         // The client is told the file on port 4011.
@@ -212,7 +212,7 @@ pub(super) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferStyle, own:
 }
 
 /// The ACK of port 4011: what to boot.
-pub(super) fn proxy_ack(request: &Packet, boot: &Boot, to: Destination, own: Ipv4Addr) -> Reply {
+pub(in crate::dhcp) fn proxy_ack(request: &Packet, boot: &Boot, to: Destination, own: Ipv4Addr) -> Reply {
     proxy(request, MessageType::Ack, to, boot, vec![class("PXEClient")], own)
 }
 
@@ -269,7 +269,7 @@ fn proxy(
 }
 
 /// NAK: to everybody, because the client's address is what is wrong (RFC 2131 section 4.1).
-pub(super) fn refuse(request: &Packet, server: Ipv4Addr, why: &str) -> Reply {
+pub(in crate::dhcp) fn refuse(request: &Packet, server: Ipv4Addr, why: &str) -> Reply {
     let mut message = answer(request);
     message.set_ciaddr(Ipv4Addr::UNSPECIFIED);
     let to = match request.giaddr() {

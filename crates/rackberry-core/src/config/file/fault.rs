@@ -127,7 +127,7 @@ pub struct Faults(Vec<ConfigError>);
 
 impl Faults {
     /// The faults of a configuration that has any.
-    pub(super) fn new(errors: Vec<ConfigError>) -> Option<Self> {
+    pub(in crate::config) fn new(errors: Vec<ConfigError>) -> Option<Self> {
         (!errors.is_empty()).then_some(Self(errors))
     }
 

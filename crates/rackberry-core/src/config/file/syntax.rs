@@ -2,7 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::{
+use crate::config::{
     fault::Wrong,
     keys::Keys,
     source::{Place, Report, Text},

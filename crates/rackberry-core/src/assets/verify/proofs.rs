@@ -22,7 +22,7 @@ const OWN_LISTS: [&str; 6] = ["digests", "sha256", "sha512", "sha256sum", "sha51
 const MOST_LISTS: usize = 4;
 
 /// What vouches for the file called `name`: its own signature, and lists of digests that may name it.
-pub(super) fn proof(
+pub(in crate::assets) fn proof(
     spec: &FileSpec,
     name: &str,
     version: &str,
@@ -55,7 +55,7 @@ pub(super) fn proof(
 
 /// Whether a file's name says that it vouches for one of `names`, or for a whole folder. Such files are harmless, and
 /// installers ask for them.
-pub(super) fn vouches(name: &str, names: &[String]) -> bool {
+pub(in crate::assets) fn vouches(name: &str, names: &[String]) -> bool {
     let bare = without_signature(&folded(name)).map(str::to_owned);
     list_named(name, "").is_some()
         || names.iter().any(|own| bare.as_ref() == Some(&folded(own)) || list_named(name, own).is_some())

@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn the_file_that_the_image_brings_is_good_and_lets_machines_install() {
         let choice =
-            chosen(Ok(&include_str!("../../docs/rackberry.toml").replace('\n', "\r\n")), Err("none"));
+            chosen(Ok(&include_str!("../../../docs/rackberry.toml").replace('\n', "\r\n")), Err("none"));
         assert_eq!(
             (choice.source, choice.settings.install.unknown_nodes),
             (Source::Card, UnknownNodes::Install)
