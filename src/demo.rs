@@ -39,7 +39,7 @@ const UP: &str = "is up from its own disk";
 
 /// What the demo is asked for.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct DemoOptions {
     /// How many machines.
     pub nodes: u8,
     /// Stand-ins instead of QEMU.
@@ -54,7 +54,7 @@ pub struct Options {
 ///
 /// # Errors
 /// When something is missing, or a machine did not do what it was to do.
-pub fn run(options: &Options) -> anyhow::Result<()> {
+pub fn run(options: &DemoOptions) -> anyhow::Result<()> {
     check(options)?;
     if !namespace::is_inside() {
         match namespace::enter()? {}
@@ -63,7 +63,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Fails where something is missing, before anything is begun.
-fn check(options: &Options) -> anyhow::Result<()> {
+fn check(options: &DemoOptions) -> anyhow::Result<()> {
     ensure!(options.nodes > 0, "a demo takes one node at least");
     let remedy = "`make demo` makes it, or name its place with --assets and --loaders";
     namespace::need(&options.assets, remedy)?;
@@ -72,11 +72,11 @@ fn check(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Inside of the namespaces: everything, then the end.
-fn inside(options: &Options) -> anyhow::Result<()> {
+fn inside(options: &DemoOptions) -> anyhow::Result<()> {
     let settings = settings(options)?;
     let network = &settings.network;
     namespace::prepare(&format!("{}/{}", network.address, network.prefix))?;
-    let serve = service::Options {
+    let serve = service::ServiceOptions {
         config: Vec::new(),
         state: Path::new(PLACE).join("state"),
         panel: PanelChoice::Simulated,
@@ -103,7 +103,7 @@ fn inside(options: &Options) -> anyhow::Result<()> {
     })
 }
 
-fn settings(options: &Options) -> anyhow::Result<config::Settings> {
+fn settings(options: &DemoOptions) -> anyhow::Result<config::Settings> {
     let absolute =
         |path: &Path| path.canonicalize().with_context(|| format!("can't find {}", path.display()));
     let mut text = format!(
@@ -124,7 +124,7 @@ fn mac(number: u8) -> Mac {
     Mac([0x52, 0x54, 0, 0x5a, 0, number])
 }
 
-async fn tell(options: &Options, started: Started) -> anyhow::Result<()> {
+async fn tell(options: &DemoOptions, started: Started) -> anyhow::Result<()> {
     let Started { handle, mut seen, button } = started;
     say("The service serves a network of its own. It is disarmed: nobody installs.");
     let ready = seen.wait_for(|seen| seen.status.as_ref().is_some_and(|status| status.ready.is_ok()));

@@ -20,8 +20,9 @@ use crate::service::{
 use packet_socket::{FrameSocket, Frames};
 use rackberry_core::{
     dhcp::{
-        Action, Destination, Presence, Reply, frame, overheard,
+        Action, Destination, Presence, Reply, frame,
         probe::{Due, Probes, Purpose},
+        server_reply,
     },
     ids::{Mac, Time},
 };
@@ -265,7 +266,7 @@ impl Sockets {
             questions.truncate(QUESTIONS - 1);
             questions.push_front(xid);
         }
-        let payload = overheard::question(self.mac, xid);
+        let payload = server_reply::question(self.mac, xid);
         let everybody = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST);
         self.emit(&frame::datagram(
             (self.mac, frame::EVERYBODY),

@@ -40,7 +40,7 @@ pub enum Message {
     /// The interface is there, or there again.
     Linked,
     /// Another DHCP server said something.
-    Overheard(dhcp::Overheard),
+    ServerReply(dhcp::ServerReply),
     /// The configuration was reloaded.
     Reconfigured(Arc<Settings>),
     /// The asset folders were scanned.

@@ -19,7 +19,7 @@ use crate::{
     },
     storage::journal::Journal,
 };
-use kept::Kept;
+use kept::OnDisk;
 use rackberry_core::{
     appliance::{
         Answer, Appliance, Ask, Change, Effect, Outcome, Refusal, ReplyId, StatusView, Stored, View,
@@ -42,7 +42,7 @@ pub struct Owner {
     folder: PathBuf,
     journal: Option<Journal>,
     /// What is on the disk, so that a state that could not be written is taken back without reading.
-    kept: Kept,
+    kept: OnDisk,
     /// Leases that could not be written: they hold all the same.
     unwritten: BTreeMap<Mac, LeaseChange>,
     /// When to try again whether the state can be written, while it can't.
@@ -83,7 +83,7 @@ impl Owner {
             appliance,
             folder: journal.folder().to_owned(),
             journal: Some(journal),
-            kept: Kept::from(kept),
+            kept: OnDisk::from(kept),
             unwritten: BTreeMap::new(),
             next_try: None,
             waiting: None,
@@ -164,7 +164,7 @@ impl Owner {
             Message::Probed(probe, answered) => self.appliance.probed(probe, answered, now),
             Message::Verified(address, presence) => self.appliance.verified(address, presence, now),
             Message::Linked => self.appliance.linked(now),
-            Message::Overheard(heard) => self.appliance.overheard(&heard, now),
+            Message::ServerReply(heard) => self.appliance.server_reply(&heard, now),
             Message::Reconfigured(settings) if self.appliance.unwritable().is_some() => {
                 self.waiting = Some(settings);
                 Outcome::default()

@@ -39,7 +39,7 @@ pub async fn run(count: u8, pause: Duration) -> anyhow::Result<()> {
     let mut nodes = tokio::task::JoinSet::new();
     for (card, mac) in cards(count) {
         let wire = Wire::open(&card)?;
-        let node = Machine { mac, card, wire, pause };
+        let node = StandIn { mac, card, wire, pause };
         nodes.spawn(async move { node.live().await.with_context(|| format!("simulated node {}", node.mac)) });
     }
     while let Some(ended) = nodes.join_next().await {
@@ -99,7 +99,7 @@ fn named<'a>(menu: &'a str, key: &str) -> anyhow::Result<&'a str> {
 }
 
 /// Server and path of a URL of this service.
-fn place(lease: &Lease, url: &str) -> anyhow::Result<(SocketAddrV4, String)> {
+fn place(lease: &Given, url: &str) -> anyhow::Result<(SocketAddrV4, String)> {
     let (authority, path) = url
         .strip_prefix("http://")
         .and_then(|rest| rest.split_once('/'))
@@ -110,7 +110,7 @@ fn place(lease: &Lease, url: &str) -> anyhow::Result<(SocketAddrV4, String)> {
 
 /// What DHCP gave.
 #[derive(Debug)]
-struct Lease {
+struct Given {
     address: Ipv4Addr,
     server: Ipv4Addr,
     file: Option<String>,
@@ -118,14 +118,14 @@ struct Lease {
 
 /// One machine.
 #[derive(Debug)]
-struct Machine {
+struct StandIn {
     mac: Mac,
     card: String,
     wire: Wire,
     pause: Duration,
 }
 
-impl Machine {
+impl StandIn {
     /// Starts from the network until it has installed, and once more, which must lead to the disk.
     async fn live(&self) -> anyhow::Result<()> {
         loop {
@@ -153,7 +153,7 @@ impl Machine {
         Ok(())
     }
 
-    async fn install(&self, lease: &Lease, menu: &str) -> anyhow::Result<()> {
+    async fn install(&self, lease: &Given, menu: &str) -> anyhow::Result<()> {
         let kernel = named(menu, "KERNEL ")?;
         for url in [kernel, named(menu, "INITRD ")?] {
             let (server, path) = place(lease, url)?;
@@ -182,7 +182,7 @@ impl Machine {
     }
 
     /// DISCOVER to ACK, and the address on the card.
-    async fn dhcp(&self, network_boot: bool) -> anyhow::Result<Lease> {
+    async fn dhcp(&self, network_boot: bool) -> anyhow::Result<Given> {
         let offer = self.wire.exchange(&self.message(MessageType::Discover, network_boot, None)?).await?;
         let ack =
             self.wire.exchange(&self.message(MessageType::Request, network_boot, Some(&offer))?).await?;
@@ -192,7 +192,7 @@ impl Machine {
             _ => ack.fname(),
         };
         let file = file.map(|name| String::from_utf8_lossy(name).trim_end_matches('\0').to_owned());
-        let lease = Lease {
+        let lease = Given {
             address: ack.yiaddr(),
             server: server_id(&ack).context("the ACK names no server")?,
             file: file.filter(|name| !name.is_empty()),
@@ -230,7 +230,7 @@ impl Machine {
     }
 
     /// Reads a file in lock-step (RFC 1350) with 1468-byte blocks (RFC 2348).
-    async fn tftp(&self, lease: &Lease, name: &str) -> anyhow::Result<Vec<u8>> {
+    async fn tftp(&self, lease: &Given, name: &str) -> anyhow::Result<Vec<u8>> {
         let own = SocketAddrV4::new(lease.address, 0);
         let socket = on_card(&self.card, own).context("TFTP client socket")?;
         let mut packet = [&[0, 1], name.as_bytes(), b"\0octet\0blksize\x001468\0"].concat();
@@ -274,7 +274,7 @@ impl Machine {
     /// One request, from the machine's own address; reads the body at the pace of a disk.
     async fn http(
         &self,
-        lease: &Lease,
+        lease: &Given,
         server: SocketAddrV4,
         method: Method,
         path: &str,

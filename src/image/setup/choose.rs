@@ -15,7 +15,7 @@ const SEAL: &str = "# rackberry keeps this copy; sha256 of all above: ";
 #[derive(Debug, PartialEq)]
 pub struct Choice {
     /// Where it is from.
-    pub source: Source,
+    pub source: ConfigSource,
     /// Its text.
     pub text: String,
     /// What it means.
@@ -26,7 +26,7 @@ pub struct Choice {
 
 /// Where a configuration is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum ConfigSource {
     /// The card: it is good.
     Card,
     /// The last good one that was on the card.
@@ -57,7 +57,7 @@ pub fn choose(
             )]
         }
         Ok(text) => match parse(&text) {
-            Ok(settings) => return Choice { source: Source::Card, text, settings, faults: Vec::new() },
+            Ok(settings) => return Choice { source: ConfigSource::Card, text, settings, faults: Vec::new() },
             Err(faults) => faults.iter().map(|fault| fault.render(false)).collect(),
         },
         Err(fault) => vec![fault],
@@ -70,14 +70,14 @@ pub fn choose(
         Ok((text, settings))
     });
     match kept {
-        Ok((text, settings)) => Choice { source: Source::Kept, text, settings, faults },
+        Ok((text, settings)) => Choice { source: ConfigSource::Kept, text, settings, faults },
         Err(why) => {
             faults.push(why);
             faults.push(format!("nothing installs, and every machine is left alone, until {name} is good"));
             // The image's own defaults are tested; a fault in them must not keep the appliance down.
             let mut settings = parse(LOCKED).unwrap_or_default();
             settings.install.unknown_nodes = UnknownNodes::Ignore;
-            Choice { source: Source::Nowhere, text: LOCKED.into(), settings, faults }
+            Choice { source: ConfigSource::Nowhere, text: LOCKED.into(), settings, faults }
         }
     }
 }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn is(choice: &Choice, source: Source, address: &str) {
+    fn is(choice: &Choice, source: ConfigSource, address: &str) {
         assert_eq!((choice.source, choice.settings.network.address.to_string().as_str()), (source, address));
     }
 
@@ -144,9 +144,9 @@ mod tests {
     fn a_good_card_is_in_force() {
         for kept in [Ok(KEPT), Err("none")] {
             let choice = chosen(Ok(GOOD), kept);
-            is(&choice, Source::Card, "192.168.7.1");
+            is(&choice, ConfigSource::Card, "192.168.7.1");
             assert_eq!(choice.faults, Vec::<String>::new());
-            is(&chosen(Ok("# all defaults\n"), kept), Source::Card, "10.10.10.1");
+            is(&chosen(Ok("# all defaults\n"), kept), ConfigSource::Card, "10.10.10.1");
         }
     }
 
@@ -157,14 +157,14 @@ mod tests {
             chosen(Ok(&include_str!("../../../docs/rackberry.toml").replace('\n', "\r\n")), Err("none"));
         assert_eq!(
             (choice.source, choice.settings.install.unknown_nodes),
-            (Source::Card, UnknownNodes::Install)
+            (ConfigSource::Card, UnknownNodes::Install)
         );
     }
 
     #[test]
     fn a_faulty_card_gives_way_to_the_last_good_one_and_its_faults_are_told_by_line() {
         let choice = chosen(Ok(BAD), Ok(KEPT));
-        is(&choice, Source::Kept, "192.168.8.1");
+        is(&choice, ConfigSource::Kept, "192.168.8.1");
         assert_eq!(choice.settings.install.unknown_nodes, UnknownNodes::Ignore, "as it was, and no more");
         assert_eq!(choice.faults.len(), 1);
         assert!(choice.faults[0].starts_with("rackberry.toml:3:"), "{:?}", choice.faults);
@@ -186,7 +186,7 @@ mod tests {
                 (Ok(BAD), "the last good rackberry.toml is not good any more: rackberry.toml:3:"),
             ] {
                 let choice = chosen(card, kept);
-                is(&choice, Source::Nowhere, "10.10.10.1");
+                is(&choice, ConfigSource::Nowhere, "10.10.10.1");
                 let install = (choice.settings.install.unknown_nodes, choice.settings.nodes.len());
                 assert_eq!(install, (UnknownNodes::Ignore, 0), "{card:?}");
                 let [first, second, third] = choice.faults.as_slice() else { panic!("{:?}", choice.faults) };
@@ -202,7 +202,7 @@ mod tests {
             let choice = chosen(Ok(card), Ok(KEPT));
             assert_eq!(
                 (choice.source, choice.settings.install.unknown_nodes),
-                (Source::Kept, UnknownNodes::Ignore)
+                (ConfigSource::Kept, UnknownNodes::Ignore)
             );
         }
     }

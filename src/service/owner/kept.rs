@@ -11,7 +11,7 @@ use rackberry_core::{
 
 /// What the journal holds, as it is on the disk.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct OnDisk {
     nodes: BTreeMap<Mac, Node>,
     shared: BTreeSet<MachineId>,
     order: OrderId,
@@ -19,9 +19,9 @@ pub(super) struct Kept {
     loss: Option<String>,
 }
 
-impl From<Stored> for Kept {
-    fn from(stored: Stored) -> Kept {
-        Kept {
+impl From<Stored> for OnDisk {
+    fn from(stored: Stored) -> OnDisk {
+        OnDisk {
             nodes: stored.nodes.into_iter().map(|node| (node.mac, node)).collect(),
             shared: stored.shared.into_iter().collect(),
             order: stored.order,
@@ -31,7 +31,7 @@ impl From<Stored> for Kept {
     }
 }
 
-impl Kept {
+impl OnDisk {
     /// Takes over what was committed at `now`.
     pub(super) fn apply(&mut self, changes: &[Change], now: Time) {
         self.time = now;

@@ -302,7 +302,7 @@ pub fn usb_disk(net: &Net) -> PathBuf {
     std::fs::create_dir_all(&folder).expect("a folder");
     let assets = root().join("target/demo/assets");
     net.run(&format!("cp -r {} {}/rackberry", assets.display(), folder.display()));
-    stick(net, "usb", &folder, stick::Format { kind: stick::Kind::Fat, mib: 256, has_table: false })
+    stick(net, "usb", &folder, stick::Format { kind: stick::FileSystem::Fat, mib: 256, has_table: false })
 }
 
 /// Moments that are drawn from a seed, which a failure shows.

@@ -16,7 +16,7 @@ const START: u64 = 1;
 
 /// A file system that is made, with its files, without mounting it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileSystem {
     /// FAT32.
     Fat,
     /// ext4.
@@ -27,7 +27,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
     /// Its file system.
-    pub kind: Kind,
+    pub kind: FileSystem,
     /// Size of that, in MiB.
     pub mib: u64,
     /// Whether it lies in a partition, or is all of the disk.
@@ -50,7 +50,7 @@ pub fn stick(net: &Net, name: &str, folder: &Path, format: Format) -> PathBuf {
     blank(&system, mib);
     let path = system.display().to_string();
     match kind {
-        Kind::Fat => {
+        FileSystem::Fat => {
             run("mkfs.vfat", &["-n", "STICK", &path]);
             let entries = std::fs::read_dir(folder).expect("a folder").flatten();
             let files: Vec<String> = entries.map(|entry| entry.path().display().to_string()).collect();
@@ -59,7 +59,9 @@ pub fn stick(net: &Net, name: &str, folder: &Path, format: Format) -> PathBuf {
             arguments.push("::/");
             run("mcopy", &arguments);
         }
-        Kind::Ext4 => run("mke2fs", &["-q", "-F", "-t", "ext4", "-d", &folder.display().to_string(), &path]),
+        FileSystem::Ext4 => {
+            run("mke2fs", &["-q", "-F", "-t", "ext4", "-d", &folder.display().to_string(), &path])
+        }
     }
     if !has_table {
         return system;
@@ -67,7 +69,7 @@ pub fn stick(net: &Net, name: &str, folder: &Path, format: Format) -> PathBuf {
     let disk = net.path(&format!("{name}.img"));
     blank(&disk, START + mib);
     let disk_path = disk.display().to_string();
-    let kind = if kind == Kind::Fat { "c" } else { "83" };
+    let kind = if kind == FileSystem::Fat { "c" } else { "83" };
     net.run(&format!("echo 'start={START}MiB, type={kind}' | /usr/sbin/sfdisk --quiet {disk_path}"));
     run(
         "dd",
@@ -110,7 +112,7 @@ pub fn tree(folder: Option<&str>, layout: Layout, version: &str) -> String {
 /// a disk that is somebody's own.
 pub fn all_are_found(net: &Net, board: &Board) {
     let mut number = 0;
-    for kind in [Kind::Fat, Kind::Ext4] {
+    for kind in [FileSystem::Fat, FileSystem::Ext4] {
         for (folder, layout) in trees("rackberry") {
             number += 1;
             let (name, version) = (format!("stick{number}"), format!("{number}.7.0"));
@@ -129,7 +131,7 @@ pub fn all_are_found(net: &Net, board: &Board) {
     }
     let photos = net.path("photos");
     net.write("photos/DCIM/IMG_1.JPG", "a holiday");
-    let disk = stick(net, "photos-disk", &photos, Format { kind: Kind::Fat, mib: 16, has_table: true });
+    let disk = stick(net, "photos-disk", &photos, Format { kind: FileSystem::Fat, mib: 16, has_table: true });
     let plugged = board.lines();
     board.plug_usb("photos", &disk);
     board.wait_for("sda1: it has neither a folder rackberry nor an operating system", plugged);

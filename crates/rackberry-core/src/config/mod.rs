@@ -45,10 +45,10 @@ pub fn parse_all(sources: &[(PathBuf, String)], unread: Vec<ConfigError>) -> Res
     let mut report = source::Report::new(&texts);
     let mut complete = unread.is_empty();
     unread.into_iter().for_each(|error| report.file_fault(error));
-    let mut merged = raw::Raw::default();
+    let mut merged = raw::RawConfig::default();
     for (file, text) in texts.iter().enumerate() {
         match syntax::parse(text, file, keys::KEYS, &mut report) {
-            Some(root) => merged.merge(raw::Raw::read(&root, file, &mut report)),
+            Some(root) => merged.merge(raw::RawConfig::read(&root, file, &mut report)),
             None => complete = false,
         }
     }

@@ -5,9 +5,9 @@
 //! after the journal has what it relies on.
 
 mod client;
-mod interlock;
 mod proxy;
 mod recorder;
+mod rogue;
 mod server;
 mod spoof;
 #[cfg(test)]
@@ -15,14 +15,14 @@ mod tests;
 mod wire;
 
 pub use client::Client;
-pub use interlock::{
-    Interlock, Presence, Standing,
-    overheard::{self, Overheard},
-};
 pub use proxy::Proxy;
 pub use recorder::Recorder;
+pub use rogue::{
+    Presence, RogueDetection, ServingMode,
+    server_reply::{self, ServerReply},
+};
 pub use server::{
-    Action, Outcome, ProbeId, Server,
+    Action, DhcpOutcome, ProbeId, Server,
     lease::{Lease, LeaseChange},
     notice::Notice,
     probe,

@@ -4,6 +4,7 @@
 //! A node's life (`docs/architecture.md` has the picture):
 //! idle, discovered, loading, booting, configuring, installing, written, installed; failed from any of them.
 
+mod boot_attempts;
 mod diagnosis;
 mod event;
 mod grant;
@@ -13,11 +14,11 @@ mod node;
 mod registry;
 mod stored;
 mod tokens;
-mod trail;
 
+pub use boot_attempts::{BootAttempt, BootAttempts, BootStep};
 pub use diagnosis::{Around, diagnosis, diagnosis_changes};
 pub use event::{NodeEvent, Word};
-pub use grant::{Destination, Grant, Verdict};
+pub use grant::{BootDestination, Grant, Verdict};
 pub use identity::{Identity, Recognized};
 pub use node::{
     Approach, Disk, Failure, Installed, LastInstall, Life, Node,
@@ -26,7 +27,6 @@ pub use node::{
 pub use registry::{Moved, RecordChange, Registry, Update};
 pub use stored::StoredNode;
 pub use tokens::Tokens;
-pub use trail::{Step, Trail, Trails};
 
 #[cfg(test)]
 mod tests;

@@ -40,9 +40,9 @@ pub fn part(name: &str) -> Option<&'static str> {
     PARTS.iter().find(|(own, _)| *own == name).map(|(_, text)| *text)
 }
 
-type Source = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+type BuiltIn = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const BUILT_IN: &[Source] = &[
+const BUILT_IN: &[BuiltIn] = &[
     ("coreos", include_str!("../../../../profiles/coreos/profile.toml"), &[]),
     (
         "flatcar",

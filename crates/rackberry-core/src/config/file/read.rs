@@ -7,7 +7,7 @@ use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use crate::config::{
     fault::Wrong,
-    keys::{self, Keys},
+    keys::{self, KeyTable},
     source::{At, Place, Report},
 };
 
@@ -171,13 +171,13 @@ fn integer(number: &DeInteger) -> Option<i64> {
 /// Reads one file's tables and reports what doesn't fit.
 pub(crate) struct Reader<'a, 'b> {
     file: usize,
-    keys: Keys,
+    keys: KeyTable,
     report: &'a mut Report<'b>,
 }
 
 impl<'a, 'b> Reader<'a, 'b> {
     /// A reader for the file numbered `file`, which may have these keys.
-    pub fn new(file: usize, keys: Keys, report: &'a mut Report<'b>) -> Self {
+    pub fn new(file: usize, keys: KeyTable, report: &'a mut Report<'b>) -> Self {
         Self { file, keys, report }
     }
 

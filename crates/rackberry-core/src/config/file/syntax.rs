@@ -4,7 +4,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::{
     fault::Wrong,
-    keys::Keys,
+    keys::KeyTable,
     source::{Place, Report, Text},
 };
 
@@ -12,7 +12,12 @@ use crate::config::{
 const MOST: usize = 20;
 
 /// Parses the file numbered `file`; reports every line that is no TOML, and is then `None`.
-pub(crate) fn parse<'t>(text: &'t Text, file: usize, keys: Keys, report: &mut Report) -> Option<DeTable<'t>> {
+pub(crate) fn parse<'t>(
+    text: &'t Text,
+    file: usize,
+    keys: KeyTable,
+    report: &mut Report,
+) -> Option<DeTable<'t>> {
     let (root, mut errors) = DeTable::parse_recoverable(text.as_str());
     if errors.is_empty() {
         return Some(root.into_inner());
@@ -57,7 +62,7 @@ fn table_at(text: &str, offset: usize) -> &str {
 }
 
 /// A line `key = text`, where the text should stand in double quotes: its place in the line and the fault.
-fn unquoted(line: &str, table: &str, keys: Keys) -> Option<(usize, usize, Wrong)> {
+fn unquoted(line: &str, table: &str, keys: KeyTable) -> Option<(usize, usize, Wrong)> {
     let (name, rest) = line.split_once('=')?;
     let value = rest.split(" #").next().unwrap_or(rest).trim();
     let start = name.len() + 1 + (rest.len() - rest.trim_start().len());
@@ -93,7 +98,7 @@ fn problem(message: &str) -> String {
     message.to_owned()
 }
 
-fn help(line: &str, table: &str, keys: Keys) -> String {
+fn help(line: &str, table: &str, keys: KeyTable) -> String {
     if line.contains('\\') {
         return "write paths with forward slashes, as on Linux: \"/data/assets\"".to_owned();
     }

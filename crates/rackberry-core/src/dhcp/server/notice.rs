@@ -5,7 +5,7 @@ use std::{fmt, net::Ipv4Addr};
 use dhcproto::v4::MessageType;
 
 use crate::{
-    dhcp::{Presence, interlock::named},
+    dhcp::{Presence, rogue::named},
     ids::Mac,
 };
 

@@ -95,7 +95,7 @@ mod tests {
     proptest! {
         /// As a table of all bytes says.
         #[test]
-        fn parts_add_up(parts in proptest::collection::vec((0u64..60, 0u64..60), 0..30)) {
+        fn parts_of_an_image_add_up(parts in proptest::collection::vec((0u64..60, 0u64..60), 0..30)) {
             let (mut image, mut bytes) = (Image::new(50), [false; 50]);
             for (start, end) in parts {
                 image.add(start, end);
@@ -108,7 +108,7 @@ mod tests {
 
         /// However many pieces there are, the memory that they take is bounded, and nothing is counted that was not sent.
         #[test]
-        fn pieces_are_bounded(step in 2u64..9) {
+        fn the_number_of_pieces_of_an_image_is_bounded(step in 2u64..9) {
             let mut image = Image::new(10_000);
             for piece in 0..1000 {
                 image.add(piece * step, piece * step + 1);

@@ -21,7 +21,7 @@ const BOOTREPLY: u8 = 2;
 
 /// Another server's OFFER or ACK that gives an address to somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Overheard {
+pub struct ServerReply {
     /// The server, as it names itself (option 54).
     pub server: Ipv4Addr,
     /// Who sent the frame: the server, or the relay agent before it.
@@ -34,10 +34,10 @@ pub struct Overheard {
     pub is_answer: bool,
 }
 
-impl Overheard {
+impl ServerReply {
     /// Reads a datagram; `own` is the interface's address, and `asked` the numbers of the service's own questions. Offers
     /// without an address (those of a PXE proxy) don't count: they do no harm.
-    pub fn read(datagram: &Datagram, own: Mac, asked: &[u32]) -> Option<Overheard> {
+    pub fn read(datagram: &Datagram, own: Mac, asked: &[u32]) -> Option<ServerReply> {
         let Datagram { from, payload, .. } = *datagram;
         let gives = payload.get(16..20)? != [0; 4];
         let is_reply = from.address.port() == SERVER_PORT && payload[0] == BOOTREPLY;
@@ -57,7 +57,7 @@ impl Overheard {
         let client = Mac(payload.get(28..34)?.try_into().ok()?);
         let xid = u32::from_be_bytes(payload.get(4..8)?.try_into().ok()?);
         // Whoever sends an old answer again does not know the number of the question that is open.
-        Some(Overheard { server, from, client, xid, is_answer: client == own && asked.contains(&xid) })
+        Some(ServerReply { server, from, client, xid, is_answer: client == own && asked.contains(&xid) })
     }
 }
 
@@ -103,13 +103,13 @@ mod tests {
         bytes
     }
 
-    fn heard_from(port: u16, payload: &[u8], own: Mac, asked: &[u32]) -> Option<Overheard> {
+    fn heard_from(port: u16, payload: &[u8], own: Mac, asked: &[u32]) -> Option<ServerReply> {
         let everywhere = (SERVER, Ipv4Addr::BROADCAST);
         let frame = frame::datagram((ROUTER, frame::EVERYBODY), everywhere, (port, 68), payload);
-        Overheard::read(&Datagram::read(&frame, true).unwrap(), own, asked)
+        ServerReply::read(&Datagram::read(&frame, true).unwrap(), own, asked)
     }
 
-    fn heard(payload: &[u8]) -> Option<Overheard> {
+    fn heard(payload: &[u8]) -> Option<ServerReply> {
         heard_from(67, payload, OWN, &[1])
     }
 
@@ -119,12 +119,12 @@ mod tests {
     fn offers_and_acks_of_others_are_heard() {
         for kind in [MessageType::Offer, MessageType::Ack] {
             let from = Sender { mac: ROUTER, address: SocketAddrV4::new(SERVER, 67) };
-            let of_client = Overheard { server: SERVER, from, client: CLIENT, xid: 1, is_answer: false };
+            let of_client = ServerReply { server: SERVER, from, client: CLIENT, xid: 1, is_answer: false };
             assert_eq!(heard(&reply(kind, CLIENT, ADDRESS)), Some(of_client));
             let own = reply(kind, OWN, ADDRESS);
-            let answer = Overheard { client: OWN, is_answer: true, ..of_client };
+            let answer = ServerReply { client: OWN, is_answer: true, ..of_client };
             assert_eq!(heard(&own), Some(answer), "to the own question");
-            let old = Overheard { is_answer: false, ..answer };
+            let old = ServerReply { is_answer: false, ..answer };
             assert_eq!(heard_from(67, &own, OWN, &[2, 3]), Some(old), "to no question that is open");
         }
     }

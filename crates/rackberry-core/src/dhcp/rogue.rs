@@ -17,7 +17,7 @@
 //! chosen, and others are no worse off than they were before it spoke.
 
 mod claims;
-pub mod overheard;
+pub mod server_reply;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +27,7 @@ use claims::{Claims, Witness};
 
 use crate::{
     config::Mode,
-    dhcp::{Action, Notice, Outcome, Overheard},
+    dhcp::{Action, DhcpOutcome, Notice, ServerReply},
     ids::{Mac, Time},
 };
 
@@ -54,7 +54,8 @@ const MOST: usize = 16;
     Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+#[schemars(rename = "Standing")]
+pub enum ServingMode {
     /// Looks whether another server is there, and answers nobody until it knows.
     #[default]
     Looking,
@@ -84,9 +85,9 @@ struct Other {
     until: Time,
 }
 
-/// The lookout for other servers.
+/// The detection of other servers.
 #[derive(Debug, Clone)]
-pub struct Interlock {
+pub struct RogueDetection {
     mode: Mode,
     own: Ipv4Addr,
     /// When the first look ends; absent before the interface is there.
@@ -101,10 +102,10 @@ pub struct Interlock {
     last_pause: Option<Time>,
 }
 
-impl Interlock {
-    /// A lookout of the server whose address is `own`. It begins when the interface is there.
-    pub fn new(mode: Mode, own: Ipv4Addr) -> Interlock {
-        Interlock {
+impl RogueDetection {
+    /// The detection of the server whose address is `own`. It begins when the interface is there.
+    pub fn new(mode: Mode, own: Ipv4Addr) -> RogueDetection {
+        RogueDetection {
             mode,
             own,
             look_ends: None,
@@ -119,13 +120,13 @@ impl Interlock {
     }
 
     /// What the service may do now.
-    pub fn standing(&self) -> Standing {
+    pub fn serving_mode(&self) -> ServingMode {
         match self.mode {
-            Mode::Full => Standing::Full,
-            Mode::Proxy => Standing::Proxy,
-            Mode::Auto if !self.others.is_empty() => Standing::Proxy,
-            Mode::Auto if self.is_looking || self.is_paused => Standing::Looking,
-            Mode::Auto => Standing::Full,
+            Mode::Full => ServingMode::Full,
+            Mode::Proxy => ServingMode::Proxy,
+            Mode::Auto if !self.others.is_empty() => ServingMode::Proxy,
+            Mode::Auto if self.is_looking || self.is_paused => ServingMode::Looking,
+            Mode::Auto => ServingMode::Full,
         }
     }
 
@@ -144,7 +145,7 @@ impl Interlock {
 
     /// The other servers, where they hand out addresses beside this one.
     pub fn rivals(&self) -> Option<String> {
-        (self.standing() == Standing::Full && !self.others.is_empty()).then(|| self.names())
+        (self.serving_mode() == ServingMode::Full && !self.others.is_empty()).then(|| self.names())
     }
 
     fn names(&self) -> String {
@@ -154,7 +155,7 @@ impl Interlock {
     }
 
     /// The interface is there, or is there again and may be in another network now: what was known counts no more.
-    pub fn linked(&mut self, now: Time) -> Outcome {
+    pub fn linked(&mut self, now: Time) -> DhcpOutcome {
         self.others.clear();
         self.claims = Claims::default();
         (self.is_paused, self.last_pause) = (false, None);
@@ -166,8 +167,8 @@ impl Interlock {
     }
 
     /// Another server's OFFER or ACK was heard.
-    pub fn heard(&mut self, heard: &Overheard, now: Time) -> Outcome {
-        let mut out = Outcome::default();
+    pub fn heard(&mut self, heard: &ServerReply, now: Time) -> DhcpOutcome {
+        let mut out = DhcpOutcome::default();
         if heard.is_answer {
             self.claims.settle(heard.server);
             self.saw(heard.server, heard.from.mac, 0, now, &mut out);
@@ -183,15 +184,15 @@ impl Interlock {
     }
 
     /// A machine's REQUEST named the server it has chosen (option 54), in its conversation `xid`.
-    pub fn named(&mut self, server: Ipv4Addr, client: Mac, xid: u32, now: Time) -> Outcome {
-        let mut out = Outcome::default();
+    pub fn named(&mut self, server: Ipv4Addr, client: Mac, xid: u32, now: Time) -> DhcpOutcome {
+        let mut out = DhcpOutcome::default();
         self.claim(server, Witness::Client(client), server, (client, xid), now, &mut out);
         out
     }
 
     /// Who is at an address that was to be verified.
-    pub fn verified(&mut self, at: Ipv4Addr, presence: Presence, now: Time) -> Outcome {
-        let mut out = Outcome::default();
+    pub fn verified(&mut self, at: Ipv4Addr, presence: Presence, now: Time) -> DhcpOutcome {
+        let mut out = DhcpOutcome::default();
         for (server, claim) in self.claims.decide(at) {
             let is_witness = |mac: Mac| match claim.witness {
                 Witness::Server(source) => source == mac,
@@ -210,15 +211,15 @@ impl Interlock {
     }
 
     /// A machine asks for an address: before it has one from here and one from another server, look again.
-    pub fn asked(&mut self, now: Time) -> Outcome {
-        let mut out = Outcome::default();
+    pub fn asked(&mut self, now: Time) -> DhcpOutcome {
+        let mut out = DhcpOutcome::default();
         self.ask_unless_recent(now, &mut out);
         out
     }
 
     /// Asks when it is time to, and forgets servers that are gone.
-    pub fn tick(&mut self, now: Time) -> Outcome {
-        let mut out = Outcome::default();
+    pub fn tick(&mut self, now: Time) -> DhcpOutcome {
+        let mut out = DhcpOutcome::default();
         if self.next_question.is_some_and(|next| next <= now) {
             self.ask(now, &mut out);
         }
@@ -233,7 +234,7 @@ impl Interlock {
         out
     }
 
-    /// When [`Interlock::tick`] has work next.
+    /// When [`RogueDetection::tick`] has work next.
     pub fn deadline(&self) -> Option<Time> {
         let look = self.look_ends.filter(|_| self.is_looking);
         let gone = self.others.values().map(|other| other.until);
@@ -247,7 +248,7 @@ impl Interlock {
         at: Ipv4Addr,
         conversation: (Mac, u32),
         now: Time,
-        out: &mut Outcome,
+        out: &mut DhcpOutcome,
     ) {
         // In mode proxy another server is what is expected, and one that answers questions is known by that.
         let answers = self.others.get(&server).is_some_and(|other| other.told == 0);
@@ -273,7 +274,7 @@ impl Interlock {
     }
 
     /// A server is there: by its own answer where nobody else `told` of it, else by so many conversations.
-    fn saw(&mut self, server: Ipv4Addr, mac: Mac, told: u32, now: Time, out: &mut Outcome) {
+    fn saw(&mut self, server: Ipv4Addr, mac: Mac, told: u32, now: Time, out: &mut DhcpOutcome) {
         let known = self.others.get(&server).copied();
         let is_void = server == self.own || server.is_unspecified() || self.mode == Mode::Proxy;
         if is_void || (known.is_none() && self.others.len() >= MOST) {
@@ -293,7 +294,7 @@ impl Interlock {
         witness: Witness,
         presence: Presence,
         now: Time,
-        out: &mut Outcome,
+        out: &mut DhcpOutcome,
     ) {
         self.claims.dismiss(server, now);
         if self.others.get(&server).is_some_and(|other| other.told > 0) {
@@ -303,14 +304,14 @@ impl Interlock {
         out.notices.push(Notice::NoSuchServer { address: server, by, presence });
     }
 
-    fn lose(&mut self, server: Ipv4Addr, out: &mut Outcome) {
+    fn lose(&mut self, server: Ipv4Addr, out: &mut DhcpOutcome) {
         if let Some(other) = self.others.remove(&server) {
             let resumes = self.mode == Mode::Auto && self.others.is_empty();
             out.notices.push(Notice::OtherServerGone { address: server, mac: other.mac, resumes });
         }
     }
 
-    fn ask_unless_recent(&mut self, now: Time, out: &mut Outcome) {
+    fn ask_unless_recent(&mut self, now: Time, out: &mut DhcpOutcome) {
         let is_recent = self.last_question.is_some_and(|last| now.since(last) < RECENT);
         // Without an interface, and in mode proxy, there is nothing to ask.
         if self.next_question.is_some() && !is_recent {
@@ -318,7 +319,7 @@ impl Interlock {
         }
     }
 
-    fn ask(&mut self, now: Time, out: &mut Outcome) {
+    fn ask(&mut self, now: Time, out: &mut DhcpOutcome) {
         self.last_question = Some(now);
         self.next_question = Some(now + if self.is_looking { ASK_AGAIN } else { WATCH });
         out.actions.push(Action::Seek);

@@ -12,14 +12,13 @@ use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{
-    Peer, Shared,
-    answer::{HTML, No, PLAIN, json_text, no, refusal, set, string, text, unexpected},
-    api,
+    Peer, Shared, api,
     body::Body,
+    download::fetch,
     events,
-    fetch::fetch,
     metrics::Kind,
     openapi, page,
+    response::{HTML, No, PLAIN, json_text, no, refusal, set, string, text, unexpected},
     transfer::Transfer,
 };
 use crate::service::seen::Snapshot;
@@ -38,7 +37,7 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Answers one request.
-pub(super) async fn reply(shared: Arc<Shared>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
+pub(super) async fn respond(shared: Arc<Shared>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
     let head = request.method() == Method::HEAD;
     let is_api = request.uri().path().starts_with("/api/");
     tracing::trace!(?peer, method = %request.method(), target = %request.uri(), "request");

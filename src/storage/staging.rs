@@ -16,7 +16,7 @@ const PIECE: usize = 1 << 20;
 
 /// Why a version can't be brought in.
 #[derive(Debug, thiserror::Error)]
-pub enum StageError {
+pub enum StagingError {
     /// The folder can't be written.
     #[error("can't write {path}", path = .0.display())]
     Write(PathBuf, #[source] io::Error),
@@ -37,7 +37,7 @@ pub enum StageError {
 
 /// The folder where a version gathers.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Staging {
     gathering: PathBuf,
     target: PathBuf,
 }
@@ -52,16 +52,16 @@ pub struct Incoming {
     pub at: u64,
 }
 
-impl Stage {
+impl Staging {
     /// The stage of `profile` `version` in an asset folder; what an earlier run left is there.
     ///
     /// # Errors
     /// When the folder can't be made.
-    pub fn open(dir: &Path, profile: &str, version: &str) -> Result<Stage, StageError> {
+    pub fn open(dir: &Path, profile: &str, version: &str) -> Result<Staging, StagingError> {
         let folder = dir.join(profile);
         let gathering = folder.join(format!(".{version}.part"));
-        fs::create_dir_all(&gathering).map_err(|error| StageError::Write(gathering.clone(), error))?;
-        Ok(Stage { gathering, target: folder.join(version) })
+        fs::create_dir_all(&gathering).map_err(|error| StagingError::Write(gathering.clone(), error))?;
+        Ok(Staging { gathering, target: folder.join(version) })
     }
 
     /// Bytes that are there already of a file.
@@ -72,14 +72,14 @@ impl Stage {
     /// Fails where these many bytes don't fit.
     ///
     /// # Errors
-    /// [`StageError::Full`], or when nobody can tell.
-    pub fn need_room(&self, needed: u64) -> Result<(), StageError> {
+    /// [`StagingError::Full`], or when nobody can tell.
+    pub fn need_room(&self, needed: u64) -> Result<(), StagingError> {
         let room = rustix::fs::statvfs(&self.gathering)
-            .map_err(|error| StageError::Read(self.gathering.clone(), error.into()))?;
+            .map_err(|error| StagingError::Read(self.gathering.clone(), error.into()))?;
         let free = room.f_bavail.saturating_mul(room.f_frsize);
         // File systems take a little for themselves.
         if free < needed.saturating_add(needed / 64) {
-            return Err(StageError::Full { folder: self.gathering.clone(), free, needed });
+            return Err(StagingError::Full { folder: self.gathering.clone(), free, needed });
         }
         Ok(())
     }
@@ -89,7 +89,7 @@ impl Stage {
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn comparing(&self, name: &str) -> Result<Comparing, StageError> {
+    pub fn comparing(&self, name: &str) -> Result<Comparing, StagingError> {
         let path = self.path(name)?;
         let file = OpenOptions::new()
             .read(true)
@@ -97,7 +97,7 @@ impl Stage {
             .create(true)
             .truncate(false)
             .open(&path)
-            .map_err(|error| StageError::Write(path.clone(), error))?;
+            .map_err(|error| StagingError::Write(path.clone(), error))?;
         Ok(Comparing { path, file, at: 0, is_same: true, there: Vec::new() })
     }
 
@@ -105,21 +105,21 @@ impl Stage {
     ///
     /// # Errors
     /// When it can't be moved.
-    pub fn take_over(&self, name: &str, from: &Path) -> Result<(), StageError> {
+    pub fn take_over(&self, name: &str, from: &Path) -> Result<(), StagingError> {
         let path = self.path(name)?;
         if path.exists() {
             return Ok(());
         }
-        fs::rename(from, &path).map_err(|error| StageError::Write(path, error))
+        fs::rename(from, &path).map_err(|error| StagingError::Write(path, error))
     }
 
     /// Keeps a small file.
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StageError> {
+    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StagingError> {
         let path = self.path(name)?;
-        fs::write(&path, bytes).map_err(|error| StageError::Write(path, error))
+        fs::write(&path, bytes).map_err(|error| StagingError::Write(path, error))
     }
 
     /// Goes on with what an earlier run left of a file only if that came from the same place: `origin` names the file
@@ -127,7 +127,7 @@ impl Stage {
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn continue_from(&self, name: &str, origin: &str) -> Result<(), StageError> {
+    pub fn continue_from(&self, name: &str, origin: &str) -> Result<(), StagingError> {
         let path = self.path(name)?;
         let note = self.origins().join(name.replace('/', " "));
         if fs::read_to_string(&note).is_ok_and(|known| known == origin) {
@@ -138,7 +138,7 @@ impl Stage {
         }
         fs::create_dir_all(self.origins())
             .and_then(|()| fs::write(&note, origin))
-            .map_err(|error| StageError::Write(note, error))
+            .map_err(|error| StagingError::Write(note, error))
     }
 
     /// Where is kept what the files came from.
@@ -150,17 +150,17 @@ impl Stage {
     ///
     /// # Errors
     /// When it can't be read or written.
-    pub fn incoming(&self, name: &str, mut examiner: Examiner) -> Result<Incoming, StageError> {
+    pub fn incoming(&self, name: &str, mut examiner: Examiner) -> Result<Incoming, StagingError> {
         let path = self.path(name)?;
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
             .open(&path)
-            .map_err(|error| StageError::Write(path.clone(), error))?;
+            .map_err(|error| StagingError::Write(path.clone(), error))?;
         let (mut piece, mut at) = (vec![0; PIECE], 0);
         loop {
-            match file.read(&mut piece).map_err(|error| StageError::Read(path.clone(), error))? {
+            match file.read(&mut piece).map_err(|error| StagingError::Read(path.clone(), error))? {
                 0 => break,
                 n => {
                     examiner.update(&piece[..n]);
@@ -175,15 +175,15 @@ impl Stage {
     ///
     /// # Errors
     /// When it can't be removed.
-    pub fn remove(&self, name: &str) -> Result<(), StageError> {
+    pub fn remove(&self, name: &str) -> Result<(), StagingError> {
         let path = self.gathering.join(name);
-        fs::remove_file(&path).map_err(|error| StageError::Write(path, error))
+        fs::remove_file(&path).map_err(|error| StagingError::Write(path, error))
     }
 
-    fn path(&self, name: &str) -> Result<PathBuf, StageError> {
+    fn path(&self, name: &str) -> Result<PathBuf, StagingError> {
         let path = self.gathering.join(name);
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| StageError::Write(folder.to_owned(), error))?;
+            fs::create_dir_all(folder).map_err(|error| StagingError::Write(folder.to_owned(), error))?;
         }
         Ok(path)
     }
@@ -192,10 +192,10 @@ impl Stage {
     ///
     /// # Errors
     /// When it can't be renamed.
-    pub fn finish(&self) -> Result<PathBuf, StageError> {
+    pub fn finish(&self) -> Result<PathBuf, StagingError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
-            move |error| StageError::Write(path, error)
+            move |error| StagingError::Write(path, error)
         };
         sync(&self.gathering).map_err(failed(&self.gathering))?;
         let old = self.target.with_file_name(format!(
@@ -231,12 +231,12 @@ impl Comparing {
     ///
     /// # Errors
     /// When they can't be written.
-    pub fn more(&mut self, bytes: &[u8]) -> Result<(), StageError> {
+    pub fn more(&mut self, bytes: &[u8]) -> Result<(), StagingError> {
         let done = self.compare(bytes).and_then(|differs| match differs {
             true => self.file.write_all(bytes),
             false => Ok(()),
         });
-        done.map_err(|error| StageError::Write(self.path.clone(), error))?;
+        done.map_err(|error| StagingError::Write(self.path.clone(), error))?;
         self.at += bytes.len() as u64;
         Ok(())
     }
@@ -263,9 +263,9 @@ impl Comparing {
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn finish(self) -> Result<(), StageError> {
+    pub fn finish(self) -> Result<(), StagingError> {
         let done = self.file.set_len(self.at).and_then(|()| self.file.sync_data());
-        done.map_err(|error| StageError::Write(self.path, error))
+        done.map_err(|error| StagingError::Write(self.path, error))
     }
 }
 
@@ -274,8 +274,8 @@ impl Incoming {
     ///
     /// # Errors
     /// When they can't be written.
-    pub fn more(&mut self, bytes: &[u8]) -> Result<(), StageError> {
-        self.file.write_all(bytes).map_err(|error| StageError::Write(self.path.clone(), error))?;
+    pub fn more(&mut self, bytes: &[u8]) -> Result<(), StagingError> {
+        self.file.write_all(bytes).map_err(|error| StagingError::Write(self.path.clone(), error))?;
         self.examiner.update(bytes);
         self.at += bytes.len() as u64;
         Ok(())
@@ -285,8 +285,8 @@ impl Incoming {
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn finish(self) -> Result<Finding, StageError> {
-        self.file.sync_data().map_err(|error| StageError::Write(self.path.clone(), error))?;
+    pub fn finish(self) -> Result<Finding, StagingError> {
+        self.file.sync_data().map_err(|error| StagingError::Write(self.path.clone(), error))?;
         Ok(self.examiner.finish())
     }
 }
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn what_came_from_elsewhere_is_not_gone_on_with() {
         let dir = tempfile::tempdir().unwrap();
-        let stage = Stage::open(dir.path(), "raw", "1").unwrap();
+        let stage = Staging::open(dir.path(), "raw", "1").unwrap();
         let part = dir.path().join("raw/.1.part/arm64/disk.img");
         let left = |origin: &str| {
             stage.continue_from("arm64/disk.img", origin).unwrap();

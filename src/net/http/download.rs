@@ -16,10 +16,10 @@ use tokio::task::spawn_blocking;
 
 use super::{
     Shared,
-    answer::{JSON, No, PLAIN, no, set, string, text, unexpected},
     body::Body,
     file::{FileBody, FileError, OpenFile},
     metrics::Kind,
+    response::{JSON, No, PLAIN, no, set, string, text, unexpected},
     transfer::{Ticket, Transfer},
 };
 use rackberry_core::{

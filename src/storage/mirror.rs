@@ -8,8 +8,8 @@ use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 use tokio::{io::AsyncReadExt as _, process::Command, sync::Semaphore, task::JoinSet, time::sleep};
 
 use crate::{
-    service::progress::{Bars, Progress},
-    storage::stage::{Incoming, Stage, StageError},
+    service::progress::{Bars, WorkBar},
+    storage::staging::{Incoming, Staging, StagingError},
 };
 use rackberry_core::{
     assets::{
@@ -76,12 +76,12 @@ pub enum FetchError {
     },
     /// Reading or writing failed.
     #[error(transparent)]
-    Stage(#[from] StageError),
+    Staging(#[from] StagingError),
 }
 
 /// What to fetch, and where to.
 #[derive(Debug, Clone)]
-pub struct Order {
+pub struct MirrorRequest {
     /// The profile.
     pub profile: Arc<Profile>,
     /// The version, or `current`.
@@ -102,7 +102,7 @@ pub struct Order {
 ///
 /// # Errors
 /// [`FetchError`] names the file or the URL.
-pub async fn fetch(order: Order) -> Result<(String, PathBuf), FetchError> {
+pub async fn fetch(order: MirrorRequest) -> Result<(String, PathBuf), FetchError> {
     let profile = order.profile.clone();
     let mirror = profile.mirror.as_ref().ok_or_else(|| FetchError::NoMirror(profile.name.clone()))?;
     let arch = profile
@@ -126,7 +126,7 @@ pub async fn fetch(order: Order) -> Result<(String, PathBuf), FetchError> {
             Err(error) => return Err(error),
         }
     }
-    let stage = Arc::new(Stage::open(&order.to, &profile.name, &version)?);
+    let stage = Arc::new(Staging::open(&order.to, &profile.name, &version)?);
     let missing = found.iter().map(|file| file.len.saturating_sub(stage.has(&file.local)));
     stage.need_room(missing.sum())?;
     let (bars, room) = (Arc::new(Bars::default()), Arc::new(Semaphore::new(AT_ONCE)));
@@ -218,7 +218,7 @@ async fn look(
 }
 
 /// Brings one file, whole and authentic.
-async fn one(stage: &Stage, file: &Remote, order: &Order, bars: &Bars) -> Result<(), FetchError> {
+async fn one(stage: &Staging, file: &Remote, order: &MirrorRequest, bars: &Bars) -> Result<(), FetchError> {
     let refused = |reason: String| FetchError::NotAuthentic { file: file.url.clone(), reason };
     if let Some((name, bytes)) = &file.signature {
         stage.put(name, bytes)?;
@@ -280,7 +280,7 @@ enum Streamed {
 }
 
 /// One request for the rest of a file.
-async fn stream(url: &str, incoming: &mut Incoming, bar: &Progress) -> Result<Streamed, FetchError> {
+async fn stream(url: &str, incoming: &mut Incoming, bar: &WorkBar) -> Result<Streamed, FetchError> {
     let offset = incoming.at.to_string();
     let mut arguments = vec!["--speed-limit", "1000", "--speed-time", "60"];
     if incoming.at > 0 {

@@ -10,15 +10,15 @@ const UNREACHED: u32 = 8;
 
 /// What a node did since it last got on; not kept, because it is about the present minutes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trail {
+pub struct BootAttempt {
     /// DISCOVERs since anything was fetched.
     asks: u32,
     /// The loader that it was told to fetch.
-    told: Option<Loader>,
+    offered: Option<Loader>,
     /// How far it is since its last start.
     reached: Reached,
     /// Starts in a row that ended with the loader.
-    in_vain: u32,
+    failed_starts: u32,
     /// The loaders that they ended with.
     refused: BTreeSet<Loader>,
 }
@@ -35,7 +35,7 @@ enum Reached {
 
 /// A step on a node's way from its firmware to its kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum BootStep {
     /// Its firmware's DISCOVER.
     Asked,
     /// It has its loader.
@@ -49,20 +49,20 @@ pub enum Step {
     Kernel,
 }
 
-impl Trail {
+impl BootAttempt {
     /// Notes a step.
-    pub fn take(&mut self, step: Step) {
+    pub fn take(&mut self, step: BootStep) {
         match step {
-            Step::Asked => {
+            BootStep::Asked => {
                 match self.reached {
                     // The loader did not run, or could not do what its menu says.
                     Reached::Loader | Reached::Menu(true) => {
-                        self.in_vain += 1;
-                        self.refused.extend(self.told);
+                        self.failed_starts += 1;
+                        self.refused.extend(self.offered);
                     }
                     // It can't fetch it, as an iPXE that does not get through to this server by HTTP.
                     Reached::Nothing if self.asks > 0 && self.asks.is_multiple_of(UNREACHED) => {
-                        self.refused.extend(self.told);
+                        self.refused.extend(self.offered);
                     }
                     Reached::Nothing => {}
                     Reached::Menu(false) | Reached::Kernel => self.gets_on(),
@@ -70,9 +70,9 @@ impl Trail {
                 self.reached = Reached::Nothing;
                 self.asks += 1;
             }
-            Step::Loader => (self.reached, self.asks) = (Reached::Loader, 0),
-            Step::Menu { kernel } => (self.reached, self.asks) = (Reached::Menu(kernel), 0),
-            Step::Kernel => {
+            BootStep::Loader => (self.reached, self.asks) = (Reached::Loader, 0),
+            BootStep::Menu { kernel } => (self.reached, self.asks) = (Reached::Menu(kernel), 0),
+            BootStep::Kernel => {
                 self.reached = Reached::Kernel;
                 self.gets_on();
             }
@@ -80,23 +80,23 @@ impl Trail {
     }
 
     fn gets_on(&mut self) {
-        (self.asks, self.in_vain) = (0, 0);
+        (self.asks, self.failed_starts) = (0, 0);
         self.refused.clear();
     }
 
-    /// Notes that the node is told nothing to boot: it asks for nothing in vain.
-    pub fn leave_alone(&mut self) {
-        (self.told, self.asks) = (None, 0);
+    /// Notes that the node is given nothing to boot: that it asks again means nothing.
+    pub fn nothing_to_boot(&mut self) {
+        (self.offered, self.asks) = (None, 0);
     }
 
     /// Notes which loader the node is told to fetch.
-    pub fn tell(&mut self, loader: Option<Loader>) {
-        self.told = loader;
+    pub fn offer_loader(&mut self, loader: Option<Loader>) {
+        self.offered = loader;
     }
 
     /// The loader that the node was told last.
-    pub fn told(&self) -> Option<Loader> {
-        self.told
+    pub fn offered_loader(&self) -> Option<Loader> {
+        self.offered
     }
 
     /// Loaders that it fetched, and then started over.
@@ -110,8 +110,8 @@ impl Trail {
     }
 
     /// Starts in a row that ended with the loader, or with a menu that names a kernel.
-    pub fn in_vain(&self) -> u32 {
-        self.in_vain
+    pub fn failed_starts(&self) -> u32 {
+        self.failed_starts
     }
 
     /// Whether it has its menu.
@@ -125,60 +125,60 @@ impl Trail {
     }
 }
 
-/// The trails of nodes, by their first address.
+/// The boot attempts of nodes, by their first address.
 #[derive(Debug, Clone, Default)]
-pub struct Trails {
-    trails: BTreeMap<Mac, Trail>,
+pub struct BootAttempts {
+    boot_attempts: BTreeMap<Mac, BootAttempt>,
     changed: Changed,
 }
 
-impl Trails {
+impl BootAttempts {
     /// Notes a node's step.
-    pub fn take(&mut self, mac: Mac, step: Step) {
-        self.change(mac, |trail| trail.take(step));
+    pub fn take(&mut self, mac: Mac, step: BootStep) {
+        self.change(mac, |attempt| attempt.take(step));
     }
 
     /// Notes that a node is told nothing to boot.
-    pub fn leave_alone(&mut self, mac: Mac) {
-        if let Some(trail) = self.trails.get_mut(&mac) {
-            trail.leave_alone();
+    pub fn nothing_to_boot(&mut self, mac: Mac) {
+        if let Some(attempt) = self.boot_attempts.get_mut(&mac) {
+            attempt.nothing_to_boot();
             self.changed.note(mac);
         }
     }
 
     /// Notes which loader a node is told to fetch.
-    pub fn tell(&mut self, mac: Mac, loader: Option<Loader>) {
-        self.change(mac, |trail| trail.tell(loader));
+    pub fn offer_loader(&mut self, mac: Mac, loader: Option<Loader>) {
+        self.change(mac, |attempt| attempt.offer_loader(loader));
     }
 
-    fn change(&mut self, mac: Mac, change: impl FnOnce(&mut Trail)) {
+    fn change(&mut self, mac: Mac, change: impl FnOnce(&mut BootAttempt)) {
         // As the registry does: invented addresses must not fill the memory.
-        if self.trails.len() < 4096 || self.trails.contains_key(&mac) {
-            change(self.trails.entry(mac).or_default());
+        if self.boot_attempts.len() < 4096 || self.boot_attempts.contains_key(&mac) {
+            change(self.boot_attempts.entry(mac).or_default());
             self.changed.note(mac);
         }
     }
 
-    /// A node's trail.
-    pub fn of(&self, mac: Mac) -> Trail {
-        self.trails.get(&mac).cloned().unwrap_or_default()
+    /// A node's attempt.
+    pub fn of(&self, mac: Mac) -> BootAttempt {
+        self.boot_attempts.get(&mac).cloned().unwrap_or_default()
     }
 
     /// A node goes by another address.
     pub fn rename(&mut self, old: Mac, new: Mac) {
-        if let Some(trail) = self.trails.remove(&old) {
-            self.trails.entry(new).or_insert(trail);
+        if let Some(attempt) = self.boot_attempts.remove(&old) {
+            self.boot_attempts.entry(new).or_insert(attempt);
             self.changed.note(new);
         }
     }
 
     /// Nothing is known of a node any more.
     pub fn forget(&mut self, mac: Mac) {
-        self.trails.remove(&mac);
+        self.boot_attempts.remove(&mac);
         self.changed.note(mac);
     }
 
-    /// Whose trail has changed.
+    /// Whose attempt has changed.
     pub fn changed(&mut self) -> &mut Changed {
         &mut self.changed
     }
@@ -189,47 +189,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_never_fetched_is_given_up_for_another() {
-        let mut trail = Trail::default();
-        trail.tell(Some(Loader::Ipxe));
+    fn a_loader_that_is_never_fetched_is_given_up_for_another() {
+        let mut attempt = BootAttempt::default();
+        attempt.offer_loader(Some(Loader::Ipxe));
         for _ in 0..UNREACHED {
-            trail.take(Step::Asked);
-            assert!(trail.refused().is_empty());
+            attempt.take(BootStep::Asked);
+            assert!(attempt.refused().is_empty());
         }
-        trail.take(Step::Asked);
-        assert_eq!(trail.refused(), &BTreeSet::from([Loader::Ipxe]));
-        assert_eq!(trail.in_vain(), 0, "that is no start that ended with its loader");
-        trail.tell(Some(Loader::Lpxelinux));
-        trail.take(Step::Loader);
-        trail.take(Step::Menu { kernel: true });
-        trail.take(Step::Kernel);
-        assert!(trail.refused().is_empty(), "it gets on");
+        attempt.take(BootStep::Asked);
+        assert_eq!(attempt.refused(), &BTreeSet::from([Loader::Ipxe]));
+        assert_eq!(attempt.failed_starts(), 0, "that is no start that ended with its loader");
+        attempt.offer_loader(Some(Loader::Lpxelinux));
+        attempt.take(BootStep::Loader);
+        attempt.take(BootStep::Menu { kernel: true });
+        attempt.take(BootStep::Kernel);
+        assert!(attempt.refused().is_empty(), "it gets on");
     }
 
     /// A BIOS that boots its disk asks each time, and is told nothing.
     #[test]
-    fn who_is_left_alone_asks_nothing_in_vain() {
-        let mut trail = Trail::default();
-        trail.tell(Some(Loader::Lpxelinux));
-        trail.take(Step::Kernel);
+    fn who_is_given_nothing_to_boot_is_not_counted_as_stuck() {
+        let mut attempt = BootAttempt::default();
+        attempt.offer_loader(Some(Loader::Lpxelinux));
+        attempt.take(BootStep::Kernel);
         for _ in 0..3 * UNREACHED {
-            trail.take(Step::Asked);
-            trail.leave_alone();
+            attempt.take(BootStep::Asked);
+            attempt.nothing_to_boot();
         }
-        assert_eq!((trail.asks(), trail.refused().len()), (0, 0));
+        assert_eq!((attempt.asks(), attempt.refused().len()), (0, 0));
     }
 
     /// A menu that leads to the disk is an end that was meant.
     #[test]
-    fn a_disk_boot_refuses_nothing() {
-        let mut trail = Trail::default();
+    fn a_start_from_the_disk_counts_against_no_loader() {
+        let mut attempt = BootAttempt::default();
         for _ in 0..3 {
-            trail.take(Step::Asked);
-            trail.tell(Some(Loader::Grub));
-            trail.take(Step::Loader);
-            trail.take(Step::Menu { kernel: false });
+            attempt.take(BootStep::Asked);
+            attempt.offer_loader(Some(Loader::Grub));
+            attempt.take(BootStep::Loader);
+            attempt.take(BootStep::Menu { kernel: false });
         }
-        trail.take(Step::Asked);
-        assert!(trail.refused().is_empty() && trail.in_vain() == 0);
+        attempt.take(BootStep::Asked);
+        assert!(attempt.refused().is_empty() && attempt.failed_starts() == 0);
     }
 }
