@@ -35,7 +35,8 @@ lint: setup ## formatting, clippy, licences and sources of dependencies, shell s
 
 cross: assets ## the Raspberry Pi's static binary, and a look at it under emulation
 	image/setup cross
-	$(CARGO) build --release --target aarch64-unknown-linux-musl
+	$(CARGO) cross
+	@! grep -qa qemu-system target/aarch64-unknown-linux-musl/release/rackberry || { echo 'make: the demo is in this binary' >&2; exit 1; }
 	@ls -l target/aarch64-unknown-linux-musl/release/rackberry | awk '{ print "static aarch64 binary:", $$5, "bytes" }'
 	printf '[network]\ninterface = "eth0"\n[assets]\ndirs = ["$(CURDIR)/target/demo/assets"]\nloaders = "$(CURDIR)/target/loaders"\n' >target/cross.toml
 	qemu-aarch64-static target/aarch64-unknown-linux-musl/release/rackberry check --config target/cross.toml
@@ -61,7 +62,7 @@ test-power: image ## cuts the power of a board 30 times: first start, import, in
 deb: cross ## Debian packages for hosts that people have already, in target/deb/
 	image/setup deb
 	$(CARGO) build --release --target x86_64-unknown-linux-musl
-	target/x86_64-unknown-linux-musl/release/rackberry manuals target/manuals
+	$(CARGO) xtask manuals target/manuals
 	for target in aarch64-unknown-linux-musl x86_64-unknown-linux-musl; do \
 	  $(CARGO) deb --quiet --no-build --no-strip --target $$target --output target/deb/; done
 

@@ -5,6 +5,7 @@
 //! docs/architecture.md has the map.
 
 pub mod cli;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod hardware;
 pub mod image;

@@ -13,14 +13,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rackberry::demo::machine::{Firmware, Netboot};
+use rack_lab::machine::{Firmware, Netboot};
 use support::{
     HERE, Net, Watched,
     capture::{Capture, offering},
     machine::{INSTALL, Node},
     root,
     router::{ROUTER, router},
-    service::Service,
+    service::{BINARY, Service},
     wait_until,
 };
 
@@ -118,7 +118,7 @@ fn stand(net: &Net, client: Client, mode: Mode) -> Stand<'_> {
     );
     wait_until("the system is verified", SOON, || service.status()["ready"]["Ok"].is_string());
     assert_eq!(service.status()["dhcp"], if mode == Mode::Full { "full" } else { "proxy" });
-    let mut node = Node::plug(net, "node", MAC, client.firmware);
+    let mut node = Node::plug(net, BINARY, "node", MAC, client.firmware);
     node.machine.netboot = client.netboot;
     // The machine's own port of the switch: what the router tells it alone passes only there.
     let wire = Capture::start(net, "node-sw");

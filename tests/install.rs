@@ -7,12 +7,12 @@ mod support;
 
 use std::{path::Path, time::Duration};
 
-use rackberry::demo::machine::Firmware;
+use rack_lab::machine::Firmware;
 use support::{
     Net,
     machine::{INSTALL, Node, mark_of},
     root,
-    service::Service,
+    service::{BINARY, Service},
     wait_until,
 };
 
@@ -47,7 +47,10 @@ fn service(net: &Net) -> Service<'_> {
 }
 
 fn both(net: &Net) -> [Node; 2] {
-    [Node::plug(net, "bios", BIOS, Firmware::Bios), Node::plug(net, "uefi", UEFI, Firmware::Uefi)]
+    [
+        Node::plug(net, BINARY, "bios", BIOS, Firmware::Bios),
+        Node::plug(net, BINARY, "uefi", UEFI, Firmware::Uefi),
+    ]
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn a_crash_while_an_image_is_sent_costs_no_install() {
     let net = Net::new();
     let mut service = service(&net);
     service.cli(&["arm", "bios"]);
-    let mut node = Node::plug(&net, "bios", BIOS, Firmware::Bios);
+    let mut node = Node::plug(&net, BINARY, "bios", BIOS, Firmware::Bios);
     node.switch_on();
     service.wait_for("its disk is being overwritten", INSTALL);
     // The transfer has begun, and is far from its end.
@@ -171,7 +174,7 @@ fn a_person_installs_by_hand_in_two_steps() {
     let net = Net::new();
     let service = service(&net);
     service.cli(&["arm", "--live", "bios"]);
-    let mut node = Node::plug(&net, "bios", BIOS, Firmware::Bios);
+    let mut node = Node::plug(&net, BINARY, "bios", BIOS, Firmware::Bios);
     node.mark_disk();
     node.switch_on();
     node.wait_console("live system; install by hand", 1, INSTALL);
@@ -221,7 +224,7 @@ fn a_menu_of_ones_own_that_includes_others_leads_to_its_kernel() {
         service.try_cli(&["arm", "bios"]).status.success()
             && !service.status()["warnings"].to_string().contains("no such file")
     });
-    let mut node = Node::plug(&net, "bios", BIOS, Firmware::Bios);
+    let mut node = Node::plug(&net, BINARY, "bios", BIOS, Firmware::Bios);
     node.switch_on();
     node.wait_console("this is the script of pxe.yml", 1, INSTALL);
     // What such a menu starts may write the disk: it counts as if it had.

@@ -15,12 +15,12 @@ use std::{
     time::Duration,
 };
 
-use rackberry::demo::machine::Firmware;
+use rack_lab::machine::Firmware;
 use support::{
     Net, failing,
     machine::{INSTALL, Node, mark_of},
     root,
-    service::{Service, own_profile, unchecked},
+    service::{BINARY, Service, own_profile, unchecked},
     signer::Signer,
 };
 
@@ -306,7 +306,7 @@ fn the_real_coreos_installer_fails_in_known_words_and_writes_a_disk_that_starts(
     net.write("assets/cloud-configs/install.sh", format!("#!/bin/sh\n{why}\n{FAILURES}\n{script}"));
     let _failing = failing::server(&net);
     service.cli(&["arm"]);
-    let mut node = Node::plug(&net, "bios", "52:54:00:00:00:01", Firmware::Bios);
+    let mut node = Node::plug(&net, BINARY, "bios", "52:54:00:00:00:01", Firmware::Bios);
     node.machine.memory = 512;
     let small = net.write("small.img", vec![0; 2 << 20]);
     let small = format!("if=none,id=small,format=raw,file={}", small.display());

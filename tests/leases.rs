@@ -27,7 +27,7 @@ fn service_with_a_short_lease() {
     let mut settings = config::parse(&[("short".into(), text)]).unwrap();
     settings.dhcp.lease = Duration::from_secs(lease());
     let dir = Path::new(&file).parent().unwrap();
-    let options = service::Options {
+    let options = service::ServiceOptions {
         journal_mark: None,
         config: vec![file.clone().into()],
         state: dir.join("state"),

@@ -10,13 +10,13 @@ mod support;
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
-use rackberry::demo::machine::Firmware;
+use rack_lab::machine::Firmware;
 use serde_json::Value;
 use support::{
     Net, failing,
     machine::{INSTALL, Node, mark_of},
     root,
-    service::{Service, own_profile, small_system, unchecked},
+    service::{BINARY, Service, own_profile, small_system, unchecked},
     wait_until,
 };
 
@@ -255,7 +255,7 @@ fn the_projects_own_installer_writes_a_disk_image_marks_the_disk_and_respects_th
          [[node]]\nname = 'bios'\nmac = '52:54:00:00:00:01'\n",
     );
     service.cli(&["arm"]);
-    let mut node = Node::plug(&net, "bios", "52:54:00:00:00:01", Firmware::Bios);
+    let mut node = Node::plug(&net, BINARY, "bios", "52:54:00:00:00:01", Firmware::Bios);
     // It holds the drivers of every card there is.
     node.machine.memory = 512;
     // Smaller than anything that can be a target, in sectors of 4096 bytes.
@@ -348,7 +348,7 @@ fn debians_own_installer_takes_its_answers_asks_for_leave_marks_its_disk_and_rep
          [[node]]\nname = 'bios'\nmac = '52:54:00:00:00:01'\n",
     );
     service.cli(&["arm"]);
-    let mut node = Node::plug(&net, "bios", "52:54:00:00:00:01", Firmware::Bios);
+    let mut node = Node::plug(&net, BINARY, "bios", "52:54:00:00:00:01", Firmware::Bios);
     // With less, the installer stops and says so.
     node.machine.memory = 1024;
     node.hardware = [

@@ -8,8 +8,9 @@ unpack_kernel() {
   debs "$1" | while read -r deb; do
     dpkg-deb -x "$deb" "$work/$1"
   done
-  release=$(basename "$(echo "$work/$1"/usr/lib/modules/*)")
-  find "$work/$1/usr/lib/modules/$release" -name '*.ko.xz' -printf '%P\n' >"$work/$1/modules"
+  module_folder=$(echo "$work/$1"/usr/lib/modules/*)
+  release=$(basename "$module_folder")
+  make_dependencies "$work/$1"
 }
 
 kernel_image() {
@@ -26,35 +27,20 @@ device_trees() {
   echo "$folder"
 }
 
-# Prints the files of the modules that modules.txt has for $1 (card, network or root), each after what it needs.
+# Prints the files of the modules that modules.txt has for $1 (card, network or root), each after what it needs, of the kernel
+# that was unpacked last.
 module_files() {
   local where module
   while read -r where module; do
-    [ "$where" != "$1" ] || with_needs "$2" "$module"
+    [ "$where" != "$1" ] || with_needs "$module"
   done <"$here/modules.txt" | awk '!seen[$0]++'
-}
-
-# Prints the file of a module, after those of the modules that it needs. A question mark before its name: if there
-# is one.
-with_needs() {
-  local kernel=$1 name=${2#'?'} file need modules=$work/$1/usr/lib/modules/$release
-  file=$(grep -E "(^|/)${name//[-_]/[-_]}\.ko\.xz$" "$work/$kernel/modules" || true)
-  if [ -z "$file" ]; then
-    [ "$name" != "$2" ] || grep -qE "/${name//[-_]/[-_]}\.ko" "$modules/modules.builtin" ||
-      die "the kernel $release has no module $name"
-    return 0
-  fi
-  for need in $(modinfo -F depends "$modules/$file" | tr ',' ' '); do
-    with_needs "$kernel" "$need"
-  done
-  echo "$file"
 }
 
 # Puts modules into the root, unpacked: the file system compresses them, and loading is quicker.
 add_modules() {
   local from=$work/$1/usr/lib/modules/$release to=$work/root/usr/lib/modules/$release file when
   for when in card network root; do
-    module_files "$when" "$1"
+    module_files "$when"
   done | awk '!seen[$0]++' >"$work/module-files"
   while read -r file; do
     mkdir -p "$to/$(dirname "$file")"
@@ -75,7 +61,7 @@ make_initramfs() {
   ln -s busybox "$tree/bin/sh"
   install -m 755 "$here/initramfs/init" "$tree/init"
   for when in card network; do
-    module_files "$when" "$1" >"$work/module-files"
+    module_files "$when" >"$work/module-files"
     while read -r file; do
       xz -dc "$work/$1/usr/lib/modules/$release/$file" >"$tree/lib/modules/$(basename "${file%.xz}")"
       basename "${file%.xz}"

@@ -13,27 +13,37 @@ own_mirror() {
     sed -n "s/^Debian|$1|//p" | head -n 1
 }
 
-# use_own_apt FOLDER [ARCHITECTURE]...: writes apt's configuration and sources to FOLDER, and makes apt-get and apt-cache
-# use them. Packages are for arm64; for other architectures too where those are named.
+debian_mirror() {
+  local mirror=${RACKBERRY_MIRROR:-$(own_mirror Debian)}
+  echo "${mirror:-http://deb.debian.org/debian}"
+}
+
+# use_own_apt FOLDER [ARCHITECTURE]...: as use_apt_of, with all of Debian's suites for arm64, and for other architectures too
+# where those are named.
 use_own_apt() {
-  local folder=$1 mirror security suite architecture architectures=arm64 list='"arm64";'
+  local folder=$1 mirror security suite architectures
   shift
-  for architecture in "$@"; do
-    architectures+=,$architecture
-    list+=" \"$architecture\";"
-  done
-  mirror=${RACKBERRY_MIRROR:-$(own_mirror Debian)}
-  mirror=${mirror:-http://deb.debian.org/debian}
+  architectures=$(printf ',%s' arm64 "$@")
+  mirror=$(debian_mirror)
   security=${RACKBERRY_SECURITY_MIRROR:-$(own_mirror Debian-Security)}
   security=${security:-http://deb.debian.org/debian-security}
-  mkdir -p "$folder"/{etc/apt.conf.d,etc/preferences.d,state/lists/partial,cache/archives/partial}
-  : >"$folder/status"
-  {
+  use_apt_of "$folder" "$(
     for suite in "$mirror $debian_release" "$mirror $debian_release-updates" \
       "$security $debian_release-security" "$mirror $debian_release-backports"; do
-      echo "deb [arch=$architectures signed-by=$debian_keyring] ${suite% *} ${suite##* } main non-free-firmware"
+      echo "deb [arch=${architectures#,} signed-by=$debian_keyring] ${suite% *} ${suite##* } main non-free-firmware"
     done
-  } >"$folder/etc/sources.list"
+  )" arm64 "$@"
+}
+
+# use_apt_of FOLDER SOURCES ARCHITECTURE...: makes apt-get and apt-cache use these sources, with lists and configuration of
+# their own in FOLDER. Packages are for the first architecture where no other is said.
+use_apt_of() {
+  local folder=$1 sources=$2 list
+  shift 2
+  list=$(printf ' "%s";' "$@")
+  mkdir -p "$folder"/{etc/apt.conf.d,etc/preferences.d,state/lists/partial,cache/archives/partial}
+  : >"$folder/status"
+  printf '%s\n' "$sources" >"$folder/etc/sources.list"
   cat >"$folder/apt.conf" <<END
 Dir::Etc "$folder/etc";
 Dir::Etc::sourcelist "sources.list";
@@ -41,8 +51,8 @@ Dir::Etc::sourceparts "-";
 Dir::State "$folder/state";
 Dir::State::status "$folder/status";
 Dir::Cache "$folder/cache";
-APT::Architecture "arm64";
-APT::Architectures { $list };
+APT::Architecture "$1";
+APT::Architectures {$list };
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
 Acquire::Languages "none";

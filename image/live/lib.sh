@@ -5,6 +5,8 @@ name=${0%/*}
 name=${name##*/}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/rackberry
 live=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=image/live/modules.sh
+. "$live/modules.sh"
 
 die() {
   echo "$name: $*" >&2
@@ -36,27 +38,11 @@ unpack_kernel() {
     mv "$1/download/"*.deb "$deb"
   fi
   dpkg-deb -x "$deb" "$1/kernel"
-  # Later packages have their modules below /usr only.
-  [ -e "$1/kernel/lib" ] || ln -s usr/lib "$1/kernel/lib"
   # shellcheck disable=SC2034 # for those who source this
   vmlinuz=$(find "$1/kernel/boot" -name 'vmlinuz-*')
-  module_folder=$(find "$1/kernel/lib/modules" -mindepth 1 -maxdepth 1)
-  busybox depmod -b "$1/kernel" "$(basename "$module_folder")" 2>/dev/null || die 'busybox depmod failed'
-}
-
-# Prints a module and, before it, everything that it needs. modules.dep names the nearest need first.
-with_needs() {
-  local name=${1//_/[-_]} line need
-  line=$(grep -E "(^|/)$name\.ko(\.[a-z]+)?:" "$module_folder/modules.dep" | head -n 1 || true)
-  if [ -z "$line" ]; then
-    grep -qE "/$name\.ko" "$module_folder/modules.builtin" || die "the kernel has no module $1"
-    return 0
-  fi
-  # shellcheck disable=SC2086  # a list of file names without spaces
-  for need in $(printf '%s\n' ${line#*:} | tac); do
-    echo "$need"
-  done
-  echo "${line%%:*}"
+  # Later packages have their modules below /usr.
+  module_folder=$(find "$1"/kernel/{,usr/}lib/modules -mindepth 1 -maxdepth 1 2>/dev/null | head -n 1)
+  make_dependencies "$1/kernel"
 }
 
 # start_tree TREE INIT [BUSYBOX]: an initramfs with busybox (this machine's, where none is given), the given init, and

@@ -8,23 +8,23 @@ use crate::service::PanelChoice;
 
 /// Installs a rack: DHCP, TFTP and HTTP for unattended network installs.
 #[derive(Debug, Parser)]
-#[command(name = "rackberry", version, arg_required_else_help = true)]
+#[command(name = super::NAME, version, arg_required_else_help = true)]
 pub struct Arguments {
     /// The service's control socket.
     #[arg(long, global = true, value_name = "PATH", default_value = "/run/rackberry/control.sock")]
     pub socket: PathBuf,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: TopCommand,
 }
 
 /// Subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum TopCommand {
     /// Run the service.
     Serve(Serve),
     /// Look for faults in configuration, loaders and assets; exit 1 if there are any.
-    Check(Check),
+    Check(CheckArguments),
     /// Show mode, network, counts and warnings.
     Status {
         /// As JSON.
@@ -34,7 +34,7 @@ pub enum Command {
     /// Show nodes, stages and progress live, until Ctrl-C.
     Watch,
     /// Let nodes install: those not installed yet, or the ones named.
-    Arm(Arm),
+    Arm(ArmArguments),
     /// Stop new installs; those that already write a disk finish.
     Disarm,
     /// After the state was lost: no machine here was installed by this service, so "everybody" means all of them.
@@ -58,22 +58,18 @@ pub enum Command {
     #[command(subcommand)]
     Report(ReportCommand),
     /// The whole thing on this computer: private network, simulated panel, machines that install themselves.
+    #[cfg_attr(not(feature = "demo"), command(about = "On PCs only; this binary is built without it"))]
     Demo(Demo),
     /// Print what makes a shell complete this command's words.
     Completions {
         /// For which.
         shell: clap_complete::Shell,
     },
-    /// Write man pages and completions into a folder, for packages.
-    #[command(hide = true)]
-    Manuals {
-        /// The folder.
-        dir: PathBuf,
-    },
     /// What the SD image's units run.
     #[command(hide = true, subcommand)]
     Image(ImageCommand),
     /// The demo's stand-ins, in the network that they are started in.
+    #[cfg(feature = "demo")]
     #[command(hide = true)]
     SimulatedNodes {
         /// How many.
@@ -83,6 +79,7 @@ pub enum Command {
         pause: Option<Duration>,
     },
     /// A cable between a network interface and a QEMU machine.
+    #[cfg(feature = "demo")]
     #[command(hide = true)]
     Cable {
         /// The interface's name.
@@ -160,7 +157,7 @@ pub struct Serve {
     pub journal_mark: Option<PathBuf>,
     /// Which panel to drive.
     #[arg(long, default_value = "auto")]
-    pub panel: Panel,
+    pub panel: PanelArgument,
     /// What was found wrong with the configuration before this one was chosen: the SD image's file of faults.
     #[arg(long, hide = true, value_name = "FILE")]
     pub config_faults: Option<PathBuf>,
@@ -168,7 +165,7 @@ pub struct Serve {
 
 /// `check`
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArguments {
     /// Configuration files, merged in order.
     #[arg(long = "config", value_name = "FILE")]
     pub config: Vec<PathBuf>,
@@ -176,7 +173,7 @@ pub struct Check {
 
 /// Panels.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Panel {
+pub enum PanelArgument {
     /// The board of the configuration, where there is one.
     Auto,
     /// Drawn on this terminal; the space bar is the button.
@@ -185,19 +182,19 @@ pub enum Panel {
     None,
 }
 
-impl From<Panel> for PanelChoice {
-    fn from(panel: Panel) -> Self {
+impl From<PanelArgument> for PanelChoice {
+    fn from(panel: PanelArgument) -> Self {
         match panel {
-            Panel::Auto => Self::Auto,
-            Panel::Sim => Self::Simulated,
-            Panel::None => Self::None,
+            PanelArgument::Auto => Self::Auto,
+            PanelArgument::Sim => Self::Simulated,
+            PanelArgument::None => Self::None,
         }
     }
 }
 
 /// `arm`
 #[derive(Debug, Args)]
-pub struct Arm {
+pub struct ArmArguments {
     /// How long, like 30m or 1h; the configured time where not said.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub arm_for: Option<Duration>,
@@ -239,7 +236,7 @@ pub enum AssetsCommand {
         path: PathBuf,
         /// Where to.
         #[command(flatten)]
-        to: Destination,
+        to: CopyTarget,
     },
     /// Fetch a version from its maker's mirror, verified on the way; run it again to go on.
     Fetch {
@@ -256,13 +253,13 @@ pub enum AssetsCommand {
         base_url: Option<String>,
         /// Where to.
         #[command(flatten)]
-        to: Destination,
+        to: CopyTarget,
     },
 }
 
 /// Where versions are brought to.
 #[derive(Debug, Args)]
-pub struct Destination {
+pub struct CopyTarget {
     /// The asset folder; else the last one that can be written.
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,

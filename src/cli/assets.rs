@@ -8,17 +8,17 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 
 use super::{
-    arguments::{AssetsCommand, Destination},
+    arguments::{AssetsCommand, CopyTarget},
     control,
     paint::Paint,
     view,
 };
 use crate::{
-    service::progress::{Bars, Progress},
+    service::progress::{Bars, WorkBar},
     storage::{
-        configuration, fetch,
+        configuration,
         import::{self, Imported, Other, Rules},
-        scan, verify,
+        mirror, scan, verify,
     },
 };
 use rackberry_core::{
@@ -50,7 +50,7 @@ pub async fn run(socket: &Path, command: AssetsCommand) -> anyhow::Result<()> {
             let profile = known.with_context(|| {
                 format!("profile {profile:?} is not known; known are: {}", names.join(", "))
             })?;
-            let order = fetch::Order {
+            let order = mirror::MirrorRequest {
                 profile: profile.clone(),
                 version,
                 arch,
@@ -109,7 +109,7 @@ async fn place(socket: &Path, files: &[PathBuf]) -> anyhow::Result<Place> {
 
 impl Place {
     /// The folder that was named, or the last asset folder that can be written: on a Pi, the one on the card.
-    fn destination(&self, to: &Destination) -> anyhow::Result<PathBuf> {
+    fn destination(&self, to: &CopyTarget) -> anyhow::Result<PathBuf> {
         if let Some(folder) = &to.to {
             ensure!(self.dirs.contains(folder), "{} is none of assets.dirs", folder.display());
             return Ok(folder.clone());
@@ -143,7 +143,7 @@ fn verify(place: &Place) -> anyhow::Result<()> {
         faults += 1;
     }
     for job in &jobs {
-        let bar = Progress::of_bytes("verifying", &job.file.path, job.file.len);
+        let bar = WorkBar::of_bytes("verifying", &job.file.path, job.file.len);
         let finding = verify::examine(job, place.catalog.keys(), |bytes| bar.more(bytes.len() as u64));
         drop(bar);
         let words = match finding.map(|finding| finding.verdict) {
@@ -168,7 +168,7 @@ fn verify(place: &Place) -> anyhow::Result<()> {
 /// What comes along with versions; keys come before them.
 const OTHERS: [&str; 5] = ["cloud-configs", "profiles", "pxelinux.cfg", "loaders", "files"];
 
-fn import(path: &Path, to: &Destination, place: &Place) -> anyhow::Result<()> {
+fn import(path: &Path, to: &CopyTarget, place: &Place) -> anyhow::Result<()> {
     ensure!(path.is_dir(), "{} is no folder", path.display());
     let target = place.destination(to)?;
     // A disk has its set in rackberry/, or at its top as in 2016.
@@ -255,10 +255,10 @@ fn say_current(target: &Path, profile: &str, version: &str, replace: bool) -> an
     Ok(())
 }
 
-async fn fetched(order: fetch::Order, to: &Destination) -> anyhow::Result<()> {
+async fn fetched(order: mirror::MirrorRequest, to: &CopyTarget) -> anyhow::Result<()> {
     let (profile, target) = (order.profile.name.clone(), order.to.clone());
     tokio::select! {
-        ended = fetch::fetch(order) => {
+        ended = mirror::fetch(order) => {
             let (version, folder) = ended?;
             println!("{profile} {version}: is in {} now", folder.display());
             say_current(&target, &profile, &version, to.current)

@@ -6,7 +6,7 @@ use anyhow::bail;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{arguments::Arm, paint::Paint, view};
+use super::{arguments::ArmArguments, paint::Paint, view};
 use crate::net::http_client as client;
 use rackberry_core::appliance::{AssetsView, NodeView, RenderView, StatusView};
 
@@ -65,7 +65,7 @@ pub async fn render(socket: &Path, node: &str, json: bool) -> anyhow::Result<()>
 }
 
 /// `rackberry arm`
-pub async fn arm(socket: &Path, arm: &Arm) -> anyhow::Result<()> {
+pub async fn arm(socket: &Path, arm: &ArmArguments) -> anyhow::Result<()> {
     let seconds = arm.arm_for.map(|time: Duration| format!("{}s", time.as_secs()));
     let mut body = json!({
         "live": arm.live, "all": arm.all, "again": arm.again, "wake": arm.wake, "nodes": arm.nodes

@@ -2,8 +2,8 @@
 
 mod arguments;
 mod assets;
+mod completions;
 mod control;
-mod manuals;
 mod paint;
 mod report;
 mod view;
@@ -12,12 +12,13 @@ mod watch;
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
-use arguments::{Arguments, Command, Demo, ImageCommand, NodeCommand, PanelCommand, ReportCommand};
+use arguments::{Arguments, Demo, ImageCommand, NodeCommand, PanelCommand, ReportCommand, TopCommand};
 
+#[cfg(feature = "demo")]
+use crate::demo;
 use crate::{
-    demo,
     hardware::{board as load, trial},
     image, service,
     storage::configuration,
@@ -27,6 +28,8 @@ use rackberry_core::{
     panel::board::{Board, wiring},
 };
 
+/// The command's name.
+pub const NAME: &str = "rackberry";
 /// Exit code where the words of the command line are wrong (clap's own, said once).
 const USAGE: u8 = 2;
 
@@ -49,15 +52,20 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The description of the command line, from which completions and man pages are made.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let socket = arguments.socket;
     match arguments.command {
-        Command::Serve(serve) => {
+        TopCommand::Serve(serve) => {
             let settings = match configuration::load(&serve.config) {
                 Ok(settings) => settings,
                 Err(faults) => return refuse(faults, serve.panel.into()),
             };
-            let options = service::Options {
+            let options = service::ServiceOptions {
                 config: serve.config,
                 state: serve.state,
                 journal_mark: serve.journal_mark,
@@ -67,50 +75,64 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             };
             runtime()?.block_on(service::serve(settings, options))
         }
-        Command::Check(check) => self::check(&check.config),
-        Command::Completions { shell } => manuals::completions(shell),
-        Command::Manuals { dir } => manuals::write(&dir),
-        Command::Panel(PanelCommand::Test { board, config }) => self::panel_test(board, &config),
-        Command::Panel(PanelCommand::Wiring { board, config }) => {
+        TopCommand::Check(check) => self::check(&check.config),
+        TopCommand::Completions { shell } => completions::print(shell),
+        TopCommand::Panel(PanelCommand::Test { board, config }) => self::panel_test(board, &config),
+        TopCommand::Panel(PanelCommand::Wiring { board, config }) => {
             print!("{}", wiring::svg(&self::board(board, &config)?));
             Ok(())
         }
-        Command::Status { json } => runtime()?.block_on(control::status(&socket, json)),
-        Command::Watch => runtime()?.block_on(watch::watch(&socket)),
-        Command::Arm(arm) => runtime()?.block_on(control::arm(&socket, &arm)),
-        Command::Disarm => runtime()?.block_on(control::order(&socket, "/api/v1/disarm")),
-        Command::AcceptLoss => runtime()?.block_on(control::order(&socket, "/api/v1/accept-loss")),
-        Command::Nodes { json } => runtime()?.block_on(control::nodes(&socket, json)),
-        Command::Node(NodeCommand::Show { node, json, render: true }) => {
+        TopCommand::Status { json } => runtime()?.block_on(control::status(&socket, json)),
+        TopCommand::Watch => runtime()?.block_on(watch::watch(&socket)),
+        TopCommand::Arm(arm) => runtime()?.block_on(control::arm(&socket, &arm)),
+        TopCommand::Disarm => runtime()?.block_on(control::order(&socket, "/api/v1/disarm")),
+        TopCommand::AcceptLoss => runtime()?.block_on(control::order(&socket, "/api/v1/accept-loss")),
+        TopCommand::Nodes { json } => runtime()?.block_on(control::nodes(&socket, json)),
+        TopCommand::Node(NodeCommand::Show { node, json, render: true }) => {
             runtime()?.block_on(control::render(&socket, &node, json))
         }
-        Command::Node(NodeCommand::Show { node, json, .. }) => {
+        TopCommand::Node(NodeCommand::Show { node, json, .. }) => {
             runtime()?.block_on(control::node(&socket, &node, json))
         }
-        Command::Node(NodeCommand::Forget { node }) => {
+        TopCommand::Node(NodeCommand::Forget { node }) => {
             runtime()?.block_on(control::node_order(&socket, &node, "forget"))
         }
-        Command::Node(NodeCommand::Wake { node }) => {
+        TopCommand::Node(NodeCommand::Wake { node }) => {
             runtime()?.block_on(control::node_order(&socket, &node, "wake"))
         }
-        Command::Node(NodeCommand::Reinstall { node }) => {
+        TopCommand::Node(NodeCommand::Reinstall { node }) => {
             runtime()?.block_on(control::node_order(&socket, &node, "reinstall"))
         }
-        Command::Assets(command) => runtime()?.block_on(assets::run(&socket, command)),
-        Command::Report(ReportCommand::Save { file, config }) => {
+        TopCommand::Assets(command) => runtime()?.block_on(assets::run(&socket, command)),
+        TopCommand::Report(ReportCommand::Save { file, config }) => {
             runtime()?.block_on(report::save(&socket, &file, &config))
         }
-        Command::Demo(Demo { nodes, simulated, assets, loaders }) => {
-            demo::run(&demo::Options { nodes, simulated, assets, loaders })
+        TopCommand::Demo(demo) => self::demo(demo),
+        TopCommand::Image(command) => image(command, &socket),
+        #[cfg(feature = "demo")]
+        TopCommand::SimulatedNodes { count, pause } => {
+            runtime()?.block_on(rack_lab::simulated::run(count, pause.unwrap_or_default()))
         }
-        Command::Image(command) => image(command, &socket),
-        Command::SimulatedNodes { count, pause } => {
-            runtime()?.block_on(demo::simulated::run(count, pause.unwrap_or_default()))
-        }
-        Command::Cable { interface, ours, theirs } => {
-            runtime()?.block_on(demo::cable::carry(&interface, &ours, &theirs))
+        #[cfg(feature = "demo")]
+        TopCommand::Cable { interface, ours, theirs } => {
+            runtime()?.block_on(rack_lab::cable::carry(&interface, &ours, &theirs))
         }
     }
+}
+
+/// `rackberry demo`
+#[cfg(feature = "demo")]
+fn demo(Demo { nodes, simulated, assets, loaders }: Demo) -> anyhow::Result<()> {
+    demo::run(&demo::DemoOptions { nodes, simulated, assets, loaders })
+}
+
+/// `rackberry demo` where it is not: on a Raspberry Pi.
+#[cfg(not(feature = "demo"))]
+fn demo(_: Demo) -> anyhow::Result<()> {
+    anyhow::bail!(
+        "this binary has no demo, because it is built for a Raspberry Pi; on a PC, `make demo` in rackberry's sources \
+         builds and runs it"
+    )
 }
 
 /// What the SD image's units run.
@@ -164,7 +186,7 @@ fn count(number: usize, thing: &str) -> String {
 /// `rackberry check`: the configuration, then what it points to.
 fn check(files: &[PathBuf]) -> anyhow::Result<()> {
     let settings = configuration::load(files)?;
-    let service::Findings { faults, notes } = service::faults(&settings);
+    let service::CheckFindings { faults, notes } = service::faults(&settings);
     for note in notes {
         println!("{note}");
     }

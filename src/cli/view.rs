@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::paint::{Paint, bar, seconds};
 use rackberry_core::{
     appliance::{AssetsView, LeadsTo, NodeView, RenderView, StatusView, VersionState},
-    dhcp::Standing,
+    dhcp::ServingMode,
     ids::{OrderKind, Stage},
 };
 
@@ -23,9 +23,9 @@ pub fn status(status: &StatusView, paint: Paint) -> String {
     }
     row("network", &format!("{} {}, {}", status.interface, status.address, status.url));
     let addresses = match status.dhcp {
-        Standing::Looking => "looking for another DHCP server before any is handed out".into(),
-        Standing::Full => format!("handed out here, {} leases", status.leases),
-        Standing::Proxy => "not handed out here: another DHCP server's business".into(),
+        ServingMode::Looking => "looking for another DHCP server before any is handed out".into(),
+        ServingMode::Full => format!("handed out here, {} leases", status.leases),
+        ServingMode::Proxy => "not handed out here: another DHCP server's business".into(),
     };
     row("addresses", &addresses);
     match &status.ready {

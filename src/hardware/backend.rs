@@ -25,7 +25,7 @@ use gpio::{Chip, LineButton};
 use rackberry_core::{
     ids::Time,
     panel::{
-        Edge, Facts, Light,
+        Edge, Light, PanelFacts,
         board::{Board, Button, ButtonAt, Leds, Line, Wires},
     },
 };
@@ -36,7 +36,7 @@ pub trait Face {
     ///
     /// # Errors
     /// When the hardware is gone.
-    fn show(&mut self, lights: &[Light], facts: &Facts, now: Time) -> Result<(), Fault>;
+    fn show(&mut self, lights: &[Light], facts: &PanelFacts, now: Time) -> Result<(), Fault>;
 }
 
 /// What tells of the button.

@@ -26,7 +26,7 @@ use rackberry_core::{
     appliance::{Answer, Ask, Command, NodeView},
     ids::{Source, Stage, Time},
     panel::{
-        Facts, Mode, NodeFacts, Order, Panel, Pattern, Trouble,
+        Panel, PanelFacts, PanelNode, PanelOrder, Pattern, StatusMode, Trouble,
         board::{Board, Leds},
     },
 };
@@ -123,7 +123,7 @@ impl Driver {
 /// What the thread has to say to the service, whose answers it never waits for.
 #[derive(Debug)]
 enum Said {
-    Order(Order),
+    Order(PanelOrder),
     State(String),
 }
 
@@ -134,7 +134,7 @@ async fn speak(handle: Handle, mut said: mpsc::UnboundedReceiver<Said>, shut_dow
             Said::State(state) => handle.tell(Message::Panel(state)).await,
             Said::Order(order) => {
                 carry_out(&handle, order).await;
-                if let (Order::ShutDown, Some(shut_down)) = (order, shut_down.take()) {
+                if let (PanelOrder::ShutDown, Some(shut_down)) = (order, shut_down.take()) {
                     // The service is ending already.
                     let _ = shut_down.send(());
                 }
@@ -144,9 +144,9 @@ async fn speak(handle: Handle, mut said: mpsc::UnboundedReceiver<Said>, shut_dow
 }
 
 /// The only place where the button is the source of anything: orders come of edges, and of nothing else.
-async fn carry_out(handle: &Handle, order: Order) {
+async fn carry_out(handle: &Handle, order: PanelOrder) {
     let command = match order {
-        Order::Arm => Command::Arm {
+        PanelOrder::Arm => Command::Arm {
             arm_for: None,
             live: false,
             all: false,
@@ -154,7 +154,7 @@ async fn carry_out(handle: &Handle, order: Order) {
             wake: false,
             nodes: Vec::new(),
         },
-        Order::Disarm | Order::ShutDown => Command::Disarm,
+        PanelOrder::Disarm | PanelOrder::ShutDown => Command::Disarm,
     };
     if let Answer::Refused(refusal) = handle.ask(Ask::Command { source: Source::Button, command }).await {
         tracing::warn!("the button was pressed, but: {refusal}");
@@ -175,7 +175,7 @@ impl Thread {
     /// Until it is told to stop; through hardware that comes and goes.
     async fn run(mut self) {
         let mut panel = Panel::new(self.leds, false);
-        let (facts, shown) = watch::channel(Facts::default());
+        let (facts, shown) = watch::channel(PanelFacts::default());
         let display = self.board.display.clone().map(|display| display::start(display, shown)).transpose();
         if let Err(error) = &display {
             tracing::warn!(%error, "the display can't be driven");
@@ -189,7 +189,7 @@ impl Thread {
         }
     }
 
-    async fn drive(&mut self, panel: &mut Panel, facts: &watch::Sender<Facts>) {
+    async fn drive(&mut self, panel: &mut Panel, facts: &watch::Sender<PanelFacts>) {
         while let Some(mut hardware) = self.open(facts).await {
             panel.attach(hardware.is_pressed);
             match self.light(panel, &mut hardware, facts).await {
@@ -198,7 +198,7 @@ impl Thread {
                     if !matches!(self.board.leds, Leds::Terminal { .. }) {
                         let dark = vec![rackberry_core::panel::Light::DARK; usize::from(self.leds) + 1];
                         // Hardware that is gone is dark, too.
-                        let _ = hardware.face.show(&dark, &Facts::default(), self.clock.now());
+                        let _ = hardware.face.show(&dark, &PanelFacts::default(), self.clock.now());
                     }
                     return;
                 }
@@ -211,7 +211,7 @@ impl Thread {
     }
 
     /// The hardware, once it is there; `None` when the panel is to stop before.
-    async fn open(&mut self, facts: &watch::Sender<Facts>) -> Option<Hardware> {
+    async fn open(&mut self, facts: &watch::Sender<PanelFacts>) -> Option<Hardware> {
         let mut said: Option<Fault> = None;
         let mut waited = Duration::ZERO;
         loop {
@@ -267,7 +267,7 @@ impl Thread {
         &mut self,
         panel: &mut Panel,
         hardware: &mut Hardware,
-        facts: &watch::Sender<Facts>,
+        facts: &watch::Sender<PanelFacts>,
     ) -> Result<(), Fault> {
         let mut shown = None;
         let mut next_look = Time::default();
@@ -286,7 +286,8 @@ impl Thread {
                     "the button's line"
                 );
             }
-            let mut orders: Vec<Order> = edges.into_iter().filter_map(|edge| panel.edge(edge, now)).collect();
+            let mut orders: Vec<PanelOrder> =
+                edges.into_iter().filter_map(|edge| panel.edge(edge, now)).collect();
             orders.extend(panel.tick(now));
             if end.is_none() {
                 for order in orders {
@@ -349,31 +350,35 @@ fn may_pass(fault: &Fault, waited: Duration) -> bool {
 }
 
 /// Nothing but a trouble.
-fn only(trouble: Trouble) -> Facts {
-    Facts { mode: Mode::Safe, troubles: [(trouble, String::new())].into(), ..Facts::default() }
+fn only(trouble: Trouble) -> PanelFacts {
+    PanelFacts {
+        mode: StatusMode::Safe,
+        troubles: [(trouble, String::new())].into(),
+        ..PanelFacts::default()
+    }
 }
 
 /// The snapshot as the panel shows it.
-fn read(snapshot: &Snapshot) -> Facts {
+fn read(snapshot: &Snapshot) -> PanelFacts {
     let Some(status) = &snapshot.status else {
-        return Facts { troubles: snapshot.troubles.clone(), ..Facts::default() };
+        return PanelFacts { troubles: snapshot.troubles.clone(), ..PanelFacts::default() };
     };
     let views = || snapshot.nodes.values().map(|node| &node.view);
     let is_running = views().any(|node| node.stage.is_running());
     let mode = match (status.armed_seconds, is_running) {
-        (Some(_), _) => Mode::Armed,
-        (None, true) => Mode::Finishing,
-        (None, false) if snapshot.is_ready => Mode::Safe,
-        (None, false) => Mode::Starting,
+        (Some(_), _) => StatusMode::Armed,
+        (None, true) => StatusMode::Finishing,
+        (None, false) if snapshot.is_ready => StatusMode::Safe,
+        (None, false) => StatusMode::Starting,
     };
     let address = status.address.split('/').next().unwrap_or_default().to_owned();
     let nodes = views().map(node).collect();
-    Facts { mode, troubles: snapshot.troubles.clone(), address, nodes }
+    PanelFacts { mode, troubles: snapshot.troubles.clone(), address, nodes }
 }
 
-fn node(view: &NodeView) -> NodeFacts {
+fn node(view: &NodeView) -> PanelNode {
     let failure = view.failure.as_ref();
-    NodeFacts {
+    PanelNode {
         mac: view.mac,
         name: view.name.clone().unwrap_or_default(),
         led: view.led,

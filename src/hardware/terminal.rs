@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, time::timeout};
 use crate::hardware::backend::{Face, Fault};
 use rackberry_core::{
     ids::Time,
-    panel::{Color, Facts, Light, Mode},
+    panel::{Color, Light, PanelFacts, StatusMode},
 };
 
 /// A key that is held repeats after half a second or so, and then some thirty times a second.
@@ -32,7 +32,7 @@ fn line() -> MutexGuard<'static, String> {
 pub struct Drawing;
 
 impl Face for Drawing {
-    fn show(&mut self, lights: &[Light], facts: &Facts, _: Time) -> Result<(), Fault> {
+    fn show(&mut self, lights: &[Light], facts: &PanelFacts, _: Time) -> Result<(), Fault> {
         if io::stderr().is_terminal() {
             draw(&picture(lights, facts.mode));
         }
@@ -87,7 +87,7 @@ impl io::Write for AbovePanel {
     }
 }
 
-fn picture(lights: &[Light], mode: Mode) -> String {
+fn picture(lights: &[Light], mode: StatusMode) -> String {
     let light = |light: &Light| match light.is_lit() {
         true => format!("\x1b[{}m●\x1b[0m", code(light.color)),
         false => "\x1b[2m○\x1b[0m".into(),
@@ -95,10 +95,10 @@ fn picture(lights: &[Light], mode: Mode) -> String {
     let Some((status, nodes)) = lights.split_first() else { return String::new() };
     let groups: Vec<String> = nodes.chunks(4).map(|group| group.iter().map(light).collect()).collect();
     let says = match mode {
-        Mode::Starting => "starting",
-        Mode::Safe => "safe; hold the space bar 2 s to arm",
-        Mode::Armed => "ARMED; hold the space bar 2 s to disarm",
-        Mode::Finishing => "installs finish",
+        StatusMode::Starting => "starting",
+        StatusMode::Safe => "safe; hold the space bar 2 s to arm",
+        StatusMode::Armed => "ARMED; hold the space bar 2 s to disarm",
+        StatusMode::Finishing => "installs finish",
     };
     format!("status {}  nodes {}  {says} ", light(status), groups.join(" "))
 }

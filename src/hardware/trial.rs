@@ -20,7 +20,7 @@ use crate::{
 use rackberry_core::{
     ids::{Mac, Stage, Time},
     panel::{
-        Color, Facts, Light, Mode, NodeFacts,
+        Color, Light, PanelFacts, PanelNode, StatusMode,
         board::{Board, Leds, Wires},
     },
 };
@@ -59,7 +59,7 @@ pub async fn run(board: &Board) -> anyhow::Result<()> {
     };
     let dark = vec![Light::DARK; usize::from(board.node_leds()) + 1];
     // Hardware that is gone is dark, too.
-    let _ = hardware.face.show(&dark, &Facts::default(), Time(0));
+    let _ = hardware.face.show(&dark, &PanelFacts::default(), Time(0));
     drop((facts, keys));
     if let Some(screen) = screen {
         // A thread that failed has said so.
@@ -86,7 +86,7 @@ async fn walk(board: &Board, hardware: &mut Hardware) -> anyhow::Result<()> {
         }
         let mut lights = vec![Light::DARK; count];
         lights[at] = Light { color, level: u8::MAX };
-        hardware.face.show(&lights, &Facts::default(), clock.now())?;
+        hardware.face.show(&lights, &PanelFacts::default(), clock.now())?;
         let end = clock.now() + STEP;
         while clock.now() < end {
             // Time is up, or the button has moved.
@@ -119,7 +119,7 @@ async fn echo(board: &Board, hardware: &mut Hardware, clock: Clock, count: usize
         }
         let Some(since) = down else { return Ok(()) };
         let lights = vec![Light { color: Color::White, level: u8::MAX }; count];
-        hardware.face.show(&lights, &Facts::default(), since)?;
+        hardware.face.show(&lights, &PanelFacts::default(), since)?;
         hardware.button.wait().await?;
         // A polled button waits for nothing.
         sleep(Duration::from_millis(1)).await;
@@ -161,8 +161,8 @@ fn place(board: &Board, at: usize) -> String {
 }
 
 /// Something for the display to show.
-fn sample() -> Facts {
-    let node = |number: u8, stage, sent| NodeFacts {
+fn sample() -> PanelFacts {
+    let node = |number: u8, stage, sent| PanelNode {
         mac: Mac([2, 0, 0, 0, 0, number]),
         name: format!("node{number}"),
         led: None,
@@ -171,14 +171,14 @@ fn sample() -> Facts {
         reason: String::new(),
         image: (sent, 100),
     };
-    Facts {
-        mode: Mode::Armed,
+    PanelFacts {
+        mode: StatusMode::Armed,
         address: "panel test".into(),
         nodes: vec![
             node(1, Stage::Installed, 0),
             node(2, Stage::Installing, 70),
             node(3, Stage::Installing, 20),
         ],
-        ..Facts::default()
+        ..PanelFacts::default()
     }
 }

@@ -4,13 +4,9 @@
 //! for them. Whatever is wrong with the card, the appliance starts, can be reached, and says what it is.
 
 mod card;
-mod choose;
 mod console;
-mod keys;
 mod login;
 mod mark;
-mod network;
-mod people;
 mod prove;
 mod publish;
 mod report;

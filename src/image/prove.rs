@@ -8,9 +8,8 @@ use hyper::Method;
 
 use super::{
     Root,
-    choose::Source,
     publish::said_by,
-    setup::{self, CONFIG},
+    setup::{self, CONFIG, ConfigSource},
 };
 use crate::net::{http_client as client, link};
 use rackberry_core::config::{self, Settings};
@@ -41,7 +40,7 @@ pub async fn prove(root: &Root, socket: &Path) -> anyhow::Result<()> {
             tokio::time::sleep(LOOK).await;
         };
         let why = match verdict {
-            Ok(()) if source == Source::Card => {
+            Ok(()) if source == ConfigSource::Card => {
                 setup::keep(root).context("the good configuration can't be kept for later")?;
                 println!("the configuration is kept as the last good one");
                 return Ok(());
@@ -68,18 +67,20 @@ fn in_force(root: &Root) -> Settings {
 }
 
 /// Notes that a configuration is given up in this run. Not so if nothing better is to be had.
-fn give_up(root: &Root, source: Source, why: &Why) -> anyhow::Result<bool> {
+fn give_up(root: &Root, source: ConfigSource, why: &Why) -> anyhow::Result<bool> {
     let same = setup::kept(root).is_ok_and(|kept| kept.trim_end() == text_in_force(root).trim_end());
     let refuse = |what: &str| fs::write(root.found(what), &why.words).context("can't note what is given up");
     match source {
-        Source::Nowhere => return Ok(false),
+        ConfigSource::Nowhere => return Ok(false),
         // The one before is of use only if there is one; the defaults are only where nobody can reach the appliance.
-        Source::Card if !why.is_out_of_reach && (same || setup::kept(root).is_err()) => return Ok(false),
-        Source::Kept if !why.is_out_of_reach => return Ok(false),
-        Source::Card => refuse(setup::REFUSED_CARD)?,
-        Source::Kept => {}
+        ConfigSource::Card if !why.is_out_of_reach && (same || setup::kept(root).is_err()) => {
+            return Ok(false);
+        }
+        ConfigSource::Kept if !why.is_out_of_reach => return Ok(false),
+        ConfigSource::Card => refuse(setup::REFUSED_CARD)?,
+        ConfigSource::Kept => {}
     }
-    if source == Source::Kept || same {
+    if source == ConfigSource::Kept || same {
         refuse(setup::REFUSED_KEPT)?;
     }
     Ok(true)
@@ -105,7 +106,7 @@ fn start_anew() -> anyhow::Result<()> {
 }
 
 /// What can be seen of the service and its interface.
-struct Seen {
+struct Observed {
     /// The interface that the configuration names, if any.
     named: Option<String>,
     /// The wired ones that there are.
@@ -113,7 +114,7 @@ struct Seen {
     serves: bool,
 }
 
-async fn look(socket: &Path, settings: &Settings) -> Seen {
+async fn look(socket: &Path, settings: &Settings) -> Observed {
     let state = said_by("systemctl", &["show", "--property=ActiveState", "--value", "rackberry"]);
     // Its interface has its address then: it waits for that.
     let is_active = matches!(state.concat().as_str(), "active" | "reloading");
@@ -122,7 +123,7 @@ async fn look(socket: &Path, settings: &Settings) -> Seen {
             .await
             .is_ok_and(|(status, _)| status.is_success())
     };
-    Seen {
+    Observed {
         named: settings.network.interface.clone(),
         wired: link::wired(),
         serves: is_active && answers.await,
@@ -153,7 +154,7 @@ struct Trial {
 
 impl Trial {
     /// Takes a look into account; what is to be thought of the configuration, once that is clear.
-    fn see(&mut self, seen: &Seen) -> Option<Result<(), Why>> {
+    fn see(&mut self, seen: &Observed) -> Option<Result<(), Why>> {
         let add = |counts: bool, time: Duration| if counts { time + LOOK } else { Duration::ZERO };
         self.served = add(seen.serves, self.served);
         // Where there is no other interface, nothing would be won; an adapter may still be plugged in.
@@ -193,7 +194,7 @@ mod tests {
         let mut trial = Trial::default();
         (1..500).find_map(|look| {
             let wired = wired.iter().map(|name| (*name).to_owned()).collect();
-            let seen = Seen { named: named.map(str::to_owned), wired, serves: serves(look) };
+            let seen = Observed { named: named.map(str::to_owned), wired, serves: serves(look) };
             let verdict = trial.see(&seen)?;
             Some((look, verdict.map_err(|why| why.is_out_of_reach)))
         })
@@ -225,15 +226,15 @@ mod tests {
         let unreachable = Why { words: "no eth7".into(), is_out_of_reach: true };
         let silent = Why { words: "silent".into(), is_out_of_reach: false };
         for (source, kept, why, gives_up, refused) in [
-            (Source::Card, Some("other"), &unreachable, true, [true, false]),
-            (Source::Card, Some("mine"), &unreachable, true, [true, true]),
-            (Source::Card, None, &unreachable, true, [true, false]),
-            (Source::Card, Some("other"), &silent, true, [true, false]),
-            (Source::Card, Some("mine"), &silent, false, [false, false]),
-            (Source::Card, None, &silent, false, [false, false]),
-            (Source::Kept, Some("mine"), &unreachable, true, [false, true]),
-            (Source::Kept, Some("mine"), &silent, false, [false, false]),
-            (Source::Nowhere, None, &unreachable, false, [false, false]),
+            (ConfigSource::Card, Some("other"), &unreachable, true, [true, false]),
+            (ConfigSource::Card, Some("mine"), &unreachable, true, [true, true]),
+            (ConfigSource::Card, None, &unreachable, true, [true, false]),
+            (ConfigSource::Card, Some("other"), &silent, true, [true, false]),
+            (ConfigSource::Card, Some("mine"), &silent, false, [false, false]),
+            (ConfigSource::Card, None, &silent, false, [false, false]),
+            (ConfigSource::Kept, Some("mine"), &unreachable, true, [false, true]),
+            (ConfigSource::Kept, Some("mine"), &silent, false, [false, false]),
+            (ConfigSource::Nowhere, None, &unreachable, false, [false, false]),
         ] {
             let folder = tempfile::tempdir().unwrap();
             let root = Root(folder.path().to_owned());

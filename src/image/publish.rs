@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Root, card,
-    report::{self, Facts},
+    report::{self, ReportFacts},
 };
 use crate::net::{http_client as client, link};
 use rackberry_core::appliance::StatusView;
@@ -46,10 +46,10 @@ pub async fn report(root: &Root, socket: &Path) -> anyhow::Result<()> {
 }
 
 /// Everything but what other programs must be asked for.
-pub(super) async fn gather(root: &Root, socket: &Path) -> Facts {
+pub(super) async fn gather(root: &Root, socket: &Path) -> ReportFacts {
     let text = |path| fs::read_to_string(path).unwrap_or_default().trim_matches(['\0', '\n', ' ']).to_owned();
     let faults = fs::read_to_string(root.found("faults")).unwrap_or_default();
-    Facts {
+    ReportFacts {
         version: env!("CARGO_PKG_VERSION").into(),
         time: said_by("date", &["-u", "+%Y-%m-%d %H:%M UTC"]).concat(),
         hostname: text(root.at("proc/sys/kernel/hostname")),

@@ -13,7 +13,7 @@ const LENGTH: usize = 32 * 1024;
 
 /// What is known.
 #[derive(Debug, Clone, Default)]
-pub struct Facts {
+pub struct ReportFacts {
     /// This program's version.
     pub version: String,
     /// The moment, in words.
@@ -42,7 +42,7 @@ pub struct Facts {
     pub log: Vec<String>,
 }
 
-impl Facts {
+impl ReportFacts {
     /// Address, name, mode: what the screen shows.
     pub fn summary(&self) -> String {
         let mut text = format!("rackberry {}", self.version);
@@ -143,8 +143,8 @@ pub fn file(text: &str) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn facts() -> Facts {
-        Facts {
+    fn facts() -> ReportFacts {
+        ReportFacts {
             version: "1.2.3".into(),
             time: "2026-11-24 21:00 UTC".into(),
             hostname: "rack7".into(),
@@ -159,14 +159,14 @@ mod tests {
                 interface: "eth0".into(),
                 address: "10.10.10.1/24".into(),
                 url: "http://10.10.10.1".into(),
-                dhcp: rackberry_core::dhcp::Standing::Full,
+                dhcp: rackberry_core::dhcp::ServingMode::Full,
                 panel: String::new(),
                 ready: Ok("coreos 1010.5.0".into()),
                 counts: Vec::new(),
                 leases: 0,
                 warnings: Vec::new(),
             }),
-            ..Facts::default()
+            ..ReportFacts::default()
         }
     }
 
@@ -203,8 +203,11 @@ mod tests {
 
     #[test]
     fn a_silent_service_is_reported_too() {
-        let report =
-            Facts { log: vec!["waiting: there is no network interface".into()], ..Facts::default() }.report();
+        let report = ReportFacts {
+            log: vec!["waiting: there is no network interface".into()],
+            ..ReportFacts::default()
+        }
+        .report();
         assert!(report.contains("service    does not answer"), "{report}");
         assert!(report.contains("off: authorized_keys"), "{report}");
         assert!(report.ends_with("waiting: there is no network interface\n"), "{report}");

@@ -1,5 +1,10 @@
 //! `rackberry image setup`: reads the card and leaves for everybody else what they need to start.
 
+mod choose;
+mod keys;
+mod network;
+mod people;
+
 use std::{
     fs::{self, File, Permissions},
     io::{self, Write as _},
@@ -9,14 +14,11 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{
-    Root,
-    choose::{Choice, Source, choose, seal, unseal},
-    mark, network, people,
-};
+use super::{Root, mark};
+pub use choose::ConfigSource;
+use choose::{Choice, choose, seal, unseal};
+pub use people::CONFIG;
 use rackberry_core::config::Usb;
-
-pub use super::people::CONFIG;
 
 /// Why the configuration on the card, or the kept one, was given up in this run, if it was.
 pub const REFUSED_CARD: &str = "refused-card";
@@ -64,22 +66,22 @@ pub fn setup(root: &Root) -> anyhow::Result<()> {
 }
 
 /// Which configuration runs, in a sentence.
-fn in_force(source: Source, name: &str) -> String {
+fn in_force(source: ConfigSource, name: &str) -> String {
     match source {
-        Source::Card => format!("{name} is good and in force"),
-        Source::Kept => format!("the last good {CONFIG} is in force, not the one on the card"),
-        Source::Nowhere => {
+        ConfigSource::Card => format!("{name} is good and in force"),
+        ConfigSource::Kept => format!("the last good {CONFIG} is in force, not the one on the card"),
+        ConfigSource::Nowhere => {
             format!("nothing installs: neither the {name} on the card nor a kept one is good")
         }
     }
 }
 
 /// Where the configuration in force is from.
-pub fn source(root: &Root) -> Source {
+pub fn source(root: &Root) -> ConfigSource {
     match fs::read_to_string(root.found(SOURCE)).unwrap_or_default().as_str() {
-        "card" => Source::Card,
-        "kept" => Source::Kept,
-        _ => Source::Nowhere,
+        "card" => ConfigSource::Card,
+        "kept" => ConfigSource::Kept,
+        _ => ConfigSource::Nowhere,
     }
 }
 
@@ -146,9 +148,9 @@ fn write_all(
 ) -> io::Result<()> {
     let usb = if choice.settings.system.usb == Usb::Import { "import" } else { "serve" };
     let source = match choice.source {
-        Source::Card => "card",
-        Source::Kept => "kept",
-        Source::Nowhere => "nowhere",
+        ConfigSource::Card => "card",
+        ConfigSource::Kept => "kept",
+        ConfigSource::Nowhere => "nowhere",
     };
     let faults: String = faults.iter().map(|fault| format!("{fault}\n")).collect();
     let mut files: Vec<(PathBuf, &str)> = vec![
@@ -287,15 +289,15 @@ mod tests {
         let ntp = "[network]\ninterface = 'eth7'\n[dhcp]\nntp = ['10.10.10.2']\n";
         fs::write(root.card(CONFIG), ntp).unwrap();
         setup(&root).unwrap();
-        assert!(root.run(network::CLOCK).exists() && source(&root) == Source::Card);
+        assert!(root.run(network::CLOCK).exists() && source(&root) == ConfigSource::Card);
         fs::write(root.found(REFUSED_CARD), "there is no eth7").unwrap();
         setup(&root).unwrap();
-        assert_eq!((source(&root), text(root.found(CONFIG))), (Source::Kept, GOOD.into()));
+        assert_eq!((source(&root), text(root.found(CONFIG))), (ConfigSource::Kept, GOOD.into()));
         assert_eq!(text(root.found("faults")), "rackberry.toml: there is no eth7\n");
         assert!(!root.run(network::CLOCK).exists() && !root.found("was-cut").exists());
         fs::write(root.found(REFUSED_KEPT), "there is no eth0").unwrap();
         setup(&root).unwrap();
-        assert_eq!(source(&root), Source::Nowhere);
+        assert_eq!(source(&root), ConfigSource::Nowhere);
         assert!(
             text(root.found("faults"))
                 .contains("\nthe last good rackberry.toml: there is no eth0\nnothing installs")

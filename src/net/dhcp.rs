@@ -13,20 +13,16 @@ use std::{
 
 use tokio::{net::UdpSocket, sync::mpsc, time::sleep};
 
-use crate::{
-    net::{
-        packet_socket as raw,
-        packet_socket::{FrameSocket, Frames},
-    },
-    service::{
-        clock::Clock,
-        handle::{Handle, Message},
-    },
+use crate::service::{
+    clock::Clock,
+    handle::{Handle, Message},
 };
+use packet_socket::{FrameSocket, Frames};
 use rackberry_core::{
     dhcp::{
-        Action, Destination, Presence, Reply, frame, overheard,
+        Action, Destination, Presence, Reply, frame,
         probe::{Due, Probes, Purpose},
+        server_reply,
     },
     ids::{Mac, Time},
 };
@@ -171,9 +167,9 @@ impl Sockets {
         };
         let any = |port| SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
         // First of all, because who has these ports answers clients already.
-        let datagrams =
-            raw::sender(&link.name, any(SERVER_PORT)).map_err(failed("UDP port 67", SERVER_PORT))?;
-        let boot_server = raw::sender(&link.name, any(BOOT_SERVER_PORT))
+        let datagrams = packet_socket::sender(&link.name, any(SERVER_PORT))
+            .map_err(failed("UDP port 67", SERVER_PORT))?;
+        let boot_server = packet_socket::sender(&link.name, any(BOOT_SERVER_PORT))
             .map_err(failed("UDP port 4011", BOOT_SERVER_PORT))?;
         let open = |frames| FrameSocket::open(link.index, frames).map_err(failed("a packet socket", 0));
         Ok(Sockets {
@@ -270,7 +266,7 @@ impl Sockets {
             questions.truncate(QUESTIONS - 1);
             questions.push_front(xid);
         }
-        let payload = overheard::question(self.mac, xid);
+        let payload = server_reply::question(self.mac, xid);
         let everybody = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST);
         self.emit(&frame::datagram(
             (self.mac, frame::EVERYBODY),

@@ -1,20 +1,20 @@
 //! The HTTP server: HTTP/1.1 (RFC 9110, RFC 9112) on TCP ports for nodes and people, and on a Unix socket for
 //! the command line. It decides nothing: what a request gets is the owner's answer.
 
-mod answer;
 mod api;
 mod bind;
 mod body;
+mod download;
 mod events;
-mod fetch;
 mod file;
-mod holder;
-mod io;
 mod metrics;
 mod nodes;
 mod openapi;
 mod page;
-mod reply;
+mod port_owner;
+mod response;
+mod router;
+mod stall_timeout;
 mod transfer;
 
 use std::{
@@ -39,9 +39,9 @@ use tokio::{
 
 pub use self::{api::Token, bind::BindError};
 use self::{
-    io::{Abrupt, Impatient},
     metrics::Counters,
     nodes::NodesText,
+    stall_timeout::{Abrupt, Impatient},
 };
 use crate::service::{
     handle::Handle,
@@ -280,7 +280,7 @@ where
     let reset = Arc::new(AtomicBool::new(false));
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(reply::reply(shared, peer, request).await) }
+        async move { Ok::<_, Infallible>(router::respond(shared, peer, request).await) }
     });
     let mut builder = http1::Builder::new();
     // GRUB 2.06 knows `Content-Length` in these letters only, and without it waits for the connection's end.

@@ -15,6 +15,7 @@ use hyper::{
     header,
 };
 use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 use tokio::{
     net::UnixStream,
@@ -204,17 +205,25 @@ fn broken(socket: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sy
     CallError::Broken { socket: socket.to_owned(), source: source.into() }
 }
 
-/// The path with what no request target may hold percent-encoded (RFC 3986 section 3.3): names come as typed.
+/// What no request target may hold (RFC 3986 section 3.3).
+const NOT_IN_TARGETS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// The path with that percent-encoded: names come as typed.
 fn escaped(path: &str) -> String {
-    let mut target = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte) {
-            target.push(byte.into());
-        } else {
-            target.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    target
+    utf8_percent_encode(path, NOT_IN_TARGETS).to_string()
 }
 
 #[cfg(test)]
@@ -222,6 +231,18 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
+
+    #[test]
+    fn only_what_no_request_target_may_hold_is_escaped() {
+        let all: String =
+            (0..128u8).map(char::from).filter(|c| escaped(&c.to_string()) == c.to_string()).collect();
+        let mut plain: Vec<char> = all.chars().filter(|c| !c.is_ascii_alphanumeric()).collect();
+        let mut meant: Vec<char> = "-._~!$&'()*+,;=:@/?%".chars().collect();
+        plain.sort_unstable();
+        meant.sort_unstable();
+        assert_eq!(plain, meant);
+        assert_eq!(escaped("/nodes/a \u{e9}\"%20"), "/nodes/a%20%C3%A9%22%20");
+    }
 
     #[tokio::test]
     async fn a_service_that_is_not_there_is_named_with_the_remedy() {

@@ -5,5 +5,4 @@ pub mod http;
 pub mod http_client;
 pub mod link;
 pub mod neighbours;
-pub mod packet_socket;
 pub mod tftp;

@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use crate::{
     hardware::{backend, board as load},
-    service::progress::Progress,
+    service::progress::WorkBar,
     storage::{manifest, scan, verify},
 };
 use rackberry_core::{
@@ -17,7 +17,7 @@ use rackberry_core::{
 
 /// What was found, a sentence each.
 #[derive(Debug, Default)]
-pub struct Findings {
+pub struct CheckFindings {
     /// What is wrong.
     pub faults: Vec<String>,
     /// What should be known, and hinders nobody.
@@ -25,15 +25,15 @@ pub struct Findings {
 }
 
 /// Faults of loaders, assets and the panel.
-pub fn faults(settings: &Settings) -> Findings {
-    let mut findings = Findings::default();
+pub fn faults(settings: &Settings) -> CheckFindings {
+    let mut findings = CheckFindings::default();
     assets(settings, &mut findings);
     panel(settings, &mut findings);
     findings
 }
 
 /// The board, its hardware, and the LEDs that nodes ask for.
-fn panel(settings: &Settings, findings: &mut Findings) {
+fn panel(settings: &Settings, findings: &mut CheckFindings) {
     let name = &settings.panel.board;
     let board = match load::load(name) {
         Ok(board) => board,
@@ -59,11 +59,11 @@ fn is_raspberry_pi() -> bool {
         .is_ok_and(|words| String::from_utf8_lossy(&words).contains("raspberrypi,"))
 }
 
-fn assets(settings: &Settings, Findings { faults, notes }: &mut Findings) {
+fn assets(settings: &Settings, CheckFindings { faults, notes }: &mut CheckFindings) {
     let mut catalog = scan::scan(&settings.assets.dirs, &settings.assets.loaders, None);
     let mut findings = authentic::Findings::new();
     for job in catalog.unexamined() {
-        let progress = Progress::of_bytes("verifying", &job.file.path, job.file.len);
+        let progress = WorkBar::of_bytes("verifying", &job.file.path, job.file.len);
         match verify::examine(&job, catalog.keys(), |bytes| progress.more(bytes.len() as u64)) {
             Ok(finding) => drop(findings.insert(job.subject, finding)),
             Err(error) => faults.push(format!("{}: can't be read: {error}", job.file.path.display())),

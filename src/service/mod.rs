@@ -7,12 +7,13 @@ mod dhcp;
 pub mod handle;
 pub mod log;
 mod notify;
+mod owner;
 mod panel;
 pub mod progress;
 mod reload;
 pub mod seen;
 
-pub use check::{Findings, faults};
+pub use check::{CheckFindings, faults};
 pub use panel::show_faulty_configuration;
 
 use std::{
@@ -22,7 +23,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use panel::Panel;
+use panel::RunningPanel;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{Notify, mpsc, watch},
@@ -33,7 +34,8 @@ use crate::{
     net::{http, link, tftp},
     service::{
         clock::Clock,
-        handle::{Handle, Message, Owner},
+        handle::{Handle, Message},
+        owner::{Owner, Ways},
         seen::{Seen, Showing, Snapshot},
     },
     storage::{
@@ -42,14 +44,14 @@ use crate::{
         verify::Archive,
     },
 };
-use rackberry_core::{appliance::Appliance, config::Settings, dhcp::Standing, panel::Trouble};
+use rackberry_core::{appliance::Appliance, config::Settings, dhcp::ServingMode, panel::Trouble};
 
 /// Room for messages to the owner: a burst of a thousand machines and their transfers.
 const INBOX: usize = 4096;
 
 /// What the command line says of a run.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ServiceOptions {
     /// Configuration files, for reloads.
     pub config: Vec<PathBuf>,
     /// Folder for nodes and leases.
@@ -76,7 +78,7 @@ pub enum PanelChoice {
 }
 
 /// Runs the service until a signal or a failure.
-pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
+pub async fn serve(settings: Settings, options: ServiceOptions) -> anyhow::Result<()> {
     log::init();
     run(settings, options, |_| {}).await
 }
@@ -94,8 +96,12 @@ pub struct Started {
 
 /// As [`serve`], for a caller that has set logging up and takes part: `started` is called when everything
 /// listens.
-pub async fn run(settings: Settings, options: Options, started: impl FnOnce(Started)) -> anyhow::Result<()> {
-    let mut panel = Panel::default();
+pub async fn run(
+    settings: Settings,
+    options: ServiceOptions,
+    started: impl FnOnce(Started),
+) -> anyhow::Result<()> {
+    let mut panel = RunningPanel::default();
     let ended = run_with(&mut panel, settings, options, started).await;
     let powers_off = panel.is_real() && matches!(ended, Ok(Ended::ByButton));
     panel.stop(ended.as_ref().err().map(trouble_of)).await;
@@ -124,9 +130,9 @@ enum Ended {
 }
 
 async fn run_with(
-    panel: &mut Panel,
+    panel: &mut RunningPanel,
     settings: Settings,
-    options: Options,
+    options: ServiceOptions,
     started: impl FnOnce(Started),
 ) -> anyhow::Result<Ended> {
     let mut terminate = signal(SignalKind::terminate()).context("can't watch for SIGTERM")?;
@@ -136,7 +142,8 @@ async fn run_with(
     let (showing, seen) = seen::channel(Snapshot::default());
     // First of all, so that it can tell what goes wrong from now on.
     let (button, edges) = mpsc::channel(16);
-    *panel = Panel::start(options.panel, &settings, &handle, seen.clone(), (button.clone(), edges)).await;
+    *panel =
+        RunningPanel::start(options.panel, &settings, &handle, seen.clone(), (button.clone(), edges)).await;
 
     let settings = tokio::select! {
         named = named_interface(settings, &showing) => Arc::new(named?),
@@ -167,15 +174,9 @@ async fn run_with(
     let (in_force, current) = watch::channel(settings.clone());
     let (token, token_seen) = watch::channel(reload::token(&settings));
     let mut tasks = Tasks::default();
-    let owner = Owner::new(
-        appliance,
-        (journal, kept),
-        clock,
-        inbox,
-        dhcp_actions,
-        showing,
-        handle.restarts().clone(),
-    );
+    let restarts = handle.restarts().clone();
+    let ways = Ways { inbox, dhcp: dhcp_actions, showing, restarts };
+    let owner = Owner::new(appliance, (journal, kept), clock, ways);
     tasks.spawn("the owner of the state", async {
         owner.run().await;
         Ok(())
@@ -217,13 +218,13 @@ async fn run_with(
         Ok(())
     });
     tasks.spawn("the asset folders' watch", assets::watch(handle.clone(), current, catalog, archive));
-    let mut standing = seen.clone();
+    let mut serving_mode = seen.clone();
     let looked = async {
         dhcp_ready.notified().await;
         // Ready means that machines are answered: after the look for another server, where there is one.
-        let known = |now: &Snapshot| now.status.as_ref().is_some_and(|it| it.dhcp != Standing::Looking);
+        let known = |now: &Snapshot| now.status.as_ref().is_some_and(|it| it.dhcp != ServingMode::Looking);
         // An owner that is gone ends the service below.
-        let _ = standing.wait_for(known).await;
+        let _ = serving_mode.wait_for(known).await;
     };
     tokio::select! {
         () = looked => {}

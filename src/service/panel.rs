@@ -38,14 +38,14 @@ const POWER_OFF: Duration = Duration::from_secs(10);
 
 /// The panel, if there is one.
 #[derive(Debug, Default)]
-pub struct Panel {
+pub struct RunningPanel {
     driver: Option<Driver>,
     /// Whether it is made of more than light on a screen.
     is_real: bool,
     keys: Option<Keys>,
 }
 
-impl Panel {
+impl RunningPanel {
     /// Starts the panel that was chosen. A board that can't be used is told, and hinders nobody.
     pub async fn start(
         choice: PanelChoice,
@@ -53,9 +53,9 @@ impl Panel {
         handle: &Handle,
         seen: Seen,
         (button, played): (mpsc::Sender<bool>, mpsc::Receiver<bool>),
-    ) -> Panel {
+    ) -> RunningPanel {
         let name = match choice {
-            PanelChoice::None => return Panel::default(),
+            PanelChoice::None => return RunningPanel::default(),
             PanelChoice::Simulated => board::SIMULATED,
             PanelChoice::Auto => &settings.panel.board,
         };
@@ -65,7 +65,7 @@ impl Panel {
                 tracing::error!("no panel: panel.board: {error}");
                 let trouble = Message::Trouble(Trouble::Config, Some(format!("no panel: {error}")));
                 handle.tell(trouble).await;
-                return Panel::default();
+                return RunningPanel::default();
             }
         };
         let is_real = !matches!(board.leds, Leds::Terminal { .. });
@@ -82,7 +82,7 @@ impl Panel {
                 None
             }
         };
-        Panel { driver, is_real, keys }
+        RunningPanel { driver, is_real, keys }
     }
 
     /// Waits until the button orders a shut-down.

@@ -6,7 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar that is taken away when this is dropped.
 #[derive(Debug)]
-pub struct Progress(ProgressBar);
+pub struct WorkBar(ProgressBar);
 
 /// Several bars, one below the other.
 #[derive(Debug, Default)]
@@ -14,13 +14,13 @@ pub struct Bars(MultiProgress);
 
 const BYTES: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
 
-impl Progress {
+impl WorkBar {
     /// Of so many bytes of a file.
-    pub fn of_bytes(what: &str, path: &Path, len: u64) -> Progress {
-        Progress::new(ProgressBar::new(len), what, path)
+    pub fn of_bytes(what: &str, path: &Path, len: u64) -> WorkBar {
+        WorkBar::new(ProgressBar::new(len), what, path)
     }
 
-    fn new(bar: ProgressBar, what: &str, path: &Path) -> Progress {
+    fn new(bar: ProgressBar, what: &str, path: &Path) -> WorkBar {
         if !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
@@ -30,7 +30,7 @@ impl Progress {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         bar.set_message(format!("{what} {name}"));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Progress(bar)
+        WorkBar(bar)
     }
 
     /// So many more are done.
@@ -46,12 +46,12 @@ impl Progress {
 
 impl Bars {
     /// A further bar.
-    pub fn of_bytes(&self, what: &str, path: &Path, len: u64) -> Progress {
-        Progress::new(self.0.add(ProgressBar::new(len)), what, path)
+    pub fn of_bytes(&self, what: &str, path: &Path, len: u64) -> WorkBar {
+        WorkBar::new(self.0.add(ProgressBar::new(len)), what, path)
     }
 }
 
-impl Drop for Progress {
+impl Drop for WorkBar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

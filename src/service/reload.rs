@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use crate::{
     net::http::Token,
     service::{
-        Options,
+        ServiceOptions,
         handle::{Handle, Message},
     },
     storage::configuration,
@@ -19,7 +19,7 @@ pub async fn reload(
     handle: &Handle,
     in_force: &watch::Sender<Arc<Settings>>,
     token_in_force: &watch::Sender<Option<Token>>,
-    options: &Options,
+    options: &ServiceOptions,
 ) {
     let mut fresh = match configuration::load(&options.config) {
         Ok(fresh) => fresh,

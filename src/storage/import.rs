@@ -18,7 +18,7 @@ use crate::{
     service::progress::Bars,
     storage::{
         scan,
-        stage::{Stage, StageError},
+        staging::{Staging, StagingError},
         verify::ReadProof,
     },
 };
@@ -53,7 +53,7 @@ pub struct Imported {
 pub enum ImportError {
     /// Reading or writing failed.
     #[error(transparent)]
-    Stage(#[from] StageError),
+    Staging(#[from] StagingError),
     /// A file is not what it should be.
     #[error("{file} is not authentic: {reason}")]
     NotAuthentic {
@@ -90,7 +90,7 @@ pub fn version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Result<Impor
         return Ok(imported);
     }
     imported.was_there = false;
-    let stage = Stage::open(rules.to, profile, name)?;
+    let stage = Staging::open(rules.to, profile, name)?;
     let missing = files.iter().map(|(name, found)| found.len.saturating_sub(stage.has(name)));
     stage.need_room(missing.sum())?;
     let mut copied = BTreeSet::new();
@@ -109,7 +109,7 @@ pub fn version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Result<Impor
     }
     for (name, found) in files.iter().filter(|(name, _)| !copied.contains(*name)) {
         // Signatures, lists and version files: small, and what they vouch for was looked at.
-        let bytes = fs::read(&found.path).map_err(|error| StageError::Read(found.path.clone(), error))?;
+        let bytes = fs::read(&found.path).map_err(|error| StagingError::Read(found.path.clone(), error))?;
         stage.put(name, &bytes)?;
     }
     keep_others(&stage, version, &sets, rules.to)?;
@@ -118,7 +118,7 @@ pub fn version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Result<Impor
 }
 
 /// Whether a folder holds the same files, byte for byte.
-fn is_there(target: &Path, files: &BTreeMap<String, &Found>, bars: &Bars) -> Result<bool, StageError> {
+fn is_there(target: &Path, files: &BTreeMap<String, &Found>, bars: &Bars) -> Result<bool, StagingError> {
     let has_length = |(name, found): (&String, &&Found)| {
         fs::metadata(target.join(name)).is_ok_and(|meta| meta.len() == found.len)
     };
@@ -136,13 +136,13 @@ fn is_there(target: &Path, files: &BTreeMap<String, &Found>, bars: &Bars) -> Res
 }
 
 /// Whether two files hold the same bytes.
-fn is_same(one: &Path, other: &Path, mut told: impl FnMut(u64)) -> Result<bool, StageError> {
-    let open = |path: &Path| File::open(path).map_err(|error| StageError::Read(path.to_owned(), error));
+fn is_same(one: &Path, other: &Path, mut told: impl FnMut(u64)) -> Result<bool, StagingError> {
+    let open = |path: &Path| File::open(path).map_err(|error| StagingError::Read(path.to_owned(), error));
     let (mut left, mut right) = (open(one)?, open(other)?);
     let (mut a, mut b) = (vec![0; PIECE], vec![0; PIECE]);
     loop {
-        let n = fill(&mut left, &mut a).map_err(|error| StageError::Read(one.to_owned(), error))?;
-        let m = fill(&mut right, &mut b).map_err(|error| StageError::Read(other.to_owned(), error))?;
+        let n = fill(&mut left, &mut a).map_err(|error| StagingError::Read(one.to_owned(), error))?;
+        let m = fill(&mut right, &mut b).map_err(|error| StagingError::Read(other.to_owned(), error))?;
         if a[..n] != b[..m] {
             return Ok(false);
         }
@@ -166,7 +166,7 @@ fn fill(file: &mut File, piece: &mut [u8]) -> io::Result<usize> {
 }
 
 /// What the asset folder's own version has for processors that the new one has nothing for.
-fn keep_others(stage: &Stage, version: &Version, sets: &[&FileSet], to: &Path) -> Result<(), StageError> {
+fn keep_others(stage: &Staging, version: &Version, sets: &[&FileSet], to: &Path) -> Result<(), StagingError> {
     let there = scan::scan(&[to.to_owned()], Path::new(""), None);
     let Some(there) = there.version(&version.profile.name, &version.name) else { return Ok(()) };
     for other in there.sets.iter().filter(|other| sets.iter().all(|set| set.arch != other.arch)) {
@@ -178,7 +178,7 @@ fn keep_others(stage: &Stage, version: &Version, sets: &[&FileSet], to: &Path) -
 }
 
 fn copy(
-    stage: &Stage,
+    stage: &Staging,
     name: &str,
     version: &Version,
     file: &VersionFile,
@@ -186,7 +186,7 @@ fn copy(
     bars: &Bars,
 ) -> Result<(), ImportError> {
     let found = &file.found;
-    let unread = |error| StageError::Read(found.path.clone(), error);
+    let unread = |error| StagingError::Read(found.path.clone(), error);
     let refused = |reason: String| ImportError::NotAuthentic { file: found.path.clone(), reason };
     let proof = ReadProof::of(&file.proof).map_err(unread)?;
     let trust = rules.keys.trust(&version.profile);
@@ -252,7 +252,7 @@ fn relative(version: &Version, set: &FileSet, found: &Found) -> String {
 ///
 /// # Errors
 /// When it can't be written.
-pub fn set_current(to: &Path, profile: &str, version: &str, replace: bool) -> Result<bool, StageError> {
+pub fn set_current(to: &Path, profile: &str, version: &str, replace: bool) -> Result<bool, StagingError> {
     let path = to.join(profile).join("current");
     if path.exists() && !replace {
         return Ok(false);
@@ -260,6 +260,6 @@ pub fn set_current(to: &Path, profile: &str, version: &str, replace: bool) -> Re
     let new = path.with_file_name(".current.new");
     fs::write(&new, format!("{version}\n"))
         .and_then(|()| fs::rename(&new, &path))
-        .map_err(|error| StageError::Write(path, error))?;
+        .map_err(|error| StagingError::Write(path, error))?;
     Ok(true)
 }

@@ -10,11 +10,12 @@ mod tree;
 
 use std::time::Duration;
 
-use rackberry::demo::machine::Firmware;
+use rack_lab::machine::Firmware;
 use support::{
     HERE, Net,
     board::{Board, Kind, usb_disk},
     machine::Node,
+    service::BINARY,
     stick,
 };
 
@@ -49,7 +50,7 @@ fn a_flashed_card_installs_a_bare_machine_from_a_usb_disk() {
     has_a_name(&net);
 
     assert!(board.ssh("rackberry", "rackberry arm bare").contains("armed"));
-    let mut node = Node::plug(&net, "bare", BIOS, Firmware::Bios);
+    let mut node = Node::plug(&net, BINARY, "bare", BIOS, Firmware::Bios);
     node.switch_on();
     // The disk is pulled while its image goes out, of which nothing is left in memory from the look at its signature:
     // the machine says that it failed, and the appliance goes on.
@@ -127,7 +128,7 @@ sys.exit("nobody is rackberry.local")
 #[ignore = "takes the SD image: make test-image"]
 fn a_raspberry_pi_3_starts_from_its_card_and_serves() {
     let net = Net::new();
-    let mut board = Board::plug(&net, Kind::Pi3);
+    let mut board = Board::plug(&net, BINARY, Kind::Pi3);
     board.switch_on(None);
     board.wait_served();
     net.client("client", "52:54:00:00:00:07");
@@ -149,7 +150,7 @@ fn a_raspberry_pi_3_starts_from_its_card_and_serves() {
 #[ignore = "takes the SD image: make test-image"]
 fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong() {
     let net = Net::new();
-    let mut board = Board::plug(&net, Kind::Virtual);
+    let mut board = Board::plug(&net, BINARY, Kind::Virtual);
     // Bad TOML; the key is good.
     board.write("rackberry.toml", b"[network]\r\naddress = '10.10.10.1/24\r\n");
     start(&mut board);
@@ -222,7 +223,7 @@ const GIVES_WAY: &str = "another configuration takes its place";
 #[ignore = "takes the SD image: make test-image"]
 fn a_configuration_that_nobody_can_reach_the_appliance_by_gives_way() {
     let net = Net::new();
-    let mut board = Board::plug(&net, Kind::Virtual);
+    let mut board = Board::plug(&net, BINARY, Kind::Virtual);
     // There is no good one before it. Windows has added an end to the names of both files.
     let key = board.read("authorized_keys").expect("a key");
     board.delete("authorized_keys");
@@ -318,7 +319,7 @@ fn told(board: &Board, all: &[&str]) {
 
 /// A board whose root can be asked.
 fn open_board<'a>(net: &'a Net, usb: &str) -> Board<'a> {
-    let board = Board::plug(net, Kind::Virtual);
+    let board = Board::plug(net, BINARY, Kind::Virtual);
     let settings = format!("{SETTINGS}[system]\r\nroot_login = true\r\nusb = '{usb}'\r\n");
     board.write("rackberry.toml", settings.as_bytes());
     board

@@ -1,6 +1,6 @@
 //! Power that is cut at moments drawn from a seed. `make test-power` runs these.
 
-use rackberry::demo::machine::Firmware;
+use rack_lab::machine::Firmware;
 
 use crate::{
     BIOS, open_board,
@@ -9,6 +9,7 @@ use crate::{
         board::{Board, Moments, usb_disk},
         machine::Node,
         root,
+        service::BINARY,
     },
 };
 
@@ -76,7 +77,7 @@ fn power_may_be_cut_while_a_machine_installs() {
     let mut board = open_board(&net, "serve");
     let mut moments = Moments::new();
     let usb = usb_disk(&net);
-    let mut node = Node::plug(&net, "bare", BIOS, Firmware::Bios);
+    let mut node = Node::plug(&net, BINARY, "bare", BIOS, Firmware::Bios);
     let mut writes = 0;
     board.switch_on(Some(&usb));
     is_well(&board);

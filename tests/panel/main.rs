@@ -5,6 +5,7 @@
 
 mod inside;
 mod lights;
+mod rig;
 #[path = "../support/mod.rs"]
 mod support;
 

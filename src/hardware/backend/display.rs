@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{Fault, bus};
-use rackberry_core::panel::{Facts, board, screen};
+use rackberry_core::panel::{PanelFacts, board, screen};
 
 /// How long a page stands.
 const PAGE: Duration = Duration::from_secs(4);
@@ -23,7 +23,7 @@ const RETRY: Duration = Duration::from_secs(5);
 type Screen = Ssd1306<I2CInterface<I2cdev>, DisplaySize128x64, BufferedGraphicsMode<DisplaySize128x64>>;
 
 /// Shows `facts` until nobody sends any more; the display is dark then. Runs on the thread that calls it.
-pub fn run(display: &board::Display, mut facts: watch::Receiver<Facts>) {
+pub fn run(display: &board::Display, mut facts: watch::Receiver<PanelFacts>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return };
     runtime.block_on(async {
         loop {
@@ -40,7 +40,7 @@ pub fn run(display: &board::Display, mut facts: watch::Receiver<Facts>) {
     });
 }
 
-async fn show(display: &board::Display, facts: &mut watch::Receiver<Facts>) -> Result<(), Fault> {
+async fn show(display: &board::Display, facts: &mut watch::Receiver<PanelFacts>) -> Result<(), Fault> {
     let mut screen = open(display)?;
     let (address, bus) = (display.address, display.i2c.display());
     tracing::info!("the display at 0x{address:02x} on {bus} works");
@@ -83,7 +83,7 @@ fn silent(display: &board::Display) -> Fault {
 /// When there can be no more threads.
 pub fn start(
     display: board::Display,
-    facts: watch::Receiver<Facts>,
+    facts: watch::Receiver<PanelFacts>,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name("display".into()).spawn(move || run(&display, facts))
 }

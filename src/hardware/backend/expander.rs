@@ -13,7 +13,7 @@ use crate::service::clock::Clock;
 use rackberry_core::{
     ids::Time,
     panel::{
-        Edge, Facts, Light,
+        Edge, Light, PanelFacts,
         board::{ExpanderPin, Pull},
     },
 };
@@ -149,7 +149,7 @@ impl<B: I2c> ExpanderLeds<B> {
 }
 
 impl<B: I2c> Face for ExpanderLeds<B> {
-    fn show(&mut self, lights: &[Light], _: &Facts, _: Time) -> Result<(), Fault> {
+    fn show(&mut self, lights: &[Light], _: &PanelFacts, _: Time) -> Result<(), Fault> {
         self.set(lights, false)
     }
 }
@@ -259,7 +259,7 @@ mod tests {
             (0..16).map(|at| Light { color: Color::Red, level: u8::from([0, 7, 9].contains(&at)) }).collect();
         // The second time nothing has changed.
         for _ in 0..2 {
-            row.show(&lit, &Facts::default(), Time(0)).unwrap();
+            row.show(&lit, &PanelFacts::default(), Time(0)).unwrap();
         }
         mock.done();
     }

@@ -5,7 +5,7 @@ use embedded_hal::digital::{Error as _, OutputPin, PinState};
 use super::{Face, Fault};
 use rackberry_core::{
     ids::Time,
-    panel::{Facts, Light},
+    panel::{Light, PanelFacts},
 };
 
 /// A row of pins with an LED each. Only those that change are written.
@@ -24,7 +24,7 @@ impl<P: OutputPin> Lines<P> {
 }
 
 impl<P: OutputPin> Face for Lines<P> {
-    fn show(&mut self, lights: &[Light], _: &Facts, _: Time) -> Result<(), Fault> {
+    fn show(&mut self, lights: &[Light], _: &PanelFacts, _: Time) -> Result<(), Fault> {
         for (at, ((pin, shown), light)) in self.pins.iter_mut().zip(&mut self.shown).zip(lights).enumerate() {
             let lit = light.is_lit();
             if *shown != lit {
@@ -56,7 +56,7 @@ mod tests {
             let mut off = Mock::new(&[]);
             let mut row = Lines::new(vec![steady.clone(), blinking.clone(), off.clone()], active_low);
             for shown in [[true, true, false], [true, true, false], [true, false, false]] {
-                row.show(&lights(&shown), &Facts::default(), Time(0)).unwrap();
+                row.show(&lights(&shown), &PanelFacts::default(), Time(0)).unwrap();
             }
             drop(row);
             for pin in [&mut steady, &mut blinking, &mut off] {

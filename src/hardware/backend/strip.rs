@@ -5,7 +5,7 @@ use smart_leds_trait::{RGB8, SmartLedsWrite};
 use super::{Face, Fault};
 use rackberry_core::{
     ids::Time,
-    panel::{Color, Facts, Light},
+    panel::{Color, Light, PanelFacts},
 };
 
 /// A strip: which light each of its pixels shows.
@@ -33,7 +33,7 @@ where
     W: SmartLedsWrite<Color = RGB8>,
     W::Error: std::fmt::Debug,
 {
-    fn show(&mut self, lights: &[Light], _: &Facts, _: Time) -> Result<(), Fault> {
+    fn show(&mut self, lights: &[Light], _: &PanelFacts, _: Time) -> Result<(), Fault> {
         for (place, light) in self.places.iter().zip(lights) {
             if let Some(pixel) = self.pixels.get_mut(*place) {
                 *pixel = color(*light, self.brightness);
@@ -84,7 +84,7 @@ mod tests {
         ]);
         let mut strip = Strip::new(Apa102::new(spi.clone()), 3, &[1, 2], 100);
         let lights = [light(Color::Amber, 128), light(Color::Red, 255), Light::DARK];
-        strip.show(&lights, &Facts::default(), Time(0)).unwrap();
+        strip.show(&lights, &PanelFacts::default(), Time(0)).unwrap();
         spi.done();
     }
 

@@ -27,7 +27,7 @@ struct Noted {
 }
 
 impl Face for Noted {
-    fn show(&mut self, lights: &[Light], _: &Facts, _: Time) -> Result<(), Fault> {
+    fn show(&mut self, lights: &[Light], _: &PanelFacts, _: Time) -> Result<(), Fault> {
         self.shown.lock().unwrap().push((self.clock.now(), lights.to_vec()));
         Ok(())
     }
@@ -53,7 +53,7 @@ fn snapshot(armed: bool, image: Option<(u64, u64)>) -> Snapshot {
         interface: "eth0".into(),
         address: "10.10.10.1/24".into(),
         url: String::new(),
-        dhcp: rackberry_core::dhcp::Standing::Full,
+        dhcp: rackberry_core::dhcp::ServingMode::Full,
         panel: String::new(),
         ready: Ok("coreos 1".into()),
         counts: Vec::new(),
@@ -122,7 +122,7 @@ impl Rig {
 impl Thread {
     async fn drive_noted(&mut self, face: Noted, played: Receiver<bool>) {
         let mut panel = Panel::new(self.leds, false);
-        let (facts, _shown) = watch::channel(Facts::default());
+        let (facts, _shown) = watch::channel(PanelFacts::default());
         let mut hardware =
             Hardware { face: Box::new(face), button: Input::Played(played, None), is_pressed: false };
         self.light(&mut panel, &mut hardware, &facts).await.unwrap();
@@ -213,7 +213,7 @@ fn a_press_is_felt_at_once() {
     rig.button.blocking_send(false).unwrap();
     let order = rig.said.blocking_recv();
     let felt = rig.clock.now().since(released);
-    assert!(matches!(order, Some(Said::Order(Order::Arm))), "{order:?}");
+    assert!(matches!(order, Some(Said::Order(PanelOrder::Arm))), "{order:?}");
     println!("measured: the order comes {} ms after the release", felt.as_millis());
     let (shown, _) = rig.end();
     let answer =

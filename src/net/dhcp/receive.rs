@@ -9,7 +9,7 @@ use crate::service::{
     clock::Clock,
     handle::{Handle, Message},
 };
-use rackberry_core::dhcp::{Overheard, Packet, datagram::Datagram};
+use rackberry_core::dhcp::{Packet, ServerReply, datagram::Datagram};
 
 impl Sockets {
     /// Hands every client's message to the owner. A burst waits in the kernel's buffer while the owner is busy.
@@ -85,9 +85,9 @@ impl Sockets {
             };
             let frame = &frame[..received.length];
             let Ok(datagram) = Datagram::read(frame, received.has_checksum) else { continue };
-            if let Some(heard) = Overheard::read(&datagram, self.mac, &self.asked()) {
+            if let Some(heard) = ServerReply::read(&datagram, self.mac, &self.asked()) {
                 handle.packets().keep(heard.client, clock.now(), frame.to_vec());
-                handle.tell(Message::Overheard(heard)).await;
+                handle.tell(Message::ServerReply(heard)).await;
             }
         }
     }

@@ -81,7 +81,7 @@ pub(super) fn port(address: SocketAddrV4) -> Result<TcpListener, BindError> {
     };
     listen().map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => {
-            BindError::Taken { address, holder: super::holder::of_port(address.port()) }
+            BindError::Taken { address, holder: super::port_owner::of_port(address.port()) }
         }
         io::ErrorKind::PermissionDenied => BindError::Privilege(address),
         io::ErrorKind::AddrNotAvailable => BindError::NoAddress(address),

@@ -9,9 +9,9 @@ use hyper::{
 use rackberry_core::{appliance::NodeViews, http::range, ids::Time};
 
 use super::{
-    answer::{JSON, set, string, text},
     body::Body,
     metrics::{Counters, Kind},
+    response::{JSON, set, string, text},
 };
 use crate::service::seen::Snapshot;
 

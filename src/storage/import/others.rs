@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::is_same;
-use crate::{service::progress::Bars, storage::stage::StageError};
+use crate::{service::progress::Bars, storage::staging::StagingError};
 use rackberry_core::{
     assets::{
         catalog::Catalog,
@@ -29,7 +29,7 @@ pub enum Other {
 ///
 /// # Errors
 /// When one can't be read or written.
-pub fn others(files: &[&Found], to: &Catalog, bars: &Bars) -> Result<Vec<Other>, StageError> {
+pub fn others(files: &[&Found], to: &Catalog, bars: &Bars) -> Result<Vec<Other>, StagingError> {
     let Some(target) = to.folders().next() else { return Ok(Vec::new()) };
     let mut said = Vec::new();
     for found in files {
@@ -53,14 +53,14 @@ pub fn others(files: &[&Found], to: &Catalog, bars: &Bars) -> Result<Vec<Other>,
 }
 
 /// The file appears when it is whole.
-fn copy(found: &Found, path: &Path, bars: &Bars) -> Result<(), StageError> {
-    let unwritten = |error| StageError::Write(path.to_owned(), error);
+fn copy(found: &Found, path: &Path, bars: &Bars) -> Result<(), StagingError> {
+    let unwritten = |error| StagingError::Write(path.to_owned(), error);
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder).map_err(unwritten)?;
     let room = rustix::fs::statvfs(folder).map_err(|error| unwritten(error.into()))?;
     let free = room.f_bavail.saturating_mul(room.f_frsize);
     if free < found.len {
-        return Err(StageError::Full { folder: folder.to_owned(), free, needed: found.len });
+        return Err(StagingError::Full { folder: folder.to_owned(), free, needed: found.len });
     }
     let part = folder.join(format!(".{}.part", found.own_name()));
     let bar = bars.of_bytes("copying", &found.path, found.len);

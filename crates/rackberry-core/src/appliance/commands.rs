@@ -278,7 +278,7 @@ impl Appliance {
             return Err(Refusal::Conflict(format!("{label} is being installed; wait, or disarm first")));
         }
         let cards = self.nodes.cards(mac);
-        self.trails.forget(mac);
+        self.boot_attempts.forget(mac);
         if !self.nodes.forget(mac) {
             return Err(Refusal::NotFound(format!("nothing is known of {label}")));
         }

@@ -17,10 +17,11 @@ use crate::{
         version::{FileSet, NotReady, Version},
     },
     config::{NodeSettings, Settings},
-    dhcp::{self, Standing},
+    dhcp::{self, ServingMode},
     ids::{Mac, MachineId, Stage, Time, folded},
     nodes::{
-        Grant, Identity, Node, NodeEvent, Recognized, RecordChange, Registry, Step, Tokens, Trails, Update,
+        BootAttempts, BootStep, Grant, Identity, Node, NodeEvent, Recognized, RecordChange, Registry, Tokens,
+        Update,
     },
     orders::{OrderId, Orders},
 };
@@ -53,7 +54,7 @@ pub struct Appliance {
     pub(super) catalog: Arc<Catalog>,
     pub(super) nodes: Registry,
     pub(super) dhcp: dhcp::Server,
-    pub(super) interlock: dhcp::Interlock,
+    pub(super) rogue_detection: dhcp::RogueDetection,
     pub(super) proxy: dhcp::Proxy,
     pub(super) spoofs: dhcp::Spoofs,
     pub(super) orders: Orders,
@@ -65,7 +66,7 @@ pub struct Appliance {
     pub(super) config_faults: BTreeMap<Mac, String>,
     /// What should be known of files in cloud-configs/ and of menus; found once, because there may be many.
     pub(super) file_warnings: Vec<String>,
-    pub(super) trails: Trails,
+    pub(super) boot_attempts: BootAttempts,
     /// What each node was refused last.
     pub(super) refusals: HashMap<Mac, String>,
     pub(super) report_rate: ReportRate,
@@ -118,7 +119,7 @@ impl Appliance {
     ) -> Appliance {
         let mut appliance = Appliance {
             dhcp: dhcp::Server::new(&settings),
-            interlock: dhcp::Interlock::new(settings.network.mode, settings.network.address),
+            rogue_detection: dhcp::RogueDetection::new(settings.network.mode, settings.network.address),
             proxy: dhcp::Proxy::default(),
             spoofs: dhcp::Spoofs::default(),
             nodes: Registry::default(),
@@ -127,7 +128,7 @@ impl Appliance {
             unwritable: None,
             config_faults: BTreeMap::new(),
             file_warnings: Vec::new(),
-            trails: Trails::default(),
+            boot_attempts: BootAttempts::default(),
             refusals: HashMap::new(),
             report_rate: ReportRate::default(),
             taken: HashMap::new(),
@@ -246,7 +247,7 @@ impl Appliance {
         }));
         for news in recognized.news {
             if let Identity::Renamed { old, new } = &news {
-                self.trails.rename(*old, *new);
+                self.boot_attempts.rename(*old, *new);
             }
             let (Identity::Renamed { new: node, .. }
             | Identity::Joined { node, .. }
@@ -264,20 +265,20 @@ impl Appliance {
         }
         let mut out = Outcome::default();
         let outcome = self.look_out(packet, now);
-        self.take_sighting(outcome, &mut out);
+        self.take_detection(outcome, &mut out);
         let boot = self.boot_for(&dhcp::Client::of(packet), now, &mut out);
         if packet.ciaddr().is_some() {
             // It renews a lease: whatever runs there runs on.
             let recognized = self.nodes.goes_on(packet.mac(), self.nodes.fresh_since(packet.mac()), now);
             self.learned(recognized, &mut out);
         }
-        match self.interlock.standing() {
-            Standing::Looking => {}
-            Standing::Full => {
+        match self.rogue_detection.serving_mode() {
+            ServingMode::Looking => {}
+            ServingMode::Full => {
                 let outcome = self.dhcp.handle(packet, &boot, now);
                 out.take_dhcp(outcome);
             }
-            Standing::Proxy => self.beside(packet, &boot, now, &mut out),
+            ServingMode::Proxy => self.beside(packet, &boot, now, &mut out),
         }
         out
     }
@@ -391,7 +392,7 @@ impl Appliance {
             Cargo::Rootfs => NodeEvent::Alive,
         };
         if event == NodeEvent::Loader {
-            self.trails.take(self.nodes.key(node), Step::Loader);
+            self.boot_attempts.take(self.nodes.key(node), BootStep::Loader);
             self.remember_offer_style(node, now, &mut out);
         }
         let update = self.nodes.apply(node, event, false, now);
@@ -417,8 +418,8 @@ impl Appliance {
         let outcome = self.dhcp.tick(now);
         out.take_dhcp(outcome);
         self.looked = now;
-        let outcome = self.interlock.tick(now);
-        self.take_sighting(outcome, &mut out);
+        let outcome = self.rogue_detection.tick(now);
+        self.take_detection(outcome, &mut out);
         out
     }
 
@@ -429,7 +430,7 @@ impl Appliance {
             self.orders.deadline(),
             self.nodes.deadline(),
             self.dhcp.deadline(),
-            self.interlock.deadline(),
+            self.rogue_detection.deadline(),
             installing.then(|| self.looked + LOOK_AGAIN),
         ];
         parts.into_iter().flatten().min()

@@ -12,7 +12,7 @@ use crate::{
     boot::{self, Plan, Transport},
     http::route::{Route, Target},
     ids::{Arch, Loader, Mac, OrderKind, Time},
-    nodes::{Grant, Node, NodeEvent, Step, Verdict},
+    nodes::{BootStep, Grant, Node, NodeEvent, Verdict},
     profiles::{Profile, Role},
 };
 
@@ -223,7 +223,7 @@ impl Appliance {
         let installs = known.and_then(Node::grant).is_some_and(|grant| grant.kind == OrderKind::Install);
         let own =
             node.and_then(|mac| self.catalog.pxelinux_menu_at(mac, address)).filter(|_| installs).cloned();
-        let told = node.and_then(|mac| self.trails.of(mac).told());
+        let told = node.and_then(|mac| self.boot_attempts.of(mac).offered_loader());
         let transport = if told == Some(Loader::Lpxelinux) { Transport::Http } else { Transport::Tftp };
         match (plan, own, node) {
             (Plan::Kernel(_), Some(own), Some(mac)) => {
@@ -253,7 +253,7 @@ impl Appliance {
         let plan = self.plan(node, now);
         let Some(mac) = asker.node.filter(|_| !head) else { return plan };
         let leads = matches!(plan, Plan::Kernel(_));
-        self.trails.take(mac, Step::Menu { kernel: leads });
+        self.boot_attempts.take(mac, BootStep::Menu { kernel: leads });
         if leads {
             self.counts_as_led(mac, now, out);
         }

@@ -3,9 +3,9 @@
 use crate::{
     appliance::{Appliance, Change, Effect, Outcome},
     boot,
-    dhcp::{self, Standing},
+    dhcp::{self, ServingMode},
     ids::{Arch, Loader, Mac, Time},
-    nodes::{Node, NodeEvent, Step, Verdict},
+    nodes::{BootStep, Node, NodeEvent, Verdict},
 };
 
 impl Appliance {
@@ -20,8 +20,8 @@ impl Appliance {
                 let update = self.nodes.apply(client.mac, NodeEvent::Alive, true, now);
                 self.note(update, out);
             } else if client.is_discover() {
-                let trail = self.trail_of(client.mac);
-                self.trails.take(trail, Step::Asked);
+                let attempt = self.trail_of(client.mac);
+                self.boot_attempts.take(attempt, BootStep::Asked);
                 out.effects.extend(self.dhcp.address_of(client.mac, now).map(Effect::Restarted));
                 self.begin_start(client, now, out);
             }
@@ -44,8 +44,8 @@ impl Appliance {
         let (boot, loader) = self.choose_boot(client, now);
         let mac = self.trail_of(client.mac);
         match boot {
-            dhcp::Boot::None => self.trails.leave_alone(mac),
-            dhcp::Boot::Load { .. } => self.trails.tell(mac, loader),
+            dhcp::Boot::None => self.boot_attempts.nothing_to_boot(mac),
+            dhcp::Boot::Load { .. } => self.boot_attempts.offer_loader(mac, loader),
         }
         boot
     }
@@ -54,7 +54,7 @@ impl Appliance {
     fn choose_boot(&self, client: &dhcp::Client, now: Time) -> (dhcp::Boot, Option<Loader>) {
         const NOTHING: (dhcp::Boot, Option<Loader>) = (dhcp::Boot::None, None);
         let arch = client.arch.unwrap_or(Arch::Bios);
-        let beside = self.interlock.standing() == Standing::Proxy;
+        let beside = self.rogue_detection.serving_mode() == ServingMode::Proxy;
         let node = self.nodes.get(client.mac);
         // A grant is its card's: the machine's others go on to the disk.
         let is_led = |node: &Node| {
@@ -99,7 +99,7 @@ impl Appliance {
         if !boot::is_served(arch) {
             return Some(format!("there is no loader for its firmware ({arch})"));
         }
-        let beside = self.interlock.standing() == Standing::Proxy;
+        let beside = self.rogue_detection.serving_mode() == ServingMode::Proxy;
         let mut files =
             boot::loaders(arch, false, beside).iter().filter_map(|loader| boot::file(*loader, arch));
         let is_there = boot::asks_by_itself(arch) || files.any(|file| self.has_loader_file(file));
@@ -137,7 +137,7 @@ impl Appliance {
             .filter(|loader| usable(*loader))
             .collect();
         let worked = self.nodes.get(client.mac).and_then(|node| node.loader);
-        boot::choose(&suited, worked, self.trails.of(self.trail_of(client.mac)).refused())
+        boot::choose(&suited, worked, self.boot_attempts.of(self.trail_of(client.mac)).refused())
     }
 
     /// By which address a card's attempts to boot are kept: its machine's, if it stands for that.
@@ -147,14 +147,14 @@ impl Appliance {
 
     /// Whether this is the iPXE that a node was given as its loader, and no new start of the node.
     fn is_second_stage(&self, client: &dhcp::Client) -> bool {
-        let trail = self.trails.of(self.trail_of(client.mac));
-        client.is_ipxe() && trail.told() == Some(Loader::Ipxe) && trail.has_only_its_loader()
+        let attempt = self.boot_attempts.of(self.trail_of(client.mac));
+        client.is_ipxe() && attempt.offered_loader() == Some(Loader::Ipxe) && attempt.has_only_its_loader()
     }
 
     /// A loader asked for the kernel that its menu names: it is the one that works with its node.
     pub(super) fn remember_loader(&mut self, mac: Mac, now: Time, out: &mut Outcome) {
-        let told = self.trails.of(mac).told();
-        self.trails.take(mac, Step::Kernel);
+        let told = self.boot_attempts.of(mac).offered_loader();
+        self.boot_attempts.take(mac, BootStep::Kernel);
         if told.is_some() && self.nodes.get(mac).is_some_and(|node| node.loader != told) {
             let update = self.nodes.change(mac, now, |node| node.loader = told);
             out.changes.extend(update.changed.map(Change::Node));

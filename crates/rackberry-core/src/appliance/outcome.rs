@@ -141,7 +141,7 @@ impl Outcome {
     }
 
     /// Adds what the DHCP server wants done.
-    pub fn take_dhcp(&mut self, outcome: dhcp::Outcome) {
+    pub fn take_dhcp(&mut self, outcome: dhcp::DhcpOutcome) {
         self.changes.extend(outcome.changes.into_iter().map(Change::Lease));
         self.effects.extend(outcome.notices.into_iter().map(|notice| Effect::Note(Note::Dhcp(notice))));
         self.effects.extend(outcome.actions.into_iter().map(Effect::Dhcp));

@@ -6,9 +6,9 @@ use crate::{
     appliance::{Appliance, Note, Outcome, Refusal, Requester},
     assets::version::{FileSet, Version},
     config::UnknownNodes,
-    dhcp::{self, Standing},
+    dhcp::{self, ServingMode},
     ids::{Mac, OrderKind, Time},
-    nodes::{Destination, Grant, Node, NodeEvent, Verdict},
+    nodes::{BootDestination, Grant, Node, NodeEvent, Verdict},
     orders::OrderId,
 };
 
@@ -70,9 +70,9 @@ impl Appliance {
             self.settings.install.tries,
             now,
         ) {
-            Destination::Disk(why) => return Decision::Disk(why.into()),
-            Destination::Refused(why) => return Decision::Refused(why),
-            Destination::Order(order) => order,
+            BootDestination::Disk(why) => return Decision::Disk(why.into()),
+            BootDestination::Refused(why) => return Decision::Refused(why),
+            BootDestination::Order(order) => order,
         };
         if !self.is_allowed(key) {
             let why = "the configuration does not list it (install.unknown_nodes = \"ignore\")";
@@ -222,7 +222,7 @@ impl Appliance {
         let leased = self.dhcp.mac_of(address, now);
         let Some(hardware) = hardware else { return leased };
         let Some(card) = leased else {
-            return (self.interlock.standing() == Standing::Proxy).then_some(hardware);
+            return (self.rogue_detection.serving_mode() == ServingMode::Proxy).then_some(hardware);
         };
         let key = self.nodes.key(card);
         let is_same = card == hardware || (self.nodes.lists(key, card) && self.nodes.lists(key, hardware));
@@ -230,7 +230,7 @@ impl Appliance {
             self.taken.remove(&address);
             return Some(card);
         }
-        if self.interlock.standing() == Standing::Proxy {
+        if self.rogue_detection.serving_mode() == ServingMode::Proxy {
             return Some(hardware);
         }
         if self.taken.insert(address, hardware) != Some(hardware) {

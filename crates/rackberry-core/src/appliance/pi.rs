@@ -19,7 +19,7 @@ impl Appliance {
         let is_uboot = matches!(client.arch, Some(Arch::UbootArm64 | Arch::EfiArm64));
         is_uboot
             && self.nodes.get(client.mac).is_some_and(is_pi)
-            && self.trails.of(self.trail_of(client.mac)).has_only_its_loader()
+            && self.boot_attempts.of(self.trail_of(client.mac)).has_only_its_loader()
     }
 
     /// Up to the Pi 3, a Raspberry Pi goes on with the address of an OFFER and sends no REQUEST (its documentation,

@@ -9,7 +9,7 @@ use dhcproto::v4::MessageType;
 
 use crate::{
     appliance::{Appliance, Change, Effect, Outcome, Requester, lookout::turned_away},
-    dhcp::{self, Standing},
+    dhcp::{self, ServingMode},
     ids::{Mac, Time},
 };
 
@@ -40,7 +40,7 @@ impl Appliance {
             return turned_away(self.spoofs.news(packet, now));
         }
         let mut out = Outcome::default();
-        if self.interlock.standing() != Standing::Proxy {
+        if self.rogue_detection.serving_mode() != ServingMode::Proxy {
             return out;
         }
         if packet.ciaddr() == Some(*peer.ip()) {
@@ -64,7 +64,7 @@ impl Appliance {
     /// hardware address that answers for it, from its first request on.
     pub(super) fn recognize(&mut self, from: Requester, now: Time, out: &mut Outcome) {
         if let Some(mac) = from.hardware
-            && self.interlock.standing() == Standing::Proxy
+            && self.rogue_detection.serving_mode() == ServingMode::Proxy
         {
             self.learn(mac, from.address, now, out);
         }

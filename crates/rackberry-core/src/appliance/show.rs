@@ -49,7 +49,7 @@ impl Appliance {
             interface: self.settings.network.interface.clone().unwrap_or_default(),
             address: format!("{}/{}", self.settings.network.address, self.settings.network.prefix),
             url: self.server_url(),
-            dhcp: self.interlock.standing(),
+            dhcp: self.rogue_detection.serving_mode(),
             panel: String::new(),
             ready: ready.map(name).map_err(|reason| reason.to_string()),
             counts: counts.filter(|(_, n)| *n > 0).collect(),
@@ -144,10 +144,10 @@ impl Appliance {
     }
 
     fn diagnosis(&self, node: &Node, now: Time) -> Option<String> {
-        let rivals = self.interlock.rivals();
+        let rivals = self.rogue_detection.rivals();
         let no_loader = node.arch.and_then(|arch| self.no_loader(arch));
         let around = Around { rival: rivals.as_deref(), no_loader: no_loader.as_deref() };
-        nodes::diagnosis(node, &self.trails.of(node.mac), around, now)
+        nodes::diagnosis(node, &self.boot_attempts.of(node.mac), around, now)
     }
 
     /// A node as it is now.

@@ -294,8 +294,8 @@ fn no_offer_goes_out_before_the_look_ends_or_beside_another_server() {
     appliance.tick(later);
     let parked = probe(&appliance.packet(&discover, later)).expect("a probe");
     let from = dhcp::Sender { mac: TWO, address: SocketAddrV4::new([10, 10, 10, 254].into(), 67) };
-    let other = dhcp::Overheard { server: *from.address.ip(), from, client: TWO, xid: 1, is_answer: true };
-    appliance.overheard(&other, later);
+    let other = dhcp::ServerReply { server: *from.address.ip(), from, client: TWO, xid: 1, is_answer: true };
+    appliance.server_reply(&other, later);
     assert!(!offers(&appliance.probed(parked, None, later)), "the other server was seen meanwhile");
     assert_eq!(probe(&appliance.packet(&discover, later)), None);
     // After its silence the same machine is served.

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    dhcp::Standing,
+    dhcp::ServingMode,
     ids::{Arch, Loader, Mac, OfferStyle, OrderKind, Stage},
     nodes::{Failure, ImageProgress, Installed},
     orders::OrderId,
@@ -30,7 +30,7 @@ pub struct StatusView {
     /// URL of the HTTP server.
     pub url: String,
     /// Whether addresses are handed out.
-    pub dhcp: Standing,
+    pub dhcp: ServingMode,
     /// Which panel there is, or why none; empty where none is wanted.
     pub panel: String,
     /// What would be installed by default: `coreos 1010.5.0`, or why nothing can be.

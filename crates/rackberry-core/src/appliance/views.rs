@@ -10,7 +10,7 @@ use crate::{
     appliance::{Appliance, NodeView},
     assets::catalog::Catalog,
     config::Settings,
-    dhcp::Standing,
+    dhcp::ServingMode,
     ids::{Deadlines, Mac, Time},
     nodes::{self, Node},
     orders::OrderId,
@@ -58,14 +58,15 @@ struct Common {
     settings: Arc<Settings>,
     catalog: Arc<Catalog>,
     unwritable: Option<String>,
-    standing: Standing,
+    serving_mode: ServingMode,
     rivals: Option<String>,
     orders: Vec<OrderId>,
 }
 
 impl PartialEq for Common {
     fn eq(&self, other: &Common) -> bool {
-        let rest = |it: &Common| (it.unwritable.clone(), it.standing, it.rivals.clone(), it.orders.clone());
+        let rest =
+            |it: &Common| (it.unwritable.clone(), it.serving_mode, it.rivals.clone(), it.orders.clone());
         Arc::ptr_eq(&self.settings, &other.settings)
             && Arc::ptr_eq(&self.catalog, &other.catalog)
             && rest(self) == rest(other)
@@ -90,13 +91,14 @@ impl Appliance {
             settings: self.settings.clone(),
             catalog: self.catalog.clone(),
             unwritable: self.unwritable.clone(),
-            standing: self.interlock.standing(),
-            rivals: self.interlock.rivals(),
+            serving_mode: self.rogue_detection.serving_mode(),
+            rivals: self.rogue_detection.rivals(),
             orders: self.orders.open(now).map(|order| order.id).collect(),
         };
         let is_same = self.views.common.as_ref() == Some(&common);
         self.views.common = Some(common);
-        let parts = [self.nodes.changed().take(), self.trails.changed().take(), self.dhcp.changed().take()];
+        let parts =
+            [self.nodes.changed().take(), self.boot_attempts.changed().take(), self.dhcp.changed().take()];
         let parts: Option<Vec<BTreeSet<Mac>>> = parts.into_iter().collect();
         let over = self.views.ends.take_due(now);
         match parts.filter(|_| is_same) {

@@ -2,6 +2,7 @@
 //! from it, so they can't disagree.
 
 /// A table of the file, with its keys in the order in which the docs show them.
+#[cfg_attr(not(test), expect(dead_code, reason = "the docs are made of it, by a test"))]
 pub(crate) struct Section {
     /// The table's name.
     pub name: &'static str,
@@ -12,6 +13,7 @@ pub(crate) struct Section {
 }
 
 /// One key.
+#[cfg_attr(not(test), expect(dead_code, reason = "the docs are made of it, by a test"))]
 pub(crate) struct Key {
     /// Its name in the table.
     pub name: &'static str,
@@ -271,13 +273,13 @@ pub(super) const SECTIONS: &[Section] = &[
 ];
 
 /// The keys of `rackberry.toml`.
-pub(crate) const KEYS: Keys = Keys(SECTIONS);
+pub(crate) const KEYS: KeyTable = KeyTable(SECTIONS);
 
 /// The keys of one kind of file.
 #[derive(Clone, Copy)]
-pub(crate) struct Keys(pub &'static [Section]);
+pub(crate) struct KeyTable(pub &'static [Section]);
 
-impl Keys {
+impl KeyTable {
     /// The key at `path` (`dhcp.pool`).
     pub fn find(self, path: &str) -> Option<&'static Key> {
         let (table, name) = path.split_once('.')?;
@@ -305,7 +307,7 @@ pub(super) fn section(name: &str) -> Option<&'static Section> {
     SECTIONS.iter().find(|section| section.name == name)
 }
 
-/// As [`Keys::example`], in `rackberry.toml`.
+/// As [`KeyTable::example`], in `rackberry.toml`.
 pub(super) fn example(path: &str) -> String {
     KEYS.example(path)
 }
@@ -364,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn distances() {
+    fn a_distance_counts_letters_left_out_put_in_replaced_or_swapped() {
         for (a, b, d) in [("", "", 0), ("a", "", 1), ("ab", "ba", 1), ("kitten", "sitting", 3), ("é", "e", 1)]
         {
             assert_eq!(distance(a, b), d, "{a} {b}");

@@ -6,16 +6,12 @@
 
 mod defaults;
 mod duration;
-pub mod fault;
+mod file;
 pub(crate) mod keys;
 mod nodes;
 pub(crate) mod raw;
-pub(crate) mod read;
 mod reload;
 mod settings;
-pub mod source;
-pub(crate) mod syntax;
-mod template;
 pub(crate) mod validate;
 pub(crate) mod values;
 mod warnings;
@@ -23,9 +19,12 @@ mod warnings;
 use std::path::PathBuf;
 
 pub use duration::{display as display_duration, parse_duration};
-pub use fault::{ConfigError, Faults, Position};
+pub use file::{
+    fault::{self, ConfigError, Faults, Position},
+    source,
+};
+pub(crate) use file::{read, syntax};
 pub use settings::*;
-pub use template::default_file;
 pub use warnings::Warning;
 
 /// Merges the texts of files in order, later ones over earlier ones, and validates the whole. Each text comes
@@ -46,10 +45,10 @@ pub fn parse_all(sources: &[(PathBuf, String)], unread: Vec<ConfigError>) -> Res
     let mut report = source::Report::new(&texts);
     let mut complete = unread.is_empty();
     unread.into_iter().for_each(|error| report.file_fault(error));
-    let mut merged = raw::Raw::default();
+    let mut merged = raw::RawConfig::default();
     for (file, text) in texts.iter().enumerate() {
         match syntax::parse(text, file, keys::KEYS, &mut report) {
-            Some(root) => merged.merge(raw::Raw::read(&root, file, &mut report)),
+            Some(root) => merged.merge(raw::RawConfig::read(&root, file, &mut report)),
             None => complete = false,
         }
     }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, hash::Hash, net::Ipv4Addr};
 use super::{
     fault::Wrong,
     keys,
-    raw::{Node, Raw},
+    raw::{Node, RawConfig},
     settings::{Network, NodeSettings},
     source::Place,
     validate::{Check, in_network},
@@ -34,7 +34,7 @@ impl<K: Hash + Eq> Taken<K> {
 }
 
 /// Checks all nodes; `network` is absent where its own address is at fault.
-pub(super) fn settings(raw: &Raw, network: Option<&Network>, check: &mut Check) -> Vec<NodeSettings> {
+pub(super) fn settings(raw: &RawConfig, network: Option<&Network>, check: &mut Check) -> Vec<NodeSettings> {
     let router = raw.dhcp.router.set().and_then(|at| at.value.parse::<Ipv4Addr>().ok());
     let mut names = Taken::new();
     let mut macs = Taken::new();
@@ -85,7 +85,7 @@ fn mac_places(node: &Node) -> Vec<(Mac, Place, &'static str)> {
 }
 
 /// A name that reads as another node's MAC would make commands ambiguous.
-fn names_are_not_macs(raw: &Raw, macs: &Taken<Mac>, check: &mut Check) {
+fn names_are_not_macs(raw: &RawConfig, macs: &Taken<Mac>, check: &mut Check) {
     for node in &raw.nodes {
         let Some(name) = node.keys.name.set() else { continue };
         let Ok(mac) = name.value.parse::<Mac>() else { continue };

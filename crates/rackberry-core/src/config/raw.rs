@@ -70,7 +70,7 @@ pub(super) struct Node {
 
 /// A file's tables, or several files' merged.
 #[derive(Debug, Default)]
-pub(super) struct Raw {
+pub(super) struct RawConfig {
     pub network: Network,
     pub dhcp: Dhcp,
     pub http: Http,
@@ -81,7 +81,7 @@ pub(super) struct Raw {
     pub system: System,
 }
 
-impl Raw {
+impl RawConfig {
     /// Reads the tables of the file numbered `file`.
     pub fn read(root: &DeTable, file: usize, report: &mut Report) -> Self {
         let mut raw = Self::default();

@@ -1,5 +1,7 @@
 //! Faults as people meet them: position, words, and that several come at once.
 
+mod template;
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;

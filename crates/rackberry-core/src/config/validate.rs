@@ -6,7 +6,7 @@ use super::{
     duration,
     fault::Wrong,
     keys, nodes,
-    raw::{self, Raw},
+    raw::{self, RawConfig},
     read::{Field, List},
     settings::{
         Assets, Dhcp, Http, Install, Mode, Network, Panel, Settings, System, UnknownNodes, Usb, Verify,
@@ -20,7 +20,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Checks everything. The settings are good if `report` stayed empty; what was reported has its default.
-pub(super) fn settings(raw: &Raw, report: &mut Report) -> Settings {
+pub(super) fn settings(raw: &RawConfig, report: &mut Report) -> Settings {
     let check = &mut Check { report };
     let (network, address_known) = network(&raw.network, check);
     let known_network = address_known.then_some(&network);

@@ -3,7 +3,7 @@
 use dhcproto::v4::{DhcpOption, MessageType, OptionCode};
 
 use crate::{
-    dhcp::Packet,
+    dhcp::{Packet, options::options},
     ids::{Arch, Mac, MachineId},
 };
 
@@ -137,15 +137,9 @@ fn ipxe(packet: &Packet) -> Option<Ipxe> {
 }
 
 /// Whether a feature is among those that option 175 encapsulates (code, length, value), and not zero.
-fn has_feature(mut options: &[u8], feature: u8) -> bool {
-    while let [code, len, rest @ ..] = options {
-        let Some((value, after)) = rest.split_at_checked(usize::from(*len)) else { return false };
-        if *code == feature {
-            return value.iter().any(|byte| *byte != 0);
-        }
-        options = after;
-    }
-    false
+fn has_feature(own: &[u8], feature: u8) -> bool {
+    let value = options(own).find_map(|(code, value)| (code == feature).then_some(value));
+    value.is_some_and(|value| value.iter().any(|byte| *byte != 0))
 }
 
 /// Who a Raspberry Pi's boot ROM or bootloader is: its maker's addresses (IEEE registry), or the machine's identifier

@@ -5,31 +5,29 @@
 //! after the journal has what it relies on.
 
 mod client;
-pub mod datagram;
-pub mod frame;
-mod interlock;
-mod lease;
-mod notice;
-pub mod overheard;
-mod packet;
-mod pool;
-pub mod probe;
 mod proxy;
 mod recorder;
-mod reply;
+mod rogue;
 mod server;
 mod spoof;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use client::Client;
-pub use interlock::{Interlock, Presence, Standing};
-pub use lease::{Lease, LeaseChange};
-pub use notice::Notice;
-pub use overheard::Overheard;
-pub use packet::{Malformed, Packet, Sender};
 pub use proxy::Proxy;
 pub use recorder::Recorder;
-pub use reply::{Boot, Destination, Reply};
-pub use server::{Action, Outcome, ProbeId, Server};
+pub use rogue::{
+    Presence, RogueDetection, ServingMode,
+    server_reply::{self, ServerReply},
+};
+pub use server::{
+    Action, DhcpOutcome, ProbeId, Server,
+    lease::{Lease, LeaseChange},
+    notice::Notice,
+    probe,
+    reply::{Boot, Destination, Reply},
+};
 pub use spoof::Spoofs;
+use wire::options;
+pub use wire::{Malformed, Packet, Sender, datagram, frame};

@@ -9,7 +9,7 @@ use std::{
 use dhcproto::v4::MessageType;
 
 use crate::{
-    dhcp::{Action, Boot, Client, Destination, Packet, reply},
+    dhcp::{Action, Boot, Client, Destination, Packet, server::reply},
     ids::{Arch, Mac, OfferStyle},
 };
 
@@ -142,7 +142,7 @@ mod tests {
 
     /// As the facts page says of each style, and no address in either.
     #[test]
-    fn each_style_says_what_its_clients_need() {
+    fn each_offer_style_has_the_options_that_its_clients_need() {
         for (class, file, discovery) in [(BIOS, Some("x"), true), (UEFI, None, false)] {
             let discover = packet(MessageType::Discover, class, &[]);
             let (to, offer) = said(Proxy::default().offer(&discover, MAC, &boot("x"), None, OWN));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_to_boot_nothing_from_here_hears_nothing() {
+    fn a_client_that_is_to_boot_nothing_gets_no_proxy_offer() {
         let mut proxy = Proxy::default();
         assert_eq!(proxy.offer(&packet(MessageType::Discover, BIOS, &[]), MAC, &Boot::None, None, OWN), None);
         assert_eq!(
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn who_makes_no_progress_gets_the_other_style_and_what_worked_comes_first() {
+    fn a_client_without_progress_gets_the_other_offer_style_and_what_worked_comes_first() {
         let mut proxy = Proxy::default();
         let discover = packet(MessageType::Discover, UEFI, &[]);
         let direct = |proxy: &mut Proxy, worked| {
@@ -229,7 +229,7 @@ mod tests {
     proptest! {
         /// However a machine's progress falls, each style has its turn within twice the patience.
         #[test]
-        fn no_style_is_stuck_to(worked in any::<bool>(), progress in proptest::collection::vec(any::<bool>(), 1..40)) {
+        fn no_offer_style_is_kept_for_ever(worked in any::<bool>(), progress in proptest::collection::vec(any::<bool>(), 1..40)) {
             let mut proxy = Proxy::default();
             let discover = packet(MessageType::Discover, UEFI, &[]);
             let worked = worked.then_some(OfferStyle::Direct);

@@ -1,6 +1,11 @@
 //! The server's decisions: a packet and the time in, leases to keep and messages to send out.
 
 mod answers;
+pub(super) mod lease;
+pub(super) mod notice;
+mod pool;
+pub mod probe;
+pub(super) mod reply;
 
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
@@ -10,9 +15,7 @@ use crate::{
     config::Settings,
     dhcp::{
         Boot, Lease, LeaseChange, Notice, Packet, Reply,
-        lease::Leases,
-        pool::Pool,
-        reply::{self, Terms},
+        server::{lease::Leases, pool::Pool, reply::Terms},
     },
     ids::{Changed, Deadlines, Mac, Time},
 };
@@ -40,9 +43,9 @@ pub enum Action {
     /// Find out who uses the address: [`Server::probed`] is called for every host that answers, and at the end.
     Probe(ProbeId, Ipv4Addr),
     /// Find out whether a DHCP server can be at the address, then call
-    /// [`Interlock::verified`](crate::dhcp::Interlock::verified).
+    /// [`RogueDetection::verified`](crate::dhcp::RogueDetection::verified).
     Verify(Ipv4Addr),
-    /// Ask whether another server is there; every answer goes to [`Interlock::heard`](crate::dhcp::Interlock::heard).
+    /// Ask whether another server is there; every answer goes to [`RogueDetection::heard`](crate::dhcp::RogueDetection::heard).
     Seek,
     /// Switch on the machine with this hardware address, by Wake-on-LAN.
     Wake(Mac),
@@ -50,7 +53,7 @@ pub enum Action {
 
 /// What one event leads to. The changes must be on disk before the actions happen.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct DhcpOutcome {
     /// Leases, for the journal.
     pub changes: Vec<LeaseChange>,
     /// What to send and probe.
@@ -147,8 +150,8 @@ impl Server {
     }
 
     /// Handles a client's message; `boot` is what that client is to boot.
-    pub fn handle(&mut self, packet: &Packet, boot: &Boot, now: Time) -> Outcome {
-        let mut out = Outcome::default();
+    pub fn handle(&mut self, packet: &Packet, boot: &Boot, now: Time) -> DhcpOutcome {
+        let mut out = DhcpOutcome::default();
         self.leases.tick(now);
         if let Some(relay) = packet.giaddr().filter(|relay| !self.is_here(*relay)) {
             out.notices.push(Notice::ForeignRelay { relay });
@@ -168,8 +171,8 @@ impl Server {
 
     /// A host answered a probe, or nobody else did until its end. A machine that answers for its own address (Intel AMT does
     /// while the firmware runs; a system with a fixed address) is in nobody's way.
-    pub fn probed(&mut self, probe: ProbeId, answered: Option<Mac>, now: Time) -> Outcome {
-        let mut out = Outcome::default();
+    pub fn probed(&mut self, probe: ProbeId, answered: Option<Mac>, now: Time) -> DhcpOutcome {
+        let mut out = DhcpOutcome::default();
         let Some(mac) = self.probes.get(&probe).copied() else { return out };
         if answered.is_some_and(|host| self.is_same_machine(host, mac)) {
             return out;
@@ -178,7 +181,7 @@ impl Server {
         let Some(Parked { packet, boot, .. }) = self.parked.remove(&mac) else { return out };
         let Some(offer) = self.offers.get(&mac).copied() else { return out };
         if answered.is_some() {
-            self.leave_alone(offer.address, mac, now, &mut out);
+            self.quarantine(offer.address, mac, now, &mut out);
             self.withdraw(mac);
             self.discover(&packet, &boot, now, &mut out);
         } else {
@@ -214,12 +217,12 @@ impl Server {
     }
 
     /// Forgets offers that nobody took, and lets quarantined addresses go.
-    pub fn tick(&mut self, now: Time) -> Outcome {
+    pub fn tick(&mut self, now: Time) -> DhcpOutcome {
         for mac in self.offers_end.take_due(now) {
             self.withdraw(mac);
         }
         self.in_use.take_due(now);
-        Outcome::default()
+        DhcpOutcome::default()
     }
 
     /// When [`Server::tick`] has work next.
@@ -270,7 +273,7 @@ impl Server {
     }
 
     /// RFC 2131 section 4.3.1.
-    fn discover(&mut self, packet: &Packet, boot: &Boot, now: Time, out: &mut Outcome) {
+    fn discover(&mut self, packet: &Packet, boot: &Boot, now: Time, out: &mut DhcpOutcome) {
         let mac = packet.mac();
         if let Some(parked) = self.parked.get_mut(&mac) {
             // It asks again while its address is probed: the answer goes to the question it asked last.
@@ -307,7 +310,7 @@ impl Server {
         }
     }
 
-    fn offer(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut Outcome) {
+    fn offer(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut DhcpOutcome) {
         self.hold(Lease { mac: packet.mac(), address, until: now + OFFER_HOLDS });
         let name = self.names.get(&packet.mac()).map(String::as_str);
         let reply = reply::grant(packet, MessageType::Offer, Some(address), name, boot, &self.terms);
@@ -378,7 +381,7 @@ impl Server {
         }
     }
 
-    fn leave_alone(&mut self, address: Ipv4Addr, mac: Mac, now: Time, out: &mut Outcome) {
+    fn quarantine(&mut self, address: Ipv4Addr, mac: Mac, now: Time, out: &mut DhcpOutcome) {
         self.in_use.set(address, now + QUARANTINE);
         out.notices.push(Notice::InUse { address, mac });
     }

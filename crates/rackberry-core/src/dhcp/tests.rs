@@ -80,14 +80,14 @@ impl Ask {
     }
 }
 
-fn sent(outcome: &Outcome) -> Option<(Destination, Message)> {
+fn sent(outcome: &DhcpOutcome) -> Option<(Destination, Message)> {
     outcome.actions.iter().find_map(|action| match action {
         Action::Send(reply) => Some((reply.to, Message::decode(&mut Decoder::new(&reply.payload)).unwrap())),
         Action::Probe(..) | Action::Verify(_) | Action::Seek | Action::Wake(_) => None,
     })
 }
 
-fn kind_and_address(outcome: &Outcome) -> Option<(MessageType, Ipv4Addr)> {
+fn kind_and_address(outcome: &DhcpOutcome) -> Option<(MessageType, Ipv4Addr)> {
     sent(outcome).map(|(_, message)| (message.opts().msg_type().unwrap(), message.yiaddr()))
 }
 
@@ -221,14 +221,14 @@ fn release_decline_inform() {
     assert!(!ack.opts().contains(OptionCode::AddressLeaseTime));
 
     let foreign = ask(B, MessageType::Release).of(ME).from(address.octets());
-    assert_eq!(server.handle(&foreign.packet(), &Boot::None, Time(2)), Outcome::default());
+    assert_eq!(server.handle(&foreign.packet(), &Boot::None, Time(2)), DhcpOutcome::default());
     let release = ask(A, MessageType::Release).of(ME).from(address.octets());
     server.handle(&release.packet(), &Boot::None, Time(2));
     assert_eq!(server.mac_of(address, Time(3)), None);
     assert_eq!(lease(&mut server, A, 4), Some(address), "the same again");
 
     let foreign = ask(B, MessageType::Decline).of(ME).wants(address.octets());
-    assert_eq!(server.handle(&foreign.packet(), &Boot::None, Time(5)), Outcome::default());
+    assert_eq!(server.handle(&foreign.packet(), &Boot::None, Time(5)), DhcpOutcome::default());
     let decline = ask(A, MessageType::Decline).of(ME).wants(address.octets());
     let outcome = server.handle(&decline.packet(), &Boot::None, Time(5));
     assert_eq!(outcome.changes, [LeaseChange::Drop(A)]);
@@ -248,7 +248,7 @@ fn reservations_are_kept_for_their_node() {
     let full = server.handle(&ask(B, MessageType::Discover).packet(), &Boot::None, Time(1));
     assert!(matches!(full.notices[..], [Notice::PoolIsEmpty { .. }]));
     let said = server.handle(&ask(B, MessageType::Discover).packet(), &Boot::None, Time(2));
-    assert_eq!(said, Outcome::default(), "said once a minute");
+    assert_eq!(said, DhcpOutcome::default(), "said once a minute");
     let name = vec![OptionCode::Hostname];
     let discover = ask(A, MessageType::Discover).with(DhcpOption::ParameterRequestList(name));
     let (_, offer) = sent(&server.handle(&discover.packet(), &Boot::None, Time(1))).unwrap();
@@ -276,9 +276,12 @@ fn a_new_address_is_probed_and_others_do_not_wait() {
     let [Action::Probe(other_probe, other_address)] = other.actions[..] else { panic!("{other:?}") };
     assert_ne!(address, other_address);
     // Asked again meanwhile: no second probe.
-    assert_eq!(server.handle(&ask(A, MessageType::Discover).packet(), &boot, Time(2)), Outcome::default());
+    assert_eq!(
+        server.handle(&ask(A, MessageType::Discover).packet(), &boot, Time(2)),
+        DhcpOutcome::default()
+    );
     // The machine itself answers for it, which hinders nobody; another one does, and another address is probed.
-    assert_eq!(server.probed(probe, Some(A), Time(2)), Outcome::default());
+    assert_eq!(server.probed(probe, Some(A), Time(2)), DhcpOutcome::default());
     let taken = server.probed(probe, Some(B), Time(3));
     let Some(Action::Probe(next, next_address)) = taken.actions.last() else { panic!("{taken:?}") };
     assert!(*next_address != address && *next_address != other_address);
@@ -288,7 +291,7 @@ fn a_new_address_is_probed_and_others_do_not_wait() {
         kind_and_address(&server.probed(*next, None, Time(5))),
         Some((MessageType::Offer, *next_address))
     );
-    assert_eq!(server.probed(probe, None, Time(6)), Outcome::default(), "over long ago");
+    assert_eq!(server.probed(probe, None, Time(6)), DhcpOutcome::default(), "over long ago");
 }
 
 #[test]

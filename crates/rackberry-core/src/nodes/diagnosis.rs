@@ -1,10 +1,12 @@
 //! Why a node does not get on: one plain sentence with what helps, from what it was seen to do and not to do.
 
+pub(super) mod remedy;
+
 use std::time::Duration;
 
 use crate::{
     ids::{Arch, Loader, OrderKind, Stage, Time},
-    nodes::{Node, Trail, remedy::remedy},
+    nodes::{BootAttempt, Node, diagnosis::remedy::remedy},
 };
 
 /// Silence after one single DISCOVER that is no longer the firmware's pause between two.
@@ -41,7 +43,7 @@ pub struct Around<'a> {
 }
 
 /// Why the node is stuck and what helps, in one sentence; nothing where it gets on, or has nothing to get on with.
-pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> Option<String> {
+pub fn diagnosis(node: &Node, attempt: &BootAttempt, around: Around<'_>, now: Time) -> Option<String> {
     if let Some(failure) = node.failure() {
         return remedy(failure).map(str::to_owned);
     }
@@ -55,19 +57,19 @@ pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> O
     let silence = now.since(node.seen);
     let sentence = match stage {
         Stage::Discovered if around.no_loader.is_some() => around.no_loader?.to_owned(),
-        Stage::Discovered | Stage::Loading if trail.in_vain() >= REFUSED && !trail.has_its_menu() => refusal(node.arch, trail),
-        Stage::Discovered if trail.asks() >= IN_VAIN => match around.rival {
+        Stage::Discovered | Stage::Loading if attempt.failed_starts() >= REFUSED && !attempt.has_its_menu() => refusal(node.arch, attempt),
+        Stage::Discovered if attempt.asks() >= IN_VAIN => match around.rival {
             Some(rival) => format!("two DHCP servers answer it, and it fetches nothing: take {rival} away"),
             None => "it asks again and again and fetches nothing: the answers don't reach it, or its firmware can't use \
                      them; look at the switch and at the firmware's network settings"
                 .into(),
         },
-        Stage::Discovered if trail.asks() == 1 && silence >= HEARD_ONCE => {
+        Stage::Discovered if attempt.asks() == 1 && silence >= HEARD_ONCE => {
             "it was heard once, then fell silent: its switch port may be held by spanning tree for 30 s; set the port to \
              edge (portfast)"
                 .into()
         }
-        Stage::Loading if trail.has_its_menu() && silence >= MENU_SILENCE => {
+        Stage::Loading if attempt.has_its_menu() && silence >= MENU_SILENCE => {
             "it has its menu and fetches no kernel, or only a part of it: its loader can't reach the server, or its memory \
              is too small for kernel and initrd"
                 .into()
@@ -89,9 +91,9 @@ pub fn diagnosis(node: &Node, trail: &Trail, around: Around<'_>, now: Time) -> O
 }
 
 /// Why a node starts over when it has its loader.
-fn refusal(arch: Option<Arch>, trail: &Trail) -> String {
+fn refusal(arch: Option<Arch>, attempt: &BootAttempt) -> String {
     let uefi = arch.is_some_and(|arch| !matches!(arch, Arch::Bios | Arch::RaspberryPi | Arch::UbootArm64));
-    let why = match (uefi, trail.refused().contains(&Loader::Shim)) {
+    let why = match (uefi, attempt.refused().contains(&Loader::Shim)) {
         (true, true) => {
             "Secure Boot refuses the signed one, too, because it trusts other keys; switch Secure Boot off"
         }
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
     use crate::{
         ids::{self, Mac},
-        nodes::{Approach, Disk, Failure, Grant, Installed, Life, Step},
+        nodes::{Approach, BootStep, Disk, Failure, Grant, Installed, Life},
         orders::OrderId,
     };
 
@@ -151,26 +153,26 @@ mod tests {
         node_by(OrderKind::Install, stage, arch)
     }
 
-    fn after(steps: &[Step]) -> Trail {
-        let mut trail = Trail::default();
-        steps.iter().for_each(|step| trail.take(*step));
-        trail
+    fn after(steps: &[BootStep]) -> BootAttempt {
+        let mut attempt = BootAttempt::default();
+        steps.iter().for_each(|step| attempt.take(*step));
+        attempt
     }
 
     /// The same; each DISCOVER is answered by the next loader.
-    fn after_telling(loaders: &[ids::Loader], steps: &[Step]) -> Trail {
-        let (mut trail, mut loaders) = (Trail::default(), loaders.iter());
+    fn after_telling(loaders: &[ids::Loader], steps: &[BootStep]) -> BootAttempt {
+        let (mut attempt, mut loaders) = (BootAttempt::default(), loaders.iter());
         for step in steps {
-            trail.take(*step);
-            if *step == Step::Asked {
-                trail.tell(loaders.next().copied());
+            attempt.take(*step);
+            if *step == BootStep::Asked {
+                attempt.offer_loader(loaders.next().copied());
             }
         }
-        trail
+        attempt
     }
 
     #[track_caller]
-    fn says(node: &Node, steps: &[Step], around: Around<'_>, seconds: u64, words: Option<&str>) {
+    fn says(node: &Node, steps: &[BootStep], around: Around<'_>, seconds: u64, words: Option<&str>) {
         let said = diagnosis(node, &after(steps), around, Time(seconds * 1000));
         match words {
             Some(words) => assert!(said.as_ref().is_some_and(|said| said.contains(words)), "{said:?}"),
@@ -180,9 +182,9 @@ mod tests {
 
     #[test]
     fn each_way_of_being_stuck_has_its_sentence() {
-        use Step::{Asked, Kernel, Loader};
-        const MENU: Step = Step::Menu { kernel: true };
-        const TO_DISK: Step = Step::Menu { kernel: false };
+        use BootStep::{Asked, Kernel, Loader};
+        const MENU: BootStep = BootStep::Menu { kernel: true };
+        const TO_DISK: BootStep = BootStep::Menu { kernel: false };
         let asking = node(Stage::Discovered, Arch::EfiX64);
         says(&asking, &[Asked], ALONE, 19, None);
         says(&asking, &[Asked], ALONE, 20, Some("spanning tree"));
@@ -193,8 +195,8 @@ mod tests {
         says(&asking, &[Asked, Loader, Asked], ALONE, 1, None);
         says(&asking, &[Asked, Loader, Asked, Loader, Asked], ALONE, 1, Some("Secure Boot"));
         let signed_too = &[Asked, Loader, Asked, Loader, Asked];
-        let trail = after_telling(&[ids::Loader::Grub, ids::Loader::Shim], signed_too);
-        let said = diagnosis(&asking, &trail, ALONE, Time(1));
+        let attempt = after_telling(&[ids::Loader::Grub, ids::Loader::Shim], signed_too);
+        let said = diagnosis(&asking, &attempt, ALONE, Time(1));
         assert!(said.as_ref().is_some_and(|said| said.contains("other keys")), "{said:?}");
         says(&asking, &[Asked, Loader, TO_DISK, Asked, Loader, TO_DISK, Asked], ALONE, 1, None);
         says(&asking, &[Asked, Loader, MENU, Kernel, Asked, Loader, MENU, Kernel, Asked], ALONE, 1, None);
@@ -241,8 +243,8 @@ mod tests {
     proptest! {
         /// Nobody is called stuck who may not install, nor who has just been heard of in a stage of its install.
         #[test]
-        fn who_gets_on_hears_nothing(
-            steps in proptest::collection::vec(prop_oneof![Just(Step::Asked), Just(Step::Loader), Just(Step::Kernel), any::<bool>().prop_map(|kernel| Step::Menu { kernel })], 0..20),
+        fn a_node_that_makes_progress_has_no_diagnosis(
+            steps in proptest::collection::vec(prop_oneof![Just(BootStep::Asked), Just(BootStep::Loader), Just(BootStep::Kernel), any::<bool>().prop_map(|kernel| BootStep::Menu { kernel })], 0..20),
             number in 3usize..7, seconds in 0u64..100_000,
         ) {
             let mut node = node(Stage::ALL[number], Arch::Bios);

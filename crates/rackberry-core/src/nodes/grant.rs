@@ -58,7 +58,7 @@ pub enum Verdict {
 
 /// Where a node's next start from the network leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination<'o> {
+pub enum BootDestination<'o> {
     /// To its disk; one clause says why.
     Disk(&'static str),
     /// Where the order says.
@@ -76,10 +76,10 @@ impl Node {
         orders: &'o Orders,
         tries: u8,
         now: Time,
-    ) -> Destination<'o> {
+    ) -> BootDestination<'o> {
         let Some(order) = orders.choose(machine, now) else {
             let is_open = orders.open(now).next().is_some();
-            return Destination::Disk(match self.disk.is_ours() {
+            return BootDestination::Disk(match self.disk.is_ours() {
                 _ if !is_open => "nobody has armed",
                 true => "it is installed, and no order that is left means it",
                 false => "no order that is left means it",
@@ -87,12 +87,12 @@ impl Node {
         };
         let starts = order.starts_of(&machine.cards);
         if order.kind == OrderKind::Install && starts >= tries {
-            return Destination::Refused(format!(
+            return BootDestination::Refused(format!(
                 "it was led into its installer {starts} times, and nothing was heard from there; when that is mended, \
                  `rackberry arm NODE --again` lets it try again"
             ));
         }
-        Destination::Order(order)
+        BootDestination::Order(order)
     }
 
     /// Whether the menu of the start that runs may lead into the installer: by a grant whose order is open, and only if

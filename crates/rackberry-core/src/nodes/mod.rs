@@ -4,30 +4,29 @@
 //! A node's life (`docs/architecture.md` has the picture):
 //! idle, discovered, loading, booting, configuring, installing, written, installed; failed from any of them.
 
+mod boot_attempts;
 mod diagnosis;
 mod event;
 mod grant;
 mod groups;
 mod identity;
-mod image;
 mod node;
-mod patience;
 mod registry;
-mod remedy;
 mod stored;
 mod tokens;
-mod trail;
 
+pub use boot_attempts::{BootAttempt, BootAttempts, BootStep};
 pub use diagnosis::{Around, diagnosis, diagnosis_changes};
 pub use event::{NodeEvent, Word};
-pub use grant::{Destination, Grant, Verdict};
+pub use grant::{BootDestination, Grant, Verdict};
 pub use identity::{Identity, Recognized};
-pub use image::{Image, ImageProgress};
-pub use node::{Approach, Disk, Failure, Installed, LastInstall, Life, Node};
+pub use node::{
+    Approach, Disk, Failure, Installed, LastInstall, Life, Node,
+    image::{Image, ImageProgress},
+};
 pub use registry::{Moved, RecordChange, Registry, Update};
 pub use stored::StoredNode;
 pub use tokens::Tokens;
-pub use trail::{Step, Trail, Trails};
 
 #[cfg(test)]
 mod tests;

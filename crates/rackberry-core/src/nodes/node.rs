@@ -1,5 +1,8 @@
 //! One machine, and what is known of it.
 
+pub(super) mod image;
+pub(super) mod patience;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};

@@ -251,14 +251,14 @@ fn an_order_leads_into_an_installer_that_says_nothing_only_so_often() {
     let (mut orders, mut node) = (open(), granted());
     let machine = Subject { cards: vec![A], named_by: vec![A], is_ours: false };
     let leads = |node: &Node, orders: &Orders| {
-        matches!(node.destination(&machine, orders, 2, at(1)), Destination::Order(_))
+        matches!(node.destination(&machine, orders, 2, at(1)), BootDestination::Order(_))
     };
     for _ in 0..2 {
         assert!(leads(&node, &orders));
         orders.started(OrderId(1), &[A]);
         through(&mut node, [BOOT, NodeEvent::Loader, NodeEvent::Led]);
     }
-    let Destination::Refused(why) = node.destination(&machine, &orders, 2, at(1)) else {
+    let BootDestination::Refused(why) = node.destination(&machine, &orders, 2, at(1)) else {
         panic!("led a third time")
     };
     assert!(why.contains("led into its installer 2 times"), "{why}");

@@ -196,7 +196,7 @@ impl Board {
 
 /// The keys of a board file.
 #[cfg(test)]
-pub(super) fn keys() -> crate::config::keys::Keys {
+pub(super) fn keys() -> crate::config::keys::KeyTable {
     keys::KEYS
 }
 
@@ -216,7 +216,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Board, Faults> {
     let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
     let [text] = &texts;
     let board = syntax::parse(text, 0, keys::KEYS, &mut report).and_then(|root| {
-        let raw = raw::Raw::read(&root, &mut report);
+        let raw = raw::RawBoard::read(&root, &mut report);
         validate::board(&name, &raw, &mut report)
     });
     match (report.into_faults(), board) {

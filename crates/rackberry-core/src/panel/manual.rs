@@ -4,12 +4,12 @@
 use std::fmt::Write as _;
 
 use super::{
-    Color, Lamp, Mode, Pattern, Trouble,
+    Color, Lamp, Pattern, StatusMode, Trouble,
     board::{self, BUILT_IN, SIMULATED, wiring},
     show::{node_lamp, status},
 };
 use crate::{
-    config::keys::Keys,
+    config::keys::KeyTable,
     ids::{Stage, Time},
 };
 
@@ -85,12 +85,12 @@ fn patterns() -> String {
         row(&mut out, &format!("failed while {stage}"), node_lamp(Stage::Failed, stage, (0, 0)));
     }
     let _ = write!(out, "\nThe status LED:\n\n{head}");
-    row(&mut out, "starting", status(Mode::Starting, None));
-    row(&mut out, "ready and safe: nobody installs", status(Mode::Safe, None));
-    row(&mut out, "**armed: disks may be overwritten**", status(Mode::Armed, None));
-    row(&mut out, "no longer armed, installs still run", status(Mode::Finishing, None));
+    row(&mut out, "starting", status(StatusMode::Starting, None));
+    row(&mut out, "ready and safe: nobody installs", status(StatusMode::Safe, None));
+    row(&mut out, "**armed: disks may be overwritten**", status(StatusMode::Armed, None));
+    row(&mut out, "no longer armed, installs still run", status(StatusMode::Finishing, None));
     for trouble in Trouble::ALL {
-        row(&mut out, &format!("error code {}", trouble as u8), status(Mode::Safe, Some(trouble)));
+        row(&mut out, &format!("error code {}", trouble as u8), status(StatusMode::Safe, Some(trouble)));
     }
     out.push('\n');
     out
@@ -131,7 +131,7 @@ fn boards() -> String {
 }
 
 /// The keys of a board file.
-fn reference(keys: Keys) -> String {
+fn reference(keys: KeyTable) -> String {
     let mut out = String::new();
     for section in keys.0 {
         let _ = write!(out, "\n`[{}]`: {}\n\n", section.name, section.meaning);

@@ -23,20 +23,20 @@ use button::{Button, Gesture};
 
 /// What the panel shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct PanelFacts {
     /// The service's mode.
-    pub mode: Mode,
+    pub mode: StatusMode,
     /// What is wrong with the service, in words.
     pub troubles: BTreeMap<Trouble, String>,
     /// The service's address.
     pub address: String,
     /// Every node that is known.
-    pub nodes: Vec<NodeFacts>,
+    pub nodes: Vec<PanelNode>,
 }
 
 /// The service's mode.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum StatusMode {
     /// Not ready yet.
     #[default]
     Starting,
@@ -105,7 +105,7 @@ impl Trouble {
 
 /// What the panel shows of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeFacts {
+pub struct PanelNode {
     /// Which node.
     pub mac: Mac,
     /// Its name; empty where it has none.
@@ -172,7 +172,7 @@ pub enum Color {
 
 /// What the button orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum PanelOrder {
     /// Let nodes install.
     Arm,
     /// No longer.
@@ -188,7 +188,7 @@ const STALE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Panel {
     leds: u16,
-    facts: Facts,
+    facts: PanelFacts,
     button: Button,
     identify_until: Option<Time>,
     /// Failures that somebody has seen.
@@ -215,7 +215,7 @@ impl Panel {
     pub fn new(leds: u16, pressed: bool) -> Panel {
         Panel {
             leds: leds.max(1),
-            facts: Facts::default(),
+            facts: PanelFacts::default(),
             button: Button::new(pressed),
             identify_until: None,
             silenced: BTreeSet::new(),
@@ -230,12 +230,12 @@ impl Panel {
     }
 
     /// What it shows.
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &PanelFacts {
         &self.facts
     }
 
     /// Something is different, from `now` on.
-    pub fn update(&mut self, facts: Facts, now: Time) {
+    pub fn update(&mut self, facts: PanelFacts, now: Time) {
         let failed: BTreeSet<Mac> =
             facts.nodes.iter().filter(|node| node.stage == Stage::Failed).map(|node| node.mac).collect();
         self.silenced.retain(|mac| failed.contains(mac));
@@ -245,19 +245,19 @@ impl Panel {
     }
 
     /// The button's line changed. An order comes of it only where the press before was settled by it.
-    pub fn edge(&mut self, edge: Edge, now: Time) -> Option<Order> {
+    pub fn edge(&mut self, edge: Edge, now: Time) -> Option<PanelOrder> {
         let press = self.button.edge(edge)?;
         self.press(press, now)
     }
 
     /// What time alone brings about; call it at [`Panel::deadline`], after all edges that came before.
-    pub fn tick(&mut self, now: Time) -> Option<Order> {
+    pub fn tick(&mut self, now: Time) -> Option<PanelOrder> {
         self.identify_until = self.identify_until.filter(|until| now < *until);
         let press = self.button.tick(now)?;
         self.press(press, now)
     }
 
-    fn press(&mut self, press: Press, now: Time) -> Option<Order> {
+    fn press(&mut self, press: Press, now: Time) -> Option<PanelOrder> {
         if now.since(press.released) > STALE {
             return None;
         }
@@ -269,11 +269,11 @@ impl Panel {
                 None
             }
             Gesture::Two => match self.facts.mode {
-                Mode::Armed => Some(Order::Disarm),
-                Mode::Safe | Mode::Finishing => Some(Order::Arm),
-                Mode::Starting => None,
+                StatusMode::Armed => Some(PanelOrder::Disarm),
+                StatusMode::Safe | StatusMode::Finishing => Some(PanelOrder::Arm),
+                StatusMode::Starting => None,
             },
-            Gesture::Ten => Some(Order::ShutDown),
+            Gesture::Ten => Some(PanelOrder::ShutDown),
         }
     }
 

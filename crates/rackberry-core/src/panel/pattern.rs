@@ -161,7 +161,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_change_is_a_change(now in 0u64..1 << 50, pulses in 1u8..20, percent in 30u8..=90) {
+        fn a_pattern_changes_when_it_says_that_it_changes_next(now in 0u64..1 << 50, pulses in 1u8..20, percent in 30u8..=90) {
             for pattern in [Pattern::Pulses(pulses), Pattern::Part(percent), Pattern::Double, Pattern::Blink(500)] {
                 let next = pattern.next_change(Time(now)).unwrap();
                 prop_assert!(next > Time(now));

@@ -9,7 +9,7 @@ use embedded_graphics::{
     text::{Baseline, Text},
 };
 
-use super::{Facts, Mode, NodeFacts};
+use super::{PanelFacts, PanelNode, StatusMode};
 use crate::ids::Stage;
 
 /// The display's size in dots.
@@ -29,7 +29,7 @@ const NAME: usize = 9;
 const BAR_LEFT: i32 = 48;
 
 /// How many pages there are.
-pub fn pages(facts: &Facts) -> usize {
+pub fn pages(facts: &PanelFacts) -> usize {
     lines(facts).len().div_ceil(LINES).max(1)
 }
 
@@ -39,7 +39,7 @@ pub fn pages(facts: &Facts) -> usize {
 /// Those of the target.
 pub fn draw<D: DrawTarget<Color = BinaryColor>>(
     target: &mut D,
-    facts: &Facts,
+    facts: &PanelFacts,
     page: usize,
 ) -> Result<(), D::Error> {
     target.clear(BinaryColor::Off)?;
@@ -59,11 +59,11 @@ pub fn draw<D: DrawTarget<Color = BinaryColor>>(
 /// A line of the display.
 enum Line<'a> {
     Words(String),
-    Node(&'a NodeFacts),
+    Node(&'a PanelNode),
 }
 
 /// Everything there is to show: trouble first, then nodes that failed, then the others.
-fn lines(facts: &Facts) -> Vec<Line<'_>> {
+fn lines(facts: &PanelFacts) -> Vec<Line<'_>> {
     let mut lines = Vec::new();
     for (trouble, words) in facts.troubles.iter().rev() {
         let words = if words.is_empty() { trouble.meaning().0 } else { words };
@@ -81,10 +81,10 @@ fn lines(facts: &Facts) -> Vec<Line<'_>> {
     lines.extend(fine.into_iter().map(Line::Node));
     if lines.is_empty() {
         let hint = match facts.mode {
-            Mode::Starting => "starting",
-            Mode::Safe => "nobody installs. Hold the button for 2 s to arm.",
-            Mode::Armed => "power the nodes on; they install from the network.",
-            Mode::Finishing => "installs finish",
+            StatusMode::Starting => "starting",
+            StatusMode::Safe => "nobody installs. Hold the button for 2 s to arm.",
+            StatusMode::Armed => "power the nodes on; they install from the network.",
+            StatusMode::Finishing => "installs finish",
         };
         lines.extend(wrapped(hint).into_iter().map(Line::Words));
     }
@@ -93,22 +93,22 @@ fn lines(facts: &Facts) -> Vec<Line<'_>> {
 
 fn heading<D: DrawTarget<Color = BinaryColor>>(
     target: &mut D,
-    facts: &Facts,
+    facts: &PanelFacts,
     page: usize,
     pages: usize,
 ) -> Result<(), D::Error> {
     let bar = Rectangle::new(Point::zero(), Size::new(SIZE.width, CHARACTER.height + 2));
     // Armed is white on black the other way round: nobody should overlook it.
     let (ground, ink) = match facts.mode {
-        Mode::Armed => (BinaryColor::On, BinaryColor::Off),
+        StatusMode::Armed => (BinaryColor::On, BinaryColor::Off),
         _ => (BinaryColor::Off, BinaryColor::On),
     };
     bar.into_styled(PrimitiveStyle::with_fill(ground)).draw(target)?;
     let mode = match facts.mode {
-        Mode::Starting => "starting",
-        Mode::Safe => "safe",
-        Mode::Armed => "ARMED",
-        Mode::Finishing => "finishing",
+        StatusMode::Starting => "starting",
+        StatusMode::Safe => "safe",
+        StatusMode::Armed => "ARMED",
+        StatusMode::Finishing => "finishing",
     };
     text(target, mode, Point::new(1, 1), ink)?;
     let right = match pages {
@@ -125,7 +125,7 @@ fn heading<D: DrawTarget<Color = BinaryColor>>(
 /// A name, and how far the node is: a bar that is full when its disk is written, or the stage in words.
 fn node<D: DrawTarget<Color = BinaryColor>>(
     target: &mut D,
-    node: &NodeFacts,
+    node: &PanelNode,
     top: i32,
 ) -> Result<(), D::Error> {
     let name: String = label(node).chars().take(NAME).collect();
@@ -148,7 +148,7 @@ fn node<D: DrawTarget<Color = BinaryColor>>(
 }
 
 /// The name, or the part of its address that tells it from its neighbours.
-fn label(node: &NodeFacts) -> String {
+fn label(node: &PanelNode) -> String {
     if node.name.is_empty() { node.mac.to_string()[9..].to_owned() } else { node.name.clone() }
 }
 

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Color, Facts, Lamp, Light, Mode, NodeFacts, Panel, Pattern, Progress, Trouble, button::Held};
+use super::{
+    Color, Lamp, Light, Panel, PanelFacts, PanelNode, Pattern, Progress, StatusMode, Trouble, button::Held,
+};
 use crate::ids::{Mac, Stage, Time};
 
 const DARK: Lamp = Lamp { pattern: Pattern::Off, color: Color::White };
@@ -49,17 +51,17 @@ impl Panel {
         shown.max_by_key(|node| self.urgency(node)).map_or(DARK, |node| self.node(node, now))
     }
 
-    fn node(&self, node: &NodeFacts, now: Time) -> Lamp {
+    fn node(&self, node: &PanelNode, now: Time) -> Lamp {
         match node.stage {
             Stage::Failed if self.silenced.contains(&node.mac) => DARK,
             // Seen while installs were allowed, which they no longer are.
-            Stage::Discovered if self.facts.mode != Mode::Armed => DARK,
+            Stage::Discovered if self.facts.mode != StatusMode::Armed => DARK,
             stage => node_lamp(stage, node.failed_in, self.image(node, now)),
         }
     }
 
     /// The image as it was when this round began.
-    fn image(&self, node: &NodeFacts, now: Time) -> (u64, u64) {
+    fn image(&self, node: &PanelNode, now: Time) -> (u64, u64) {
         let Some(progress) = self.images.get(&node.mac) else { return node.image };
         if Pattern::part_round(now) > progress.round { progress.now } else { progress.before }
     }
@@ -67,7 +69,7 @@ impl Panel {
     pub(super) fn note_images(&mut self, now: Time) {
         let round = Pattern::part_round(now);
         let installing = self.facts.nodes.iter().filter(|node| node.stage == Stage::Installing);
-        let note = |node: &NodeFacts| {
+        let note = |node: &PanelNode| {
             let before = match self.images.get(&node.mac) {
                 Some(known) if known.round == round => known.before,
                 Some(known) => known.now,
@@ -80,12 +82,12 @@ impl Panel {
 
     /// Of nodes that share an LED, the worst state shows: a failure, then whoever is furthest behind. A light is
     /// steady only when all of its nodes are installed.
-    fn urgency(&self, node: &NodeFacts) -> u8 {
+    fn urgency(&self, node: &PanelNode) -> u8 {
         match node.stage {
             Stage::Failed if self.silenced.contains(&node.mac) => 0,
             Stage::Failed => u8::MAX,
             Stage::Idle => 0,
-            Stage::Discovered if self.facts.mode != Mode::Armed => 0,
+            Stage::Discovered if self.facts.mode != StatusMode::Armed => 0,
             running => u8::MAX - running.number(),
         }
     }
@@ -93,7 +95,7 @@ impl Panel {
     /// Gives nodes without a configured LED one that is free, in the order in which they appear; where none is
     /// left, they share the last one.
     pub(super) fn give_leds(&mut self) {
-        let Facts { nodes, .. } = &self.facts;
+        let PanelFacts { nodes, .. } = &self.facts;
         let known: BTreeSet<Mac> = nodes.iter().map(|node| node.mac).collect();
         self.given.retain(|mac, _| known.contains(mac));
         let mut taken: BTreeSet<u16> = nodes.iter().filter_map(|node| node.led).collect();
@@ -107,20 +109,20 @@ impl Panel {
         }
     }
 
-    fn led_of(&self, node: &NodeFacts) -> Option<u16> {
+    fn led_of(&self, node: &PanelNode) -> Option<u16> {
         node.led.or(self.given.get(&node.mac).copied()).map(|led| led.min(self.leds))
     }
 }
 
 /// The status LED of a service in `mode`, with `trouble`.
-pub(super) fn status(mode: Mode, trouble: Option<Trouble>) -> Lamp {
+pub(super) fn status(mode: StatusMode, trouble: Option<Trouble>) -> Lamp {
     let (pattern, color) = match (mode, trouble) {
         // That disks may be overwritten is what people must know first.
-        (Mode::Armed, _) => (Pattern::Blink(500), Color::Amber),
+        (StatusMode::Armed, _) => (Pattern::Blink(500), Color::Amber),
         (_, Some(trouble)) => (Pattern::Pulses(trouble as u8), Color::Red),
-        (Mode::Starting, None) => (Pattern::Blink(2000), Color::White),
-        (Mode::Safe, None) => (Pattern::Wink(4000), Color::Green),
-        (Mode::Finishing, None) => (Pattern::Steady, Color::Amber),
+        (StatusMode::Starting, None) => (Pattern::Blink(2000), Color::White),
+        (StatusMode::Safe, None) => (Pattern::Wink(4000), Color::Green),
+        (StatusMode::Finishing, None) => (Pattern::Steady, Color::Amber),
     };
     Lamp { pattern, color }
 }
@@ -143,15 +145,15 @@ pub(super) fn node_lamp(stage: Stage, failed_in: Stage, image: (u64, u64)) -> La
 mod tests {
     use super::{super::*, *};
 
-    fn node(number: u8, led: Option<u16>, stage: Stage) -> NodeFacts {
+    fn node(number: u8, led: Option<u16>, stage: Stage) -> PanelNode {
         let (name, reason) = (format!("node{number}"), String::new());
         let mac = Mac([2, 0, 0, 0, 0, number]);
-        NodeFacts { mac, name, led, stage, failed_in: Stage::Booting, reason, image: (0, 0) }
+        PanelNode { mac, name, led, stage, failed_in: Stage::Booting, reason, image: (0, 0) }
     }
 
-    fn panel(leds: u16, nodes: Vec<NodeFacts>) -> Panel {
+    fn panel(leds: u16, nodes: Vec<PanelNode>) -> Panel {
         let mut panel = Panel::new(leds, false);
-        panel.update(Facts { mode: Mode::Armed, nodes, ..Facts::default() }, Time(0));
+        panel.update(PanelFacts { mode: StatusMode::Armed, nodes, ..PanelFacts::default() }, Time(0));
         panel
     }
 
@@ -159,7 +161,7 @@ mod tests {
         Edge { pressed, at: Time(at), after_loss: false }
     }
 
-    fn press(panel: &mut Panel, from: u64, length: u64) -> Option<Order> {
+    fn press(panel: &mut Panel, from: u64, length: u64) -> Option<PanelOrder> {
         panel.edge(edge(true, from), Time(from));
         panel.edge(edge(false, from + length), Time(from + length));
         panel.tick(Time(from + length + 30))
@@ -181,15 +183,15 @@ mod tests {
         let mut panel = panel(3, vec![node(5, None, Stage::Installed), node(9, Some(1), Stage::Installed)]);
         // Number 1 is taken by configuration; a later node with a lower address pushes nobody away.
         panel.update(
-            Facts {
-                mode: Mode::Armed,
+            PanelFacts {
+                mode: StatusMode::Armed,
                 nodes: vec![
                     node(1, None, Stage::Loading),
                     node(2, None, Stage::Written),
                     node(5, None, Stage::Installed),
                     node(9, Some(1), Stage::Installed),
                 ],
-                ..Facts::default()
+                ..PanelFacts::default()
             },
             Time(0),
         );
@@ -205,7 +207,11 @@ mod tests {
         assert_eq!(panel.lamps(Time(2000))[2].pattern, Pattern::Pulses(2));
         panel.tick(Time(1230 + 5_500));
         assert_eq!(panel.lamps(Time(20_000))[1].pattern, Pattern::Off);
-        let again = |stage| Facts { mode: Mode::Safe, nodes: vec![node(1, None, stage)], ..Facts::default() };
+        let again = |stage| PanelFacts {
+            mode: StatusMode::Safe,
+            nodes: vec![node(1, None, stage)],
+            ..PanelFacts::default()
+        };
         panel.update(again(Stage::Loading), Time(0));
         panel.update(again(Stage::Failed), Time(0));
         assert_eq!(panel.lamps(Time(20_000))[1].pattern, Pattern::Pulses(3));
@@ -214,32 +220,32 @@ mod tests {
     #[test]
     fn two_seconds_arm_and_disarm() {
         let mut panel = panel(1, Vec::new());
-        panel.update(Facts { mode: Mode::Safe, ..Facts::default() }, Time(0));
-        assert_eq!(press(&mut panel, 0, 2500), Some(Order::Arm));
-        panel.update(Facts { mode: Mode::Armed, ..Facts::default() }, Time(0));
-        assert_eq!(press(&mut panel, 10_000, 2500), Some(Order::Disarm));
-        assert_eq!(press(&mut panel, 20_000, 12_000), Some(Order::ShutDown));
-        panel.update(Facts::default(), Time(0));
+        panel.update(PanelFacts { mode: StatusMode::Safe, ..PanelFacts::default() }, Time(0));
+        assert_eq!(press(&mut panel, 0, 2500), Some(PanelOrder::Arm));
+        panel.update(PanelFacts { mode: StatusMode::Armed, ..PanelFacts::default() }, Time(0));
+        assert_eq!(press(&mut panel, 10_000, 2500), Some(PanelOrder::Disarm));
+        assert_eq!(press(&mut panel, 20_000, 12_000), Some(PanelOrder::ShutDown));
+        panel.update(PanelFacts::default(), Time(0));
         assert_eq!(press(&mut panel, 60_000, 2500), None, "while it starts, the button means nothing");
     }
 
     #[test]
     fn the_status_led_answers_the_button_and_shows_arming_before_trouble() {
         let mut panel = panel(1, Vec::new());
-        let with = |mode, troubles: &[Trouble]| Facts {
+        let with = |mode, troubles: &[Trouble]| PanelFacts {
             mode,
             troubles: troubles.iter().map(|trouble| (*trouble, String::new())).collect(),
-            ..Facts::default()
+            ..PanelFacts::default()
         };
-        panel.update(with(Mode::Armed, &[Trouble::Assets]), Time(0));
+        panel.update(with(StatusMode::Armed, &[Trouble::Assets]), Time(0));
         assert_eq!(panel.lamps(Time(0))[0].pattern, Pattern::Blink(500));
         for trouble in Trouble::ALL {
-            for mode in [Mode::Starting, Mode::Safe, Mode::Finishing] {
+            for mode in [StatusMode::Starting, StatusMode::Safe, StatusMode::Finishing] {
                 panel.update(with(mode, &[trouble]), Time(0));
                 assert_eq!(panel.lamps(Time(0))[0].pattern, Pattern::Pulses(trouble as u8));
             }
         }
-        panel.update(with(Mode::Safe, &[Trouble::Disk, Trouble::Assets, Trouble::Network]), Time(0));
+        panel.update(with(StatusMode::Safe, &[Trouble::Disk, Trouble::Assets, Trouble::Network]), Time(0));
         assert_eq!(panel.lamps(Time(0))[0].pattern, Pattern::Pulses(6));
         panel.edge(edge(true, 0), Time(0));
         assert_eq!(panel.lamps(Time(2000))[0].pattern, Pattern::Steady);
@@ -250,9 +256,9 @@ mod tests {
     #[test]
     fn an_idle_panel_sleeps() {
         let mut panel = panel(8, vec![node(1, None, Stage::Idle)]);
-        panel.update(Facts { mode: Mode::Safe, ..panel.facts().clone() }, Time(0));
+        panel.update(PanelFacts { mode: StatusMode::Safe, ..panel.facts().clone() }, Time(0));
         assert_eq!(panel.deadline(Time(100)), Some(Time(4000)));
-        panel.update(Facts { mode: Mode::Finishing, ..Facts::default() }, Time(0));
+        panel.update(PanelFacts { mode: StatusMode::Finishing, ..PanelFacts::default() }, Time(0));
         assert_eq!(panel.deadline(Time(100)), None);
     }
 
@@ -260,7 +266,7 @@ mod tests {
     fn a_node_seen_while_armed_is_dark_once_nobody_may_install() {
         let mut panel = panel(1, vec![node(1, None, Stage::Discovered)]);
         assert_eq!(panel.lamps(Time(0))[1].pattern, Pattern::Wink(2000));
-        panel.update(Facts { mode: Mode::Safe, ..panel.facts().clone() }, Time(0));
+        panel.update(PanelFacts { mode: StatusMode::Safe, ..panel.facts().clone() }, Time(0));
         assert_eq!(panel.lamps(Time(0))[1].pattern, Pattern::Off);
     }
 
@@ -276,17 +282,17 @@ mod tests {
     #[test]
     fn a_press_that_is_heard_of_too_late_orders_nothing() {
         let mut panel = panel(1, Vec::new());
-        panel.update(Facts { mode: Mode::Safe, ..Facts::default() }, Time(0));
+        panel.update(PanelFacts { mode: StatusMode::Safe, ..PanelFacts::default() }, Time(0));
         panel.edge(edge(true, 1000), Time(60_000));
         panel.edge(edge(false, 3500), Time(60_000));
         assert_eq!(panel.tick(Time(60_000)), None);
-        assert_eq!(press(&mut panel, 61_000, 2500), Some(Order::Arm));
+        assert_eq!(press(&mut panel, 61_000, 2500), Some(PanelOrder::Arm));
     }
 
     #[test]
     fn a_button_that_is_down_when_the_hardware_comes_back_means_nothing() {
         let mut panel = panel(1, Vec::new());
-        panel.update(Facts { mode: Mode::Safe, ..Facts::default() }, Time(0));
+        panel.update(PanelFacts { mode: StatusMode::Safe, ..PanelFacts::default() }, Time(0));
         panel.edge(edge(true, 1000), Time(1000));
         panel.attach(true);
         panel.edge(edge(false, 3500), Time(3500));
@@ -298,7 +304,7 @@ mod tests {
         let at = |sent| {
             let mut node = node(1, None, Stage::Installing);
             node.image = (sent, 100);
-            Facts { mode: Mode::Armed, nodes: vec![node], ..Facts::default() }
+            PanelFacts { mode: StatusMode::Armed, nodes: vec![node], ..PanelFacts::default() }
         };
         let mut panel = Panel::new(1, false);
         let shown = |panel: &Panel, now| panel.lamps(Time(now))[1].pattern;
@@ -323,7 +329,7 @@ mod tests {
                 sent += more;
                 let mut node = node(1, None, Stage::Installing);
                 node.image = (sent, 100);
-                panel.update(Facts { mode: Mode::Armed, nodes: vec![node], ..Facts::default() }, now);
+                panel.update(PanelFacts { mode: StatusMode::Armed, nodes: vec![node], ..PanelFacts::default() }, now);
                 for _ in 0..pause {
                     let next = panel.lamps(now)[1].light(now).is_lit();
                     changes += u64::from(next != lit);

@@ -25,7 +25,7 @@ pub enum ProfileError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw {
+struct RawProfile {
     title: String,
     configs: Vec<ConfigKind>,
     version_key: Option<String>,
@@ -123,7 +123,7 @@ struct RawCheck {
 /// # Errors
 /// [`ProfileError`] says what and, for TOML, where.
 pub fn parse(name: &str, text: &str, files: &BTreeMap<String, Arc<str>>) -> Result<Profile, ProfileError> {
-    let raw: Raw = toml::from_str(text).map_err(|error| ProfileError::Toml(error.to_string()))?;
+    let raw: RawProfile = toml::from_str(text).map_err(|error| ProfileError::Toml(error.to_string()))?;
     let invalid = |text: String| Err(ProfileError::Invalid(text));
     if raw.arch.is_empty() {
         return invalid("a profile needs one [[arch]] at least".into());
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn little_is_needed() {
+    fn a_profile_needs_little() {
         let profile = read(LEAST).unwrap();
         assert_eq!((profile.name.as_str(), profile.silence), ("own", Duration::from_secs(600)));
         let kernel = &profile.files[0];

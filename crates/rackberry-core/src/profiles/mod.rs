@@ -2,11 +2,16 @@
 //! installer driven. A profile is a folder with a `profile.toml` and templates; `profiles/` has the built-in
 //! ones, and asset folders may have more.
 
+mod built_in;
 mod file;
+mod format;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+pub use built_in::{NAMES, SHARED_SCRIPT, built_in, part};
 pub use file::{ProfileError, parse};
+pub use format::format_words;
+use format::is_since;
 
 /// One operating system family.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,69 +189,8 @@ impl ConfigKind {
     }
 }
 
-/// The names of those that are built in.
-pub const NAMES: [&str; 5] = ["coreos", "flatcar", "fedora-coreos", "debian", "raw"];
-
-/// Every profile that is built in.
-///
-/// # Panics
-/// Never in a build that passed its tests: they read every one of them.
-#[allow(clippy::expect_used)] // Compiled in, and read by a test.
-pub fn built_in() -> Vec<Profile> {
-    BUILT_IN
-        .iter()
-        .map(|(name, text, templates)| {
-            let templates = templates.iter().map(|(name, text)| ((*name).to_owned(), Arc::from(*text)));
-            let profile = parse(name, text, &templates.collect()).expect("a built-in profile");
-            Profile { is_built_in: true, ..profile }
-        })
-        .collect()
-}
-
 /// What names of signatures end in.
 pub const SIGNATURES: [&str; 4] = ["sig", "asc", "gpg", "sign"];
-
-/// The install script that profiles share.
-pub const SHARED_SCRIPT: (&str, &str) = ("install.sh", include_str!("../../../../profiles/install.sh"));
-
-/// What install scripts share: templates include these by name.
-const PARTS: &[(&str, &str)] = &[
-    ("disks.sh", include_str!("../../../../profiles/parts/disks.sh")),
-    ("machine.sh", include_str!("../../../../profiles/parts/machine.sh")),
-    ("mark.sh", include_str!("../../../../profiles/parts/mark.sh")),
-    ("request.sh", include_str!("../../../../profiles/parts/request.sh")),
-    ("why.sh", include_str!("../../../../profiles/parts/why.sh")),
-];
-
-/// The shared part of this name.
-pub fn part(name: &str) -> Option<&'static str> {
-    PARTS.iter().find(|(own, _)| *own == name).map(|(_, text)| *text)
-}
-
-type Source = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-
-const BUILT_IN: &[Source] = &[
-    ("coreos", include_str!("../../../../profiles/coreos/profile.toml"), &[]),
-    (
-        "flatcar",
-        include_str!("../../../../profiles/flatcar/profile.toml"),
-        &[("live.ign", include_str!("../../../../profiles/flatcar/live.ign"))],
-    ),
-    (
-        "fedora-coreos",
-        include_str!("../../../../profiles/fedora-coreos/profile.toml"),
-        &[("live.ign", include_str!("../../../../profiles/fedora-coreos/live.ign"))],
-    ),
-    (
-        "debian",
-        include_str!("../../../../profiles/debian/profile.toml"),
-        &[
-            ("preseed.cfg", include_str!("../../../../profiles/debian/preseed.cfg")),
-            ("run.sh", include_str!("../../../../profiles/debian/run.sh")),
-        ],
-    ),
-    ("raw", include_str!("../../../../profiles/raw/profile.toml"), &[]),
-];
 
 impl Profile {
     /// The program that writes the disk: its command's first word.
@@ -315,30 +259,6 @@ fn fill(name: &str, version: &str, arch: &str) -> String {
     name.replace("{version}", version).replace("{arch}", arch)
 }
 
-/// A format's name for people.
-pub fn format_words(format: &str) -> String {
-    match format.strip_prefix("ignition-") {
-        Some(version) => format!("Ignition {version}"),
-        None if format == "mime" => "MIME user data of cloud-init".into(),
-        None => format.to_owned(),
-    }
-}
-
-/// Whether a version is `first` or a later one, number by number; `*` stands for any number, and a date is behind it. What
-/// is no number, or no date, can't be compared, and passes.
-fn is_since(version: &str, first: &str) -> bool {
-    let number = |part: &str| part.parse::<u64>().ok();
-    let is_date = first.starts_with('*');
-    for (own, least) in version.split('.').zip(first.split('.')) {
-        match (number(own), number(least)) {
-            (Some(_), Some(_)) if is_date && own.len() != least.len() => return true,
-            (Some(own), Some(least)) if own != least => return own > least,
-            _ => {}
-        }
-    }
-    true
-}
-
 /// Whether a name is what a pattern with `*` means. Every `*` takes any characters.
 pub fn matches(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
@@ -350,12 +270,6 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_built_in_profiles_are_read() {
-        let names: Vec<String> = built_in().into_iter().map(|profile| profile.name).collect();
-        assert_eq!(names, NAMES);
-    }
 
     #[test]
     fn each_system_takes_the_formats_of_its_time() {

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_answers() {
+    fn each_line_of_a_preseed_file_is_an_answer() {
         let text = "# c\n\nd-i mirror/country string manual\nd-i a/b string \\\n  x \\\n  y\n";
         assert_eq!(check(text), Ok(()));
         assert_eq!(answers(text)["a/b"], "x y");

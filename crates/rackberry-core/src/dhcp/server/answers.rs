@@ -6,14 +6,14 @@ use dhcproto::v4::MessageType;
 
 use super::Server;
 use crate::{
-    dhcp::{Action, Boot, Lease, Outcome, Packet, reply},
+    dhcp::{Action, Boot, DhcpOutcome, Lease, Packet, server::reply},
     ids::{Mac, Time},
 };
 
 impl Server {
     /// RFC 2131 section 4.3.2. Table 4 tells the client's states apart by what a REQUEST has and lacks; clients leave
     /// things out and add others, and what dnsmasq or ISC's server acknowledges of that is acknowledged here.
-    pub(super) fn request(&mut self, packet: &Packet, boot: &Boot, now: Time, out: &mut Outcome) {
+    pub(super) fn request(&mut self, packet: &Packet, boot: &Boot, now: Time, out: &mut DhcpOutcome) {
         let mac = packet.mac();
         let (requested, own) = (packet.requested(), packet.ciaddr_field());
         // Who renews a lease has its address. Some say so in option 50, too; another one there means that `ciaddr` is stale.
@@ -46,7 +46,7 @@ impl Server {
     }
 
     /// INIT-REBOOT. Of a client that is not known nothing is said: another server may know it.
-    fn reboot(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut Outcome) {
+    fn reboot(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut DhcpOutcome) {
         let mac = packet.mac();
         let held = self.leases.of(mac).map(|lease| lease.address);
         if packet.giaddr().is_none() && !self.is_here(address) {
@@ -60,7 +60,7 @@ impl Server {
 
     /// RENEWING and REBINDING. A client that is not known (this server may have lost its state) keeps an address that is
     /// free.
-    fn renew(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut Outcome) {
+    fn renew(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut DhcpOutcome) {
         if self.may_keep(address, packet.mac(), now) {
             self.acknowledge(packet, boot, address, now, out);
         } else {
@@ -72,7 +72,14 @@ impl Server {
         self.is_free(address, mac, now) && self.is_for(address, mac)
     }
 
-    fn acknowledge(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut Outcome) {
+    fn acknowledge(
+        &mut self,
+        packet: &Packet,
+        boot: &Boot,
+        address: Ipv4Addr,
+        now: Time,
+        out: &mut DhcpOutcome,
+    ) {
         let mac = packet.mac();
         self.withdraw(mac);
         out.changes.extend(self.leases.put(Lease { mac, address, until: now + self.terms.lease }));
@@ -81,13 +88,13 @@ impl Server {
         out.actions.push(Action::Send(reply));
     }
 
-    fn refuse(&mut self, packet: &Packet, why: &str, out: &mut Outcome) {
+    fn refuse(&mut self, packet: &Packet, why: &str, out: &mut DhcpOutcome) {
         self.withdraw(packet.mac());
         out.actions.push(Action::Send(reply::refuse(packet, self.terms.server, why)));
     }
 
     /// RFC 2131 section 4.3.3: the client found the address in use.
-    pub(super) fn decline(&mut self, packet: &Packet, now: Time, out: &mut Outcome) {
+    pub(super) fn decline(&mut self, packet: &Packet, now: Time, out: &mut DhcpOutcome) {
         let mac = packet.mac();
         let ours = packet.server().is_none_or(|server| server == self.terms.server);
         let Some(address) = packet.requested().filter(|_| ours) else { return };
@@ -101,11 +108,11 @@ impl Server {
         if held == Some(address) {
             out.changes.extend(self.leases.drop(mac));
         }
-        self.leave_alone(address, mac, now, out);
+        self.quarantine(address, mac, now, out);
     }
 
     /// RFC 2131 section 4.3.4: the lease ends now, but is remembered.
-    pub(super) fn release(&mut self, packet: &Packet, now: Time, out: &mut Outcome) {
+    pub(super) fn release(&mut self, packet: &Packet, now: Time, out: &mut DhcpOutcome) {
         let held = self.leases.of(packet.mac()).copied();
         if let Some(lease) = held.filter(|lease| packet.ciaddr() == Some(lease.address)) {
             out.changes.extend(self.leases.put(Lease { until: now, ..lease }));
@@ -113,7 +120,7 @@ impl Server {
     }
 
     /// RFC 2131 section 4.3.5.
-    pub(super) fn inform(&mut self, packet: &Packet, boot: &Boot, out: &mut Outcome) {
+    pub(super) fn inform(&mut self, packet: &Packet, boot: &Boot, out: &mut DhcpOutcome) {
         // Without an address in either place, nothing would arrive.
         let sender = packet.sender().address;
         if packet.ciaddr().is_some() || packet.giaddr().is_some() || !sender.ip().is_unspecified() {

@@ -2,7 +2,7 @@
 //! (`--dhcp-authoritative`) and ISC's server 4.4.3 (`authoritative`).
 
 use super::*;
-use crate::dhcp::packet::Sender;
+use crate::dhcp::Sender;
 
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 77);
 const ELSEWHERE: [u8; 4] = [192, 168, 7, 7];
@@ -207,7 +207,7 @@ fn who_answers_for_its_own_address_keeps_it() {
         let outcome = server.handle(&discover, &Boot::None, Time(0));
         let [Action::Probe(probe, address)] = outcome.actions[..] else { panic!("{outcome:?}") };
         assert_eq!(address, reserved);
-        assert_eq!(server.probed(probe, Some(own), Time(1)), Outcome::default(), "the probe goes on");
+        assert_eq!(server.probed(probe, Some(own), Time(1)), DhcpOutcome::default(), "the probe goes on");
         let offer = server.probed(probe, None, Time(300));
         assert_eq!(kind_and_address(&offer), Some((MessageType::Offer, reserved)));
         // The same, and another machine has it, too.

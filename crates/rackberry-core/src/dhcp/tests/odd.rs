@@ -1,7 +1,7 @@
 //! Options as they should not be, and texts as their readers want them.
 
 use super::*;
-use crate::dhcp::packet::Sender;
+use crate::dhcp::Sender;
 
 /// A DISCOVER or REQUEST with these bytes before and behind its own options.
 fn with_bytes(kind: u8, before: &[u8], behind: &[u8]) -> Vec<u8> {

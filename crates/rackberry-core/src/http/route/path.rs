@@ -1,5 +1,7 @@
 //! From raw text to clean segments.
 
+use percent_encoding::percent_decode_str;
+
 use super::{LONGEST_SEGMENT, RouteError};
 
 /// Segments of a percent-encoded URL path.
@@ -12,22 +14,16 @@ pub(super) fn from_file_name(name: &str) -> Result<Vec<String>, RouteError> {
     clean(name.split(['/', '\\']).map(|segment| Ok(segment.to_owned())))
 }
 
-/// Decodes percent escapes (RFC 3986 section 2.1), once.
+/// Decodes percent escapes (RFC 3986 section 2.1), once. One that is none is refused.
 pub(super) fn decode(text: &str) -> Result<String, RouteError> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => 16 * hex(bytes.next())? + hex(bytes.next())?,
-            other => other,
-        });
+    let mut escapes = text.split('%').skip(1).map(|escape| escape.as_bytes());
+    let is_escape =
+        |escape: &[u8]| escape.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    if !escapes.all(is_escape) {
+        return Err(RouteError::BadEscape);
     }
-    String::from_utf8(decoded).map_err(|_| RouteError::NotUtf8)
-}
-
-fn hex(digit: Option<u8>) -> Result<u8, RouteError> {
-    let value = digit.and_then(|digit| char::from(digit).to_digit(16)).ok_or(RouteError::BadEscape)?;
-    u8::try_from(value).map_err(|_| RouteError::BadEscape)
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| RouteError::NotUtf8)?;
+    Ok(decoded.into_owned())
 }
 
 fn clean(raw: impl Iterator<Item = Result<String, RouteError>>) -> Result<Vec<String>, RouteError> {

@@ -148,7 +148,7 @@ fn what_can_not_be_there_is_not_found() {
 }
 
 #[test]
-fn tricks_are_refused() {
+fn path_tricks_are_refused() {
     for (target, error) in [
         ("/../etc/passwd", RouteError::Escapes),
         ("/a/..", RouteError::Escapes),

@@ -34,7 +34,7 @@ fn any_event() -> impl Strategy<Value = NodeEvent> {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum BootStep {
     Apply(NodeEvent),
     Withdraw,
     TimeOut,
@@ -42,12 +42,12 @@ enum Step {
     Restart,
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
+fn any_step() -> impl Strategy<Value = BootStep> {
     prop_oneof![
-        12 => any_event().prop_map(Step::Apply),
-        1 => Just(Step::Withdraw),
-        1 => Just(Step::TimeOut),
-        1 => Just(Step::Restart),
+        12 => any_event().prop_map(BootStep::Apply),
+        1 => Just(BootStep::Withdraw),
+        1 => Just(BootStep::TimeOut),
+        1 => Just(BootStep::Restart),
     ]
 }
 
@@ -60,10 +60,10 @@ proptest! {
         for (second, step) in steps.into_iter().enumerate() {
             let now = at(second as u64);
             match step {
-                Step::Apply(event) => node.apply(event, now),
-                Step::Withdraw => node.withdraw(now),
-                Step::TimeOut => node.time_out(now),
-                Step::Restart => {
+                BootStep::Apply(event) => node.apply(event, now),
+                BootStep::Withdraw => node.withdraw(now),
+                BootStep::TimeOut => node.time_out(now),
+                BootStep::Restart => {
                     let text = serde_json::to_vec(&node).unwrap();
                     node = serde_json::from_slice::<StoredNode>(&text).unwrap().into();
                 }

@@ -1,9 +1,9 @@
 //! The keys of a board file. `docs/panel.md` shows this table.
 
-use crate::config::keys::{Keys, Section, key};
+use crate::config::keys::{KeyTable, Section, key};
 
 /// All of them.
-pub(super) const KEYS: Keys = Keys(&[
+pub(super) const KEYS: KeyTable = KeyTable(&[
     Section {
         name: "board",
         meaning: "The whole.",

@@ -38,14 +38,14 @@ table!(Display = "display" { i2c: String, address: i64, turned: bool, });
 
 /// The file's tables; the last two may be missing.
 #[derive(Debug, Default)]
-pub(super) struct Raw {
+pub(super) struct RawBoard {
     pub board: BoardKeys,
     pub leds: Leds,
     pub button: Option<Button>,
     pub display: Option<Display>,
 }
 
-impl Raw {
+impl RawBoard {
     /// Reads the tables of the only file.
     pub fn read(root: &DeTable, report: &mut Report) -> Self {
         let mut raw = Self::default();

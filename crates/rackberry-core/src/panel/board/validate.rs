@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     Board, Button, ButtonAt, Display, ExpanderPin, Leds, Line, Pull, Wires, header, keys,
-    raw::{self, Pin, Raw},
+    raw::{self, Pin, RawBoard},
 };
 use crate::config::{
     fault::Wrong,
@@ -22,7 +22,7 @@ const MOST_LINES: i64 = 1024;
 type Checked<T> = Result<T, Wrong>;
 
 /// The board, or `None` after a fault that leaves none.
-pub(super) fn board(name: &str, raw: &Raw, report: &mut Report) -> Option<Board> {
+pub(super) fn board(name: &str, raw: &RawBoard, report: &mut Report) -> Option<Board> {
     let mut check = Check { report };
     let taken = &mut Taken::default();
     let chips = check.list(&raw.board.chips, "board.chips", |label| text(label)).unwrap_or_default();
@@ -50,7 +50,7 @@ pub(super) fn board(name: &str, raw: &Raw, report: &mut Report) -> Option<Board>
 }
 
 /// The buses that the board is on.
-fn buses(raw: &Raw) -> impl Iterator<Item = &str> {
+fn buses(raw: &RawBoard) -> impl Iterator<Item = &str> {
     let display = raw.display.as_ref().and_then(|display| display.i2c.set());
     [raw.leds.spi.set(), raw.leds.i2c.set(), display].into_iter().flatten().map(|at| at.value.as_str())
 }

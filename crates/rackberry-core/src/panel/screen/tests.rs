@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{ids::Mac, panel::Trouble};
 
-fn node(number: u8, stage: Stage, image: (u64, u64)) -> NodeFacts {
-    NodeFacts {
+fn node(number: u8, stage: Stage, image: (u64, u64)) -> PanelNode {
+    PanelNode {
         mac: Mac([0, 0x25, 0x90, 0xc0, 0xf7, number]),
         name: format!("node{number}"),
         led: None,
@@ -22,11 +22,11 @@ fn node(number: u8, stage: Stage, image: (u64, u64)) -> NodeFacts {
     }
 }
 
-fn facts(mode: Mode, nodes: Vec<NodeFacts>) -> Facts {
-    Facts { mode, address: "10.10.10.1".into(), nodes, ..Facts::default() }
+fn facts(mode: StatusMode, nodes: Vec<PanelNode>) -> PanelFacts {
+    PanelFacts { mode, address: "10.10.10.1".into(), nodes, ..PanelFacts::default() }
 }
 
-fn drawn(facts: &Facts, page: usize) -> SimulatorDisplay<BinaryColor> {
+fn drawn(facts: &PanelFacts, page: usize) -> SimulatorDisplay<BinaryColor> {
     let mut display = SimulatorDisplay::new(SIZE);
     draw(&mut display, facts, page).unwrap();
     display
@@ -34,7 +34,7 @@ fn drawn(facts: &Facts, page: usize) -> SimulatorDisplay<BinaryColor> {
 
 /// Compares with the stored picture, or stores it.
 #[allow(clippy::disallowed_methods)]
-fn is_stored(name: &str, facts: &Facts, page: usize) {
+fn is_stored(name: &str, facts: &PanelFacts, page: usize) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/display/{name}.png"));
     // Blue on black, as most of these displays are, and large enough to read.
     let settings: OutputSettings =
@@ -59,7 +59,7 @@ fn is_stored(name: &str, facts: &Facts, page: usize) {
 
 #[test]
 fn pictures_are_as_stored() {
-    is_stored("safe", &facts(Mode::Safe, Vec::new()), 0);
+    is_stored("safe", &facts(StatusMode::Safe, Vec::new()), 0);
     let nodes = vec![
         node(1, Stage::Installed, (0, 0)),
         node(2, Stage::Written, (0, 0)),
@@ -68,18 +68,19 @@ fn pictures_are_as_stored() {
         node(5, Stage::Booting, (0, 0)),
         node(6, Stage::Discovered, (0, 0)),
     ];
-    is_stored("armed", &facts(Mode::Armed, nodes), 0);
+    is_stored("armed", &facts(StatusMode::Armed, nodes), 0);
     let many = (1..=14).map(|number| node(number, Stage::Installing, (u64::from(number) * 7, 100))).collect();
-    is_stored("second-page", &facts(Mode::Finishing, many), 1);
+    is_stored("second-page", &facts(StatusMode::Finishing, many), 1);
     let mut troubled =
-        facts(Mode::Safe, vec![node(7, Stage::Failed, (0, 0)), node(1, Stage::Installed, (0, 0))]);
+        facts(StatusMode::Safe, vec![node(7, Stage::Failed, (0, 0)), node(1, Stage::Installed, (0, 0))]);
     troubled.troubles.insert(Trouble::Network, "eth0 does not have the address 10.10.10.1".into());
     is_stored("trouble", &troubled, 0);
 }
 
 #[test]
 fn nodes_beyond_the_first_page_have_others() {
-    let many = |count| facts(Mode::Armed, (1..=count).map(|n| node(n, Stage::Loading, (0, 0))).collect());
+    let many =
+        |count| facts(StatusMode::Armed, (1..=count).map(|n| node(n, Stage::Loading, (0, 0))).collect());
     assert_eq!([0, 6, 7, 13].map(|count| pages(&many(count))), [1, 1, 2, 3]);
     assert!(drawn(&many(13), 0) != drawn(&many(13), 2));
     assert!(drawn(&many(13), 3) == drawn(&many(13), 0), "they go round");
@@ -88,8 +89,8 @@ fn nodes_beyond_the_first_page_have_others() {
 #[test]
 fn a_node_that_is_idle_takes_no_room() {
     assert!(
-        drawn(&facts(Mode::Safe, vec![node(1, Stage::Idle, (0, 0))]), 0)
-            == drawn(&facts(Mode::Safe, Vec::new()), 0)
+        drawn(&facts(StatusMode::Safe, vec![node(1, Stage::Idle, (0, 0))]), 0)
+            == drawn(&facts(StatusMode::Safe, Vec::new()), 0)
     );
 }
 
@@ -99,7 +100,7 @@ proptest! {
         let mut failed = node(1, Stage::Failed, (0, 0));
         failed.reason = reason;
         failed.name = name;
-        let facts = facts(Mode::Armed, vec![failed, node(2, Stage::Installing, (sent, total))]);
+        let facts = facts(StatusMode::Armed, vec![failed, node(2, Stage::Installing, (sent, total))]);
         drawn(&facts, page);
     }
 

@@ -1,0 +1,312 @@
+//! Light stand-ins for machines: they speak DHCP, TFTP and HTTP as a BIOS PXE client, lpxelinux and the install
+//! script do, without running any of them, each through a network card of its own. For quick looks and for scale, not for
+//! proof.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use dhcproto::{
+    Decodable as _, Decoder, Encodable as _,
+    v4::{DhcpOption, Flags, Message, MessageType, OptionCode},
+};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Method, Request, body::Bytes};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpSocket, UdpSocket},
+    process::Command,
+    time::timeout,
+};
+
+use rackberry_core::ids::Mac;
+
+const REPLY: Duration = Duration::from_secs(3);
+const TRIES: usize = 10;
+/// How long a simulated disk takes for one piece of the image, and how big a piece is.
+const WRITE: Duration = Duration::from_millis(20);
+
+/// The stand-ins' network cards: interfaces' names and hardware addresses.
+pub fn cards(count: u8) -> impl Iterator<Item = (String, Mac)> {
+    (1..=count).map(|number| (format!("node{number}"), Mac([0x52, 0x54, 0, 0x5a, 0, number])))
+}
+
+/// Runs `count` machines in this network namespace, which has their cards, each through one install and one more start.
+/// They stay in each stage for `pause` at least, for whoever looks at them.
+pub async fn run(count: u8, pause: Duration) -> anyhow::Result<()> {
+    let mut nodes = tokio::task::JoinSet::new();
+    for (card, mac) in cards(count) {
+        let wire = Wire::open(&card)?;
+        let node = StandIn { mac, card, wire, pause };
+        nodes.spawn(async move { node.live().await.with_context(|| format!("simulated node {}", node.mac)) });
+    }
+    while let Some(ended) = nodes.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+/// The DHCP client port of a card. Replies go to everybody, and each takes its own.
+#[derive(Debug)]
+struct Wire(UdpSocket);
+
+impl Wire {
+    fn open(card: &str) -> anyhow::Result<Wire> {
+        let socket =
+            on_card(card, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68)).context("DHCP client port 68")?;
+        socket.set_broadcast(true)?;
+        Ok(Wire(socket))
+    }
+
+    /// Sends until a reply to this transaction comes.
+    async fn exchange(&self, request: &Message) -> anyhow::Result<Message> {
+        let packet = request.to_vec()?;
+        let mut buffer = vec![0; 2048];
+        for _ in 0..TRIES {
+            self.0.send_to(&packet, (Ipv4Addr::BROADCAST, 67)).await?;
+            let answer = async {
+                loop {
+                    let length = self.0.recv(&mut buffer).await?;
+                    let Ok(reply) = Message::decode(&mut Decoder::new(&buffer[..length])) else { continue };
+                    if reply.xid() == request.xid() && reply.chaddr() == request.chaddr() {
+                        return anyhow::Ok(reply);
+                    }
+                }
+            };
+            if let Ok(reply) = timeout(REPLY, answer).await {
+                return reply;
+            }
+        }
+        bail!("no DHCP reply")
+    }
+}
+
+/// A socket whose datagrams go through one card only.
+fn on_card(card: &str, address: SocketAddrV4) -> std::io::Result<UdpSocket> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind_device(Some(card.as_bytes()))?;
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// What a menu's line names.
+fn named<'a>(menu: &'a str, key: &str) -> anyhow::Result<&'a str> {
+    let mut lines = menu.lines().map(str::trim);
+    lines.find_map(|line| line.strip_prefix(key)).with_context(|| format!("the menu has no {key}"))
+}
+
+/// Server and path of a URL of this service.
+fn place(lease: &Given, url: &str) -> anyhow::Result<(SocketAddrV4, String)> {
+    let (authority, path) = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .with_context(|| format!("{url} is no HTTP URL"))?;
+    let port = authority.split(':').nth(1).map_or(Ok(80), str::parse)?;
+    Ok((SocketAddrV4::new(lease.server, port), format!("/{path}")))
+}
+
+/// What DHCP gave.
+#[derive(Debug)]
+struct Given {
+    address: Ipv4Addr,
+    server: Ipv4Addr,
+    file: Option<String>,
+}
+
+/// One machine.
+#[derive(Debug)]
+struct StandIn {
+    mac: Mac,
+    card: String,
+    wire: Wire,
+    pause: Duration,
+}
+
+impl StandIn {
+    /// Starts from the network until it has installed, and once more, which must lead to the disk.
+    async fn live(&self) -> anyhow::Result<()> {
+        loop {
+            let lease = self.dhcp(true).await?;
+            let Some(file) = lease.file.clone() else {
+                tokio::time::sleep(REPLY).await;
+                continue;
+            };
+            tokio::time::sleep(self.pause).await;
+            self.tftp(&lease, &file).await?;
+            tokio::time::sleep(self.pause).await;
+            let menu = self.tftp(&lease, &format!("pxelinux.cfg/{}", self.mac.bootif())).await?;
+            let menu = String::from_utf8_lossy(&menu).into_owned();
+            if menu.contains("LOCALBOOT") {
+                tokio::time::sleep(REPLY).await;
+                continue;
+            }
+            self.install(&lease, &menu).await?;
+            break;
+        }
+        tokio::time::sleep(self.pause).await;
+        let again = self.dhcp(true).await?;
+        ensure!(again.file.is_none(), "was led into the installer again");
+        self.dhcp(false).await?;
+        Ok(())
+    }
+
+    async fn install(&self, lease: &Given, menu: &str) -> anyhow::Result<()> {
+        let kernel = named(menu, "KERNEL ")?;
+        for url in [kernel, named(menu, "INITRD ")?] {
+            let (server, path) = place(lease, url)?;
+            self.http(lease, server, Method::GET, &path, None).await?;
+        }
+        let url = menu.split("cloud-config-url=").nth(1).context("the menu names no script")?;
+        let (server, path) = place(lease, url.split_whitespace().next().unwrap_or_default())?;
+        // The grant, which every further path begins with.
+        let base = path.strip_suffix("/cloud-configs/install.sh").context("the script has another name")?;
+        let script = self.http(lease, server, Method::GET, &path, None).await?;
+        ensure!(!script.is_empty(), "the install script is empty");
+        let config = format!("{base}/cloud-config/{}", self.mac);
+        self.http(lease, server, Method::GET, &config, None).await?;
+        let (_, kernel) = place(lease, kernel)?;
+        let folder = kernel.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let image = format!("{folder}/coreos_production_image.bin.bz2");
+        self.http(lease, server, Method::HEAD, &image, None).await?;
+        // A system that nobody has signed has none, and is only for installers that don't mind.
+        let signature = self.http(lease, server, Method::GET, &format!("{image}.sig"), None).await;
+        tracing::debug!(is_signed = signature.is_ok(), "asked for the image's signature");
+        self.http(lease, server, Method::GET, &image, None).await?;
+        let report = r#"{"stage":"written","ok":true}"#;
+        let path = format!("{base}/api/v1/nodes/{}/report", self.mac);
+        self.http(lease, server, Method::POST, &path, Some(report)).await?;
+        Ok(())
+    }
+
+    /// DISCOVER to ACK, and the address on the card.
+    async fn dhcp(&self, network_boot: bool) -> anyhow::Result<Given> {
+        let offer = self.wire.exchange(&self.message(MessageType::Discover, network_boot, None)?).await?;
+        let ack =
+            self.wire.exchange(&self.message(MessageType::Request, network_boot, Some(&offer))?).await?;
+        ensure!(ack.opts().msg_type() == Some(MessageType::Ack), "the address was refused");
+        let file = match ack.opts().get(OptionCode::BootfileName) {
+            Some(DhcpOption::BootfileName(name)) => Some(name.as_slice()),
+            _ => ack.fname(),
+        };
+        let file = file.map(|name| String::from_utf8_lossy(name).trim_end_matches('\0').to_owned());
+        let lease = Given {
+            address: ack.yiaddr(),
+            server: server_id(&ack).context("the ACK names no server")?,
+            file: file.filter(|name| !name.is_empty()),
+        };
+        let address = format!("{}/24", lease.address);
+        // It is there already when the machine starts again.
+        Command::new("ip").args(["address", "replace", &address, "dev", &self.card]).status().await?;
+        Ok(lease)
+    }
+
+    fn message(
+        &self,
+        kind: MessageType,
+        network_boot: bool,
+        offer: Option<&Message>,
+    ) -> anyhow::Result<Message> {
+        let mut message = Message::default();
+        message.set_flags(Flags::default().set_broadcast()).set_chaddr(&self.mac.0);
+        if let Some(offer) = offer {
+            message.set_xid(offer.xid());
+        }
+        let options = message.opts_mut();
+        options.insert(DhcpOption::MessageType(kind));
+        options.insert(DhcpOption::MaxMessageSize(1472));
+        if network_boot {
+            options.insert(DhcpOption::ClassIdentifier(b"PXEClient:Arch:00000:UNDI:002001".to_vec()));
+            options.insert(DhcpOption::ClientSystemArchitecture(0u16.into()));
+        }
+        if let Some(offer) = offer {
+            options.insert(DhcpOption::RequestedIpAddress(offer.yiaddr()));
+            options
+                .insert(DhcpOption::ServerIdentifier(server_id(offer).context("the OFFER names no server")?));
+        }
+        Ok(message)
+    }
+
+    /// Reads a file in lock-step (RFC 1350) with 1468-byte blocks (RFC 2348).
+    async fn tftp(&self, lease: &Given, name: &str) -> anyhow::Result<Vec<u8>> {
+        let own = SocketAddrV4::new(lease.address, 0);
+        let socket = on_card(&self.card, own).context("TFTP client socket")?;
+        let mut packet = [&[0, 1], name.as_bytes(), b"\0octet\0blksize\x001468\0"].concat();
+        let mut to = SocketAddr::from((lease.server, 69));
+        let (mut file, mut expected, mut buffer) = (Vec::new(), 1u16, vec![0; 2048]);
+        let mut silent = 0;
+        loop {
+            socket.send_to(&packet, to).await?;
+            let Ok(received) = timeout(REPLY, socket.recv_from(&mut buffer)).await else {
+                silent += 1;
+                ensure!(silent < TRIES, "{name}: no answer by TFTP");
+                continue;
+            };
+            let (length, from) = received?;
+            (to, silent) = (from, 0);
+            match &buffer[..length] {
+                [0, 6, ..] => packet = vec![0, 4, 0, 0],
+                [0, 3, high, low, data @ ..] => {
+                    let block = u16::from_be_bytes([*high, *low]);
+                    packet = vec![0, 4, *high, *low];
+                    if block == expected {
+                        file.extend_from_slice(data);
+                        expected = expected.wrapping_add(1);
+                        if data.len() < 1468 {
+                            socket.send_to(&packet, to).await?;
+                            return Ok(file);
+                        }
+                    }
+                }
+                [0, 5, _, code, text @ ..] => {
+                    bail!(
+                        "{name}: TFTP error {code}: {}",
+                        String::from_utf8_lossy(text).trim_end_matches('\0')
+                    )
+                }
+                _ => bail!("{name}: an answer that is not TFTP"),
+            }
+        }
+    }
+
+    /// One request, from the machine's own address; reads the body at the pace of a disk.
+    async fn http(
+        &self,
+        lease: &Given,
+        server: SocketAddrV4,
+        method: Method,
+        path: &str,
+        body: Option<&'static str>,
+    ) -> anyhow::Result<Vec<u8>> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind_device(Some(self.card.as_bytes()))?;
+        socket.bind((lease.address, 0).into())?;
+        let stream =
+            socket.connect(server.into()).await.with_context(|| format!("can't connect to {server}"))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let body = Full::new(Bytes::from_static(body.unwrap_or_default().as_bytes()));
+        let request =
+            Request::builder().method(method).uri(path).header("Host", server.to_string()).body(body)?;
+        let mut response = sender.send_request(request).await?;
+        ensure!(response.status().is_success(), "{path}: {}", response.status());
+        let mut received = Vec::new();
+        while let Some(frame) = response.body_mut().frame().await {
+            let frame = frame?;
+            received.extend(frame.data_ref().into_iter().flatten());
+            if path.ends_with(".bz2") {
+                tokio::time::sleep(WRITE).await;
+            }
+        }
+        Ok(received)
+    }
+}
+
+fn server_id(message: &Message) -> Option<Ipv4Addr> {
+    match message.opts().get(OptionCode::ServerIdentifier) {
+        Some(DhcpOption::ServerIdentifier(server)) => Some(*server),
+        _ => None,
+    }
+}

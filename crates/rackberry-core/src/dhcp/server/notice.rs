@@ -1,0 +1,133 @@
+//! What the server tells people.
+
+use std::{fmt, net::Ipv4Addr};
+
+use dhcproto::v4::MessageType;
+
+use crate::{
+    dhcp::{Presence, rogue::named},
+    ids::Mac,
+};
+
+/// Something worth a line in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// No address is left.
+    PoolIsEmpty {
+        /// Who asked.
+        mac: Mac,
+        /// From here.
+        first: Ipv4Addr,
+        /// To here.
+        last: Ipv4Addr,
+    },
+    /// A probe or a DECLINE found an address in use.
+    InUse {
+        /// Which.
+        address: Ipv4Addr,
+        /// The client that was to have it.
+        mac: Mac,
+    },
+    /// Another DHCP server is in this network.
+    OtherServer {
+        /// Its address.
+        address: Ipv4Addr,
+        /// Its hardware address.
+        mac: Mac,
+        /// Whether addresses are handed out no more.
+        stands_down: bool,
+    },
+    /// It has not been heard of for long.
+    OtherServerGone {
+        /// Its address.
+        address: Ipv4Addr,
+        /// Its hardware address.
+        mac: Mac,
+        /// Whether addresses are handed out again.
+        resumes: bool,
+    },
+    /// Somebody spoke of another DHCP server, and there is none.
+    NoSuchServer {
+        /// The address of that server.
+        address: Ipv4Addr,
+        /// Who spoke of it.
+        by: Mac,
+        /// Who was found there.
+        presence: Presence,
+    },
+    /// A message came from another machine than the one it speaks of, and no relay agent had passed it on; or one had, of a
+    /// machine that is on this switch itself.
+    Spoofed {
+        /// The frame's source.
+        source: Mac,
+        /// The client's hardware address that the message names.
+        mac: Mac,
+        /// DISCOVER, REQUEST, ...
+        kind: MessageType,
+        /// The relay agent, as the message says.
+        relay: Option<Ipv4Addr>,
+    },
+    /// A relay agent asks for a network that is not served.
+    ForeignRelay {
+        /// The relay agent.
+        relay: Ipv4Addr,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PoolIsEmpty { mac, first, last } => write!(
+                f,
+                "no address is left for {mac}: all of {first} to {last} are taken; widen dhcp.pool or shorten dhcp.lease"
+            ),
+            Self::InUse { address, mac } => write!(
+                f,
+                "{address} was to be {mac}'s, but another machine uses it; it is left alone for 10 minutes: look for \
+                 a machine with a fixed address, or another DHCP server"
+            ),
+            Self::OtherServer { address, mac, stands_down: true } => write!(
+                f,
+                "another DHCP server is in this network: {}; no addresses are handed out while it is there",
+                named(*address, *mac)
+            ),
+            Self::OtherServer { address, mac, stands_down: false } => write!(
+                f,
+                "ANOTHER DHCP SERVER is in this network: {}; network.mode is \"full\", so addresses are handed out all \
+                 the same, and machines may get one of either",
+                named(*address, *mac)
+            ),
+            Self::OtherServerGone { address, mac, resumes } => {
+                let then = if *resumes { "; addresses are handed out again" } else { "" };
+                write!(f, "the other DHCP server {} is not heard any more{then}", named(*address, *mac))
+            }
+            Self::NoSuchServer { address, by, presence } => {
+                let found = match presence {
+                    Presence::Absent => "nobody answers at that address".to_owned(),
+                    Presence::Refuses(mac) => format!("{mac} has that address and takes no DHCP messages"),
+                    Presence::There(mac) => format!("that address is {mac}'s"),
+                };
+                write!(f, "{by} speaks of a DHCP server {address}, but {found}; nothing changes")
+            }
+            Self::Spoofed { source, mac, kind, relay } => {
+                let kind = format!("{kind:?}").to_uppercase();
+                write!(f, "dropped a {kind} in the name of {mac}, because {source} has sent it")?;
+                match relay {
+                    None => write!(
+                        f,
+                        ": a machine speaks for itself only, unless a relay agent passes its messages on; if {source} is \
+                         a bridge or repeater that puts its own address into frames, connect {mac} without it"
+                    ),
+                    Some(relay) => write!(
+                        f,
+                        " as the relay agent {relay}, and {mac} is on this switch itself: no relay agent is needed in this \
+                         network"
+                    ),
+                }
+            }
+            Self::ForeignRelay { relay } => {
+                write!(f, "the relay agent {relay} asks for another network than the one that is served")
+            }
+        }
+    }
+}
