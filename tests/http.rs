@@ -25,11 +25,11 @@ use rackberry::{
 };
 use rackberry_core::{
     appliance::{
-        Answer, Ask, Command, NodeView, Progress, Refusal, Requester, TimedView, TransferEnd, TransferId,
-        Via, View,
+        Answer, Arm, Ask, Command, Extent, NodeView, Progress, Refusal, Requester, TimedView, TransferEnd,
+        TransferId, Via, View, Whom,
     },
     http::route::Route,
-    ids::Source,
+    ids::{OrderKind, Source},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -207,7 +207,7 @@ async fn own(
     while let Some(message) = inbox.recv().await {
         let message = match message {
             Message::Ask(ask, reply) => {
-                let is_get = matches!(&ask, Ask::Fetch { head: false, .. });
+                let is_get = matches!(&ask, Ask::Fetch { extent: Extent::Whole, .. });
                 transfers += u64::from(is_get);
                 let _ = reply.send(answer(&folder, &ask, is_get.then_some(TransferId(transfers))));
                 Message::Ask(ask, tokio::sync::oneshot::channel().0)
@@ -310,8 +310,12 @@ async fn a_machine_that_starts_anew_has_no_connections_left() {
 async fn head_and_get_agree_on_the_exact_length() {
     let mut service = Service::start();
     let head = service.curl("/current/image", &["-I"]).await;
-    let Ask::Fetch { from: Requester { address: peer, .. }, via: Via::Http, head: true, target } =
-        service.asked().await
+    let Ask::Fetch {
+        from: Requester { address: peer, .. },
+        via: Via::Http,
+        extent: Extent::HeadersOnly,
+        target,
+    } = service.asked().await
     else {
         panic!("HEAD is not asked as such")
     };
@@ -540,15 +544,12 @@ async fn orders_from_the_network_need_the_token() {
     }
     let body = r#"{"for":"5m","live":true,"nodes":["node1"]}"#;
     assert_eq!(service.curl(arm, &["-d", body, "-H", bearer]).await.json()["message"], "taken");
-    let arm_for = Some(Duration::from_secs(300));
-    let command = Command::Arm {
-        arm_for,
-        live: true,
-        all: false,
-        again: false,
-        wake: false,
-        nodes: vec!["node1".into()],
-    };
+    let length = Some(Duration::from_secs(300));
+    let command = Command::Arm(Arm {
+        kind: OrderKind::Live,
+        length,
+        ..Arm::install(Whom::Named(vec!["node1".into()]))
+    });
     assert_eq!(service.asked().await, Ask::Command { source: Source::Web, command });
     assert_eq!(service.curl(arm, &["-d", "{\"for\":\"soon\"}", "-H", bearer]).await.status, 400);
     assert!(service.finish().await.is_empty(), "nothing else reached the owner");

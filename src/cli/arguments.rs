@@ -5,6 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::service::PanelChoice;
+use rackberry_core::{
+    appliance::{Arm, Power, Whom},
+    ids::OrderKind,
+    orders::Repeat,
+};
 
 /// Installs a rack: DHCP, TFTP and HTTP for unattended network installs.
 #[derive(Debug, Parser)]
@@ -34,7 +39,7 @@ pub enum Command {
     /// Show nodes, stages and progress live, until Ctrl-C.
     Watch,
     /// Let nodes install: those not installed yet, or the ones named.
-    Arm(Arm),
+    Arm(ArmArguments),
     /// Stop new installs; those that already write a disk finish.
     Disarm,
     /// After the state was lost: no machine here was installed by this service, so "everybody" means all of them.
@@ -197,7 +202,7 @@ impl From<Panel> for PanelChoice {
 
 /// `arm`
 #[derive(Debug, Args)]
-pub struct Arm {
+pub struct ArmArguments {
     /// How long, like 30m or 1h; the configured time where not said.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub arm_for: Option<Duration>,
@@ -216,6 +221,19 @@ pub struct Arm {
     /// Names or MAC addresses; these install again even if installed.
     #[arg(value_name = "NODE")]
     pub nodes: Vec<String>,
+}
+
+impl From<ArmArguments> for Arm {
+    fn from(arguments: ArmArguments) -> Arm {
+        let ArmArguments { arm_for, live, all, again, wake, nodes } = arguments;
+        Arm {
+            kind: if live { OrderKind::Live } else { OrderKind::Install },
+            whom: Whom::named_or(nodes, if all { Whom::All } else { Whom::NotInstalled }),
+            length: arm_for.map(|length| Duration::from_secs(length.as_secs())),
+            repeat: if again { Repeat::Again } else { Repeat::Same },
+            power: if wake { Power::Wake } else { Power::AsItIs },
+        }
+    }
 }
 
 /// `assets`

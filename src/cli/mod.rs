@@ -77,7 +77,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Status { json } => runtime()?.block_on(control::status(&socket, json)),
         Command::Watch => runtime()?.block_on(watch::watch(&socket)),
-        Command::Arm(arm) => runtime()?.block_on(control::arm(&socket, &arm)),
+        Command::Arm(arm) => runtime()?.block_on(control::arm(&socket, &arm.into())),
         Command::Disarm => runtime()?.block_on(control::order(&socket, "/api/v1/disarm")),
         Command::AcceptLoss => runtime()?.block_on(control::order(&socket, "/api/v1/accept-loss")),
         Command::Nodes { json } => runtime()?.block_on(control::nodes(&socket, json)),

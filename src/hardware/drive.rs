@@ -23,7 +23,7 @@ use crate::{
     },
 };
 use rackberry_core::{
-    appliance::{Answer, Ask, Command, NodeView},
+    appliance::{Answer, Arm, Ask, Command, NodeView, Whom},
     ids::{Source, Stage, Time},
     panel::{
         Facts, Mode, NodeFacts, Order, Panel, Pattern, Trouble,
@@ -146,14 +146,7 @@ async fn speak(handle: Handle, mut said: mpsc::UnboundedReceiver<Said>, shut_dow
 /// The only place where the button is the source of anything: orders come of edges, and of nothing else.
 async fn carry_out(handle: &Handle, order: Order) {
     let command = match order {
-        Order::Arm => Command::Arm {
-            arm_for: None,
-            live: false,
-            all: false,
-            again: false,
-            wake: false,
-            nodes: Vec::new(),
-        },
+        Order::Arm => Command::Arm(Arm::install(Whom::NotInstalled)),
         Order::Disarm | Order::ShutDown => Command::Disarm,
     };
     if let Answer::Refused(refusal) = handle.ask(Ask::Command { source: Source::Button, command }).await {

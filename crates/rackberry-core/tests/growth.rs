@@ -21,8 +21,8 @@ use dhcproto::{
 };
 use rackberry_core::{
     appliance::{
-        Answer, Appliance, Ask, Command, Effect, Outcome, Progress, ReplyId, Requester, Stored, TransferEnd,
-        Via,
+        Answer, Appliance, Arm, Ask, Command, Effect, Extent, Outcome, Progress, ReplyId, Requester, Stored,
+        TransferEnd, Via, Whom,
     },
     assets::{
         catalog::Catalog,
@@ -87,14 +87,7 @@ impl Rack {
         let now = Time(1_000_000);
         let appliance = Appliance::new(settings, Arc::new(catalog), Stored::default(), [7; 32], now);
         let mut rack = Rack { appliance, now };
-        let arm = Command::Arm {
-            arm_for: None,
-            live: false,
-            all: true,
-            again: false,
-            wake: false,
-            nodes: Vec::new(),
-        };
+        let arm = Command::Arm(Arm::install(Whom::All));
         rack.ask(Ask::Command { source: Source::Socket, command: arm });
         for number in 0..nodes {
             rack.start(number);
@@ -155,7 +148,7 @@ impl Rack {
         let target = route::parse("/pxelinux.0", None).unwrap();
         let from = Requester { address, hardware: None };
         let Answer::File { transfer: Some(transfer), .. } =
-            self.ask(Ask::Fetch { from, via: Via::Http, head: false, target })
+            self.ask(Ask::Fetch { from, via: Via::Http, extent: Extent::Whole, target })
         else {
             panic!("no file")
         };

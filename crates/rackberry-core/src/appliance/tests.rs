@@ -183,7 +183,7 @@ fn templates_and_keys_are_no_files_of_the_tree() {
     for path in ["/cloud-configs/default.yml.j2", "/keys/demo.asc"] {
         let target = route::parse(path, None);
         let Ok(target) = target else { continue };
-        let ask = Ask::Fetch { from: at(address(ONE)), via: Via::Http, head: false, target };
+        let ask = Ask::Fetch { from: at(address(ONE)), via: Via::Http, extent: Extent::Whole, target };
         assert!(matches!(world.ask(ask), Answer::Refused(Refusal::NotFound(_))), "{path}");
     }
 }
@@ -498,14 +498,8 @@ fn those_who_are_armed_are_woken_and_nobody_else() {
         });
         calls.collect::<Vec<Mac>>()
     };
-    let arm = |nodes: &[&str], all| Command::Arm {
-        arm_for: None,
-        live: false,
-        all,
-        again: false,
-        wake: true,
-        nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
-    };
+    let arm =
+        |nodes: &[&str], all| Command::Arm(Arm { power: Power::Wake, ..Arm::install(whom(all, nodes)) });
     assert_eq!(woken(arm(&[], false)), [TWO], "one is installed");
     assert_eq!(woken(Command::Disarm), []);
     assert_eq!(woken(arm(&["one"], false)), [ONE]);

@@ -24,7 +24,7 @@ pub use grant::{Destination, Grant, Verdict};
 pub use identity::{Identity, Recognized};
 pub use image::{Image, ImageProgress};
 pub use node::{Approach, Disk, Failure, Installed, LastInstall, Life, Node};
-pub use registry::{Moved, RecordChange, Registry, Update};
+pub use registry::{Moved, RecordChange, Registry, Unknown, Update};
 pub use stored::StoredNode;
 pub use tokens::Tokens;
 pub use trail::{Step, Trail, Trails};

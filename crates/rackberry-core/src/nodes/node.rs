@@ -229,6 +229,11 @@ impl Node {
         }
     }
 
+    /// Whether its firmware is a Raspberry Pi's.
+    pub fn is_raspberry_pi(&self) -> bool {
+        self.arch == Some(Arch::RaspberryPi)
+    }
+
     /// Its permission, used or not.
     pub fn grant(&self) -> Option<&Grant> {
         match &self.life {

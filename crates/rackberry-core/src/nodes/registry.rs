@@ -43,6 +43,15 @@ pub struct Update {
     pub changed: Option<Box<Node>>,
 }
 
+/// What becomes of an event of a machine that has no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// Nothing.
+    Ignored,
+    /// It gets one.
+    Recorded,
+}
+
 /// The nodes.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
@@ -80,9 +89,14 @@ impl Registry {
         registry
     }
 
-    /// From now on nothing changes (or may change again): what can't be written down must not be acted upon.
-    pub fn freeze(&mut self, is_frozen: bool) {
-        self.is_frozen = is_frozen;
+    /// From now on nothing changes: what can't be written down must not be acted upon.
+    pub fn freeze(&mut self) {
+        self.is_frozen = true;
+    }
+
+    /// From now on things may change again.
+    pub fn thaw(&mut self) {
+        self.is_frozen = false;
     }
 
     /// Whether nothing changes.
@@ -103,6 +117,11 @@ impl Registry {
     /// Its name in the configuration.
     pub fn name(&self, card: Mac) -> Option<&str> {
         self.listed.get(&self.key(card)).map(|(name, _)| name.as_str())
+    }
+
+    /// Its name, or its address where it has none.
+    pub fn label(&self, card: Mac) -> String {
+        self.name(card).map_or_else(|| card.to_string(), str::to_owned)
     }
 
     /// One node.
@@ -181,10 +200,11 @@ impl Registry {
         self.tokens.get(token).and_then(|mac| self.nodes.get(mac))
     }
 
-    /// Takes in what a machine was seen to do. `record` makes a node of a machine that had none yet.
-    pub fn apply(&mut self, card: Mac, event: NodeEvent, record: bool, now: Time) -> Update {
+    /// Takes in what a machine was seen to do.
+    pub fn apply(&mut self, card: Mac, event: NodeEvent, unknown: Unknown, now: Time) -> Update {
         let key = self.key(card);
-        let known = self.nodes.contains_key(&key) || (record && self.has_room_for(key));
+        let is_recorded = unknown == Unknown::Recorded && self.has_room_for(key);
+        let known = self.nodes.contains_key(&key) || is_recorded;
         if !known {
             return Update::default();
         }

@@ -213,7 +213,7 @@ fn tftp(world: &mut World, peer: Ipv4Addr, name: &str) -> Answer {
 
 fn tftp_of(world: &mut World, from: Requester, name: &str) -> Answer {
     let target = route::tree(name).unwrap();
-    let answer = world.ask(Ask::Fetch { from, via: Via::Tftp, head: false, target });
+    let answer = world.ask(Ask::Fetch { from, via: Via::Tftp, extent: Extent::Whole, target });
     if let Answer::File { transfer: Some(transfer), .. } = answer {
         let end = Some(TransferEnd::Complete);
         let outcome =
