@@ -2,7 +2,7 @@
 //!
 //! Lower modules first; none names a later one (`tests/layers.rs` holds that):
 //!
-//! - `event`, `arm`, `outcome`, `decision`: what goes in, what comes out, and what is decided in between.
+//! - `event`, `arm`, `outcome`, `view_model`, `decision`: what goes in, what comes out, and what is decided in between.
 //! - `state`: the parts that own the state.
 //! - `policy`: what is decided by the state, and by whom it may be had. Reads only, as do the next three.
 //! - `render`: the texts that are made for one node.
@@ -19,6 +19,7 @@ mod outcome;
 mod policy;
 mod render;
 mod state;
+mod view_model;
 mod views;
 
 #[cfg(test)]
@@ -29,7 +30,5 @@ pub use arm::{Arm, ArmBody, Power, Whom};
 pub use check::Fates;
 pub use event::*;
 pub use outcome::*;
-pub use views::{
-    AssetsView, LeadsTo, NextBoot, NodeView, NodeViews, OrderView, RenderView, StatusView, TimedView,
-    VersionState, VersionView,
-};
+pub use view_model::*;
+pub use views::{NodeViews, TimedView};
