@@ -88,7 +88,7 @@ fn part(module: &str) -> Option<usize> {
 fn exports(text: &str) -> Vec<(String, String)> {
     let uses = text.split("pub use ").skip(1).filter_map(|rest| rest.split_once(';').map(|(path, _)| path));
     let items = uses.flat_map(|path| {
-        let (module, names) = path.trim_start_matches("self::").split_once("::").unwrap();
+        let (module, names) = path.trim_start_matches("self::").split_once("::").expect("a path");
         words(names).map(move |(name, _)| (module.to_owned(), name.to_owned())).collect::<Vec<_>>()
     });
     items.collect()

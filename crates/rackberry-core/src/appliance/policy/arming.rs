@@ -108,14 +108,13 @@ impl<'a> Arming<'a> {
     fn just_done(&self, scope: &Scope) -> Result<Vec<Mac>, Refusal> {
         let (now, orders) = (self.known.now, self.known.machines.orders());
         let runs = |node: &Node| match &node.life {
-            Life::Overwriting { .. } => true,
-            Life::Granted { approach, .. } => approach.is_own,
-            Life::Resting | Life::Failed(_) => false,
+            Life::RunsOwn { .. } | Life::Overwriting { .. } => true,
+            Life::Granted { .. } | Life::Resting { .. } | Life::Failed { .. } => false,
         };
         let is_done = |node: &Node| {
             let Some(last) = &node.last else { return false };
             let is_open = orders.get(last.order, now).is_some();
-            node.disk.system().is_some_and(|system| is_open || now.since(system.at) < JUST)
+            node.disk().system().is_some_and(|system| is_open || now.since(system.at) < JUST)
         };
         let is_meant = |node: &&Node| match scope {
             // Who is done is not meant anyway.
@@ -147,7 +146,7 @@ impl<'a> Arming<'a> {
         let meant = nodes.all().filter(|(mac, node)| match scope {
             Scope::Named(named) => named.contains(mac),
             Scope::All => nodes.is_listed(*mac),
-            Scope::NotInstalled => nodes.is_listed(*mac) && !node.is_some_and(|node| node.disk.is_ours()),
+            Scope::NotInstalled => nodes.is_listed(*mac) && !node.is_some_and(|node| node.disk().is_ours()),
         });
         for (mac, _) in meant {
             let label = self.known.label(mac);

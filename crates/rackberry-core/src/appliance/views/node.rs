@@ -51,7 +51,7 @@ impl<'a> NodeViewer<'a> {
             image: node.and_then(Node::image),
             failure: node.and_then(|node| node.failure().cloned()),
             diagnosis,
-            installed: node.and_then(|node| node.disk.system().cloned()),
+            installed: node.and_then(|node| node.disk().system().cloned()),
             writes: node.map_or(0, |node| node.writes),
             offer_style: node.and_then(|node| node.offer_style),
             loader: node.and_then(|node| node.loader),
@@ -87,7 +87,7 @@ impl<'a> NodeViewer<'a> {
                 format!("installs {} {}; its disk is overwritten", lead.profile, lead.version),
             ),
         };
-        let overwrites = match (leads_to, node.map(|node| &node.disk)) {
+        let overwrites = match (leads_to, node.map(Node::disk)) {
             (LeadsTo::Install, Some(disk)) => disk.in_words(),
             _ => None,
         };

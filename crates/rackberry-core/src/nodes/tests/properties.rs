@@ -79,7 +79,7 @@ proptest! {
                 prop_assert_ne!(node.may_fetch_install(&orders, now), Verdict::Yes);
             }
             // What may hold a system is never taken for a fresh disk without an installer's word or a restart.
-            prop_assert!(node.stage() != Stage::Installed || node.disk.is_ours());
+            prop_assert!(node.stage() != Stage::Installed || node.disk().is_ours());
         }
     }
 

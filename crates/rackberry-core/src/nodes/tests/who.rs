@@ -64,7 +64,7 @@ fn what_was_one_machine_is_no_fresh_one_in_either_part() {
     assert!(out.news.contains(&Identity::Parted { node: A, card: B }), "{:?}", out.news);
     assert_eq!(nodes.get(A).map(Node::stage), Some(Stage::Installed));
     assert!(
-        nodes.get(B).is_some_and(|node| node.mac == B && node.disk.is_ours()),
+        nodes.get(B).is_some_and(|node| node.mac == B && node.disk().is_ours()),
         "nobody knows which it was"
     );
 }
@@ -130,8 +130,8 @@ fn a_machine_that_is_taken_for_two_is_fresh_in_neither_part() {
     nodes.recognize(B, Some(machine(1)), at(100));
     nodes.goes_on(A, nodes.fresh_since(A), at(110));
     assert_eq!(nodes.key(B), B);
-    assert!(nodes.get(A).is_some_and(|node| node.disk.is_ours()));
-    assert!(nodes.get(B).is_some_and(|node| node.disk.is_ours()));
+    assert!(nodes.get(A).is_some_and(|node| node.disk().is_ours()));
+    assert!(nodes.get(B).is_some_and(|node| node.disk().is_ours()));
 }
 
 #[test]

@@ -108,8 +108,8 @@ impl Model {
             let mut expected = node.clone();
             expected.withdraw(self.world.now);
             let begun = |node: &crate::nodes::Node| matches!(node.life, Life::Overwriting { .. });
-            if (expected.stage(), &expected.disk, expected.writes, begun(node))
-                != (again.stage(), &again.disk, again.writes, begun(again))
+            if (expected.stage(), expected.disk(), expected.writes, begun(node))
+                != (again.stage(), again.disk(), again.writes, begun(again))
             {
                 return Err(format!(
                     "{} is {:?} and after a crash {:?}",

@@ -27,7 +27,7 @@ impl Model {
             let mut timeless = node.clone();
             let deadline = node.deadline().map(|deadline| deadline.since(now));
             let is_just_done =
-                node.disk.system().is_some_and(|system| now.since(system.at) < Duration::from_secs(LENGTH));
+                node.disk().system().is_some_and(|system| now.since(system.at) < Duration::from_secs(LENGTH));
             tokens.extend(node.grant().map(|grant| grant.token.clone()));
             tokens.extend(node.last.as_ref().map(|last| last.token.clone()));
             timeless.forget_times();
