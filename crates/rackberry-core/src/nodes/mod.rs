@@ -18,6 +18,7 @@ mod remedy;
 mod stored;
 mod tokens;
 mod trail;
+mod update;
 
 pub use diagnosis::{Around, diagnosis, diagnosis_changes};
 pub use event::{NodeEvent, Word};
@@ -26,10 +27,11 @@ pub use identity::{Identity, Recognized};
 pub use image::{Image, ImageProgress};
 pub use life::{Approach, Disk, Failure, Installed, Life};
 pub use node::{LastInstall, Node};
-pub use registry::{Moved, RecordChange, Registry, Unknown, Update};
+pub use registry::{Registry, Unknown};
 pub use stored::StoredNode;
 pub use tokens::Tokens;
 pub use trail::{Step, Trail, Trails};
+pub use update::{Moved, RecordChange, Update};
 
 #[cfg(test)]
 mod tests;

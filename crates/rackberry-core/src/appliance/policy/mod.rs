@@ -11,3 +11,6 @@ pub use boot::BootPolicy;
 pub use gate::{Gate, KnownRequester};
 pub use known::Known;
 pub use wake::Waking;
+
+#[cfg(test)]
+mod tests;

@@ -304,3 +304,57 @@ impl Network {
 fn turn_away(news: Option<dhcp::Notice>, out: &mut Reaction) {
     news.into_iter().for_each(|notice| out.note(Note::Dhcp(notice)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    const ONE: Mac = Mac([2, 0, 0, 0, 0, 1]);
+    const OTHER: Mac = Mac([2, 0, 0, 0, 0, 9]);
+    const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 50);
+
+    fn network(mode: &str) -> Network {
+        let text = format!("[network]\nmode = '{mode}'\n");
+        let settings = config::parse(&[("test".into(), text)]).unwrap();
+        Network::new(&settings, vec![dhcp::Lease { mac: ONE, address: ADDRESS, until: Time(100_000) }])
+    }
+
+    fn holder(network: &mut Network, hardware: Option<Mac>, now: Time) -> (Option<Mac>, usize) {
+        let mut out = Reaction::at(now);
+        let from = Requester { address: ADDRESS, hardware };
+        let card = network.holder(from, &Registry::default(), &mut out);
+        (card, out.into_outcome().effects.len())
+    }
+
+    #[test]
+    fn an_address_is_its_lease_holders_as_long_as_that_answers_for_it() {
+        let mut network = network("full");
+        assert_eq!(holder(&mut network, None, Time(1)), (Some(ONE), 0), "nobody knows who answers");
+        assert_eq!(holder(&mut network, Some(ONE), Time(1)), (Some(ONE), 0));
+        assert_eq!(holder(&mut network, Some(OTHER), Time(1)), (None, 1));
+        assert_eq!(network.taken_by(ADDRESS), Some(OTHER));
+        assert_eq!(holder(&mut network, Some(OTHER), Time(1)), (None, 0), "told once");
+        assert_eq!(holder(&mut network, Some(ONE), Time(1)), (Some(ONE), 0));
+        assert_eq!(network.taken_by(ADDRESS), None);
+        assert_eq!(holder(&mut network, None, Time(100_001)), (None, 0), "the lease is over");
+    }
+
+    #[test]
+    fn beside_another_server_the_switch_says_whose_an_address_is() {
+        let mut network = network("proxy");
+        assert_eq!(holder(&mut network, Some(OTHER), Time(1)), (Some(OTHER), 0));
+        assert_eq!(holder(&mut network, Some(OTHER), Time(100_001)), (Some(OTHER), 0));
+    }
+
+    #[test]
+    fn nothing_is_answered_before_the_network_was_looked_at() {
+        let mut network = network("auto");
+        assert_eq!(network.standing(), Standing::Looking);
+        let mut out = Reaction::at(Time(1));
+        network.linked(&mut out);
+        let mut out = Reaction::at(Time(6000));
+        network.tick(&mut out);
+        assert_eq!(network.standing(), Standing::Full);
+    }
+}
