@@ -5,6 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::service::PanelChoice;
+use rackberry_core::{
+    appliance::{Arm, Power, Whom},
+    ids::OrderKind,
+    orders::Repeat,
+};
 
 /// Installs a rack: DHCP, TFTP and HTTP for unattended network installs.
 #[derive(Debug, Parser)]
@@ -213,6 +218,19 @@ pub struct ArmArguments {
     /// Names or MAC addresses; these install again even if installed.
     #[arg(value_name = "NODE")]
     pub nodes: Vec<String>,
+}
+
+impl From<ArmArguments> for Arm {
+    fn from(arguments: ArmArguments) -> Arm {
+        let ArmArguments { arm_for, live, all, again, wake, nodes } = arguments;
+        Arm {
+            kind: if live { OrderKind::Live } else { OrderKind::Install },
+            whom: Whom::named_or(nodes, if all { Whom::All } else { Whom::NotInstalled }),
+            length: arm_for.map(|length| Duration::from_secs(length.as_secs())),
+            repeat: if again { Repeat::Again } else { Repeat::Same },
+            power: if wake { Power::Wake } else { Power::AsItIs },
+        }
+    }
 }
 
 /// `assets`

@@ -1,14 +1,14 @@
 //! The subcommands that talk to the running service.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, path::Path};
 
 use anyhow::bail;
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{arguments::ArmArguments, paint::Paint, view};
+use super::{paint::Paint, view};
 use crate::net::http_client as client;
-use rackberry_core::appliance::{AssetsView, NodeView, RenderView, StatusView};
+use rackberry_core::appliance::{Arm, ArmBody, AssetsView, NodeView, RenderView, StatusView};
 
 /// `rackberry status`
 pub async fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
@@ -65,15 +65,8 @@ pub async fn render(socket: &Path, node: &str, json: bool) -> anyhow::Result<()>
 }
 
 /// `rackberry arm`
-pub async fn arm(socket: &Path, arm: &ArmArguments) -> anyhow::Result<()> {
-    let seconds = arm.arm_for.map(|time: Duration| format!("{}s", time.as_secs()));
-    let mut body = json!({
-        "live": arm.live, "all": arm.all, "again": arm.again, "wake": arm.wake, "nodes": arm.nodes
-    });
-    if let (Some(seconds), Some(body)) = (seconds, body.as_object_mut()) {
-        body.insert("for".into(), seconds.into());
-    }
-    post(socket, "/api/v1/arm", Some(body)).await
+pub async fn arm(socket: &Path, arm: &Arm) -> anyhow::Result<()> {
+    post(socket, "/api/v1/arm", Some(serde_json::to_value(ArmBody::from(arm))?)).await
 }
 
 /// An order without words of its own.

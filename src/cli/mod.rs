@@ -84,7 +84,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         TopCommand::Status { json } => runtime()?.block_on(control::status(&socket, json)),
         TopCommand::Watch => runtime()?.block_on(watch::watch(&socket)),
-        TopCommand::Arm(arm) => runtime()?.block_on(control::arm(&socket, &arm)),
+        TopCommand::Arm(arm) => runtime()?.block_on(control::arm(&socket, &arm.into())),
         TopCommand::Disarm => runtime()?.block_on(control::order(&socket, "/api/v1/disarm")),
         TopCommand::AcceptLoss => runtime()?.block_on(control::order(&socket, "/api/v1/accept-loss")),
         TopCommand::Nodes { json } => runtime()?.block_on(control::nodes(&socket, json)),

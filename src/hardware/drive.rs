@@ -23,7 +23,7 @@ use crate::{
     },
 };
 use rackberry_core::{
-    appliance::{Answer, Ask, Command, NodeView},
+    appliance::{Answer, Arm, Ask, Command, NodeView, Whom},
     ids::{Source, Stage, Time},
     panel::{
         Panel, PanelFacts, PanelNode, PanelOrder, Pattern, StatusMode, Trouble,
@@ -146,14 +146,7 @@ async fn speak(handle: Handle, mut said: mpsc::UnboundedReceiver<Said>, shut_dow
 /// The only place where the button is the source of anything: orders come of edges, and of nothing else.
 async fn carry_out(handle: &Handle, order: PanelOrder) {
     let command = match order {
-        PanelOrder::Arm => Command::Arm {
-            arm_for: None,
-            live: false,
-            all: false,
-            again: false,
-            wake: false,
-            nodes: Vec::new(),
-        },
+        PanelOrder::Arm => Command::Arm(Arm::install(Whom::NotInstalled)),
         PanelOrder::Disarm | PanelOrder::ShutDown => Command::Disarm,
     };
     if let Answer::Refused(refusal) = handle.ask(Ask::Command { source: Source::Button, command }).await {

@@ -12,7 +12,7 @@ use tokio_tftp_server::{
 
 use crate::{service::handle::Handle, storage::scan};
 use rackberry_core::{
-    appliance::{Answer, Ask, Progress, Refusal, TransferEnd, TransferId, Via},
+    appliance::{Answer, Ask, Extent, Progress, Refusal, TransferEnd, TransferId, Via},
     assets::folder::Stamp,
     http::route,
 };
@@ -59,7 +59,7 @@ impl Handler for Files {
         let target = route::tree(file_name(&request.file))
             .map_err(|error| refuse(ErrorCode::FileNotFound, &format!("{}: {error}", request.file)))?;
         let from = self.0.requester(peer).await;
-        let answer = self.0.ask(Ask::Fetch { from, via: Via::Tftp, head: false, target }).await;
+        let answer = self.0.ask(Ask::Fetch { from, via: Via::Tftp, extent: Extent::Whole, target }).await;
         let (content, id) = match answer {
             Answer::File { path, state, transfer } => {
                 if let Err(reason) = is_unchanged(&path, state).await {

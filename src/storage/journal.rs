@@ -282,7 +282,7 @@ impl Journal {
 /// Whether a change tells something of what is on a machine's disk.
 fn touches_a_disk(change: &Change) -> bool {
     match change {
-        Change::Node(node) => node.disk != Disk::Untouched,
+        Change::Node(node) => *node.disk() != Disk::Untouched,
         Change::NoNode(_) | Change::Loss(_) => true,
         Change::Lease(_) | Change::Shared(_) | Change::Order(_) => false,
     }

@@ -15,7 +15,7 @@ use rackberry::{
     },
 };
 use rackberry_core::{
-    appliance::{Answer, Ask, NodeView, Progress, Refusal, TimedView, TransferId, View},
+    appliance::{Answer, Ask, Extent, NodeView, Progress, Refusal, TimedView, TransferId, View},
     http::route::Route,
 };
 use serde_json::{Value, json};
@@ -194,7 +194,7 @@ pub async fn own(
     while let Some(message) = inbox.recv().await {
         let message = match message {
             Message::Ask(ask, reply) => {
-                let is_get = matches!(&ask, Ask::Fetch { head: false, .. });
+                let is_get = matches!(&ask, Ask::Fetch { extent: Extent::Whole, .. });
                 transfers += u64::from(is_get);
                 let _ = reply.send(answer(&folder, &ask, is_get.then_some(TransferId(transfers))));
                 Message::Ask(ask, tokio::sync::oneshot::channel().0)

@@ -18,7 +18,7 @@ use rackberry::{
     service::handle::Message,
 };
 use rackberry_core::{
-    appliance::{Ask, Progress, Requester, TransferEnd, TransferId, Via},
+    appliance::{Ask, Extent, Progress, Requester, TransferEnd, TransferId, Via},
     http::route::Route,
 };
 use serde_json::Value;
@@ -82,8 +82,12 @@ async fn a_machine_that_starts_anew_has_no_connections_left() {
 async fn head_and_get_agree_on_the_exact_length() {
     let mut service = Service::start();
     let head = service.curl("/current/image", &["-I"]).await;
-    let Ask::Fetch { from: Requester { address: peer, .. }, via: Via::Http, head: true, target } =
-        service.asked().await
+    let Ask::Fetch {
+        from: Requester { address: peer, .. },
+        via: Via::Http,
+        extent: Extent::HeadersOnly,
+        target,
+    } = service.asked().await
     else {
         panic!("HEAD is not asked as such")
     };

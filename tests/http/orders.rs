@@ -4,8 +4,8 @@ use std::{fs, net::Ipv4Addr, os::unix::fs::PermissionsExt, time::Duration};
 
 use rackberry::net::{http::Token, http_client as client};
 use rackberry_core::{
-    appliance::{Ask, Command, NodeView, Requester, View},
-    ids::Source,
+    appliance::{Arm, Ask, Command, NodeView, Requester, View, Whom},
+    ids::{OrderKind, Source},
 };
 use serde_json::json;
 
@@ -62,15 +62,12 @@ async fn orders_from_the_network_need_the_token() {
     }
     let body = r#"{"for":"5m","live":true,"nodes":["node1"]}"#;
     assert_eq!(service.curl(arm, &["-d", body, "-H", bearer]).await.json()["message"], "taken");
-    let arm_for = Some(Duration::from_secs(300));
-    let command = Command::Arm {
-        arm_for,
-        live: true,
-        all: false,
-        again: false,
-        wake: false,
-        nodes: vec!["node1".into()],
-    };
+    let length = Some(Duration::from_secs(300));
+    let command = Command::Arm(Arm {
+        kind: OrderKind::Live,
+        length,
+        ..Arm::install(Whom::Named(vec!["node1".into()]))
+    });
     assert_eq!(service.asked().await, Ask::Command { source: Source::Web, command });
     assert_eq!(service.curl(arm, &["-d", "{\"for\":\"soon\"}", "-H", bearer]).await.status, 400);
     assert!(service.finish().await.is_empty(), "nothing else reached the owner");

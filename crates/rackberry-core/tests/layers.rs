@@ -38,6 +38,71 @@ fn modules_import_downwards_only() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// Modules of the appliance by layer, lowest first.
+const PARTS: [&[&str]; 7] = [
+    &["event", "arm", "outcome", "view_model", "decision"],
+    &["state"],
+    &["policy"],
+    &["render"],
+    &["fetch", "check"],
+    &["views"],
+    &["core"],
+];
+
+/// In the appliance a module may name those of its own layer and lower ones; what is made of the parts is known to none of
+/// them.
+#[test]
+fn parts_of_the_appliance_name_lower_ones_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/appliance");
+    let exported = exports(&fs::read_to_string(root.join("mod.rs")).unwrap());
+    assert!(exported.contains(&("core".into(), "Appliance".into())), "{exported:?}");
+    let mut faults = Vec::new();
+    for file in rust_files(&root) {
+        let name = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        if name == "mod.rs" || name.contains("tests/") || name.ends_with("tests.rs") {
+            continue;
+        }
+        let module = name.split(['/', '.']).next().unwrap();
+        let own = part(module).unwrap_or_else(|| panic!("{name}: say in PARTS where {module} stands"));
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for module in PARTS[own + 1..].iter().flat_map(|modules| *modules) {
+            if words(code).any(|(word, after)| word == *module && after.starts_with("::")) {
+                faults.push(format!("{name} names {module}, which is not below it"));
+            }
+        }
+        for (module, item) in exported.iter().filter(|(module, _)| part(module) > Some(own)) {
+            if words(code).any(|(word, _)| word == item) {
+                faults.push(format!("{name} names {item} of {module}, which is not below it"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn part(module: &str) -> Option<usize> {
+    PARTS.iter().position(|modules| modules.contains(&module))
+}
+
+/// What a module hands on of its own ones: from which, and by which name.
+fn exports(text: &str) -> Vec<(String, String)> {
+    let uses = text.split("pub use ").skip(1).filter_map(|rest| rest.split_once(';').map(|(path, _)| path));
+    let items = uses.flat_map(|path| {
+        let (module, names) = path.trim_start_matches("self::").split_once("::").expect("a path");
+        words(names).map(move |(name, _)| (module.to_owned(), name.to_owned())).collect::<Vec<_>>()
+    });
+    items.collect()
+}
+
+/// The words of a source, comments apart, and what stands after each on its line.
+fn words(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).flat_map(move |line| {
+        let words = line.split(move |c: char| !is_part(c)).filter(|word| !word.is_empty());
+        words.map(move |word| (word, &line[word.as_ptr() as usize - line.as_ptr() as usize + word.len()..]))
+    })
+}
+
 #[test]
 fn names_of_modules_are_found_however_they_are_written() {
     let text = "use crate::{ids::{Mac, Time}, nodes};\n// crate::dhcp\nfn f() { crate::boot::x(); }\n#[cfg(test)]\nuse crate::http;";

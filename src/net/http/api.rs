@@ -5,8 +5,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use rackberry_core::{
-    appliance::{Command, Report},
-    config,
+    appliance::{ArmBody, Command, Report},
     http::route::Api,
 };
 
@@ -48,24 +47,6 @@ pub(super) fn permit(token: Option<&Token>, authorization: Option<&str>) -> Resu
     }
 }
 
-#[derive(Default, Deserialize, schemars::JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct ArmBody {
-    /// How long: `30m`, `2h`; the configured time where absent.
-    #[serde(rename = "for")]
-    arm_for: Option<String>,
-    /// Boot to RAM and stop there.
-    live: bool,
-    /// Installed nodes too, without naming them.
-    all: bool,
-    /// Nodes whose install by an earlier order runs, or is just done, are meant once more.
-    again: bool,
-    /// Switch them on by Wake-on-LAN.
-    wake: bool,
-    /// Names or hardware addresses; everybody who is not installed where empty.
-    nodes: Vec<String>,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct NoBody {}
@@ -75,9 +56,8 @@ pub(super) fn command(api: &Api, body: &[u8]) -> Result<Option<Command>, String>
     let bare = |command| json::<NoBody>(body).map(|NoBody {}| Some(command));
     match api {
         Api::Arm => {
-            let ArmBody { arm_for, live, all, again, wake, nodes } = json(body)?;
-            let arm_for = arm_for.as_deref().map(config::parse_duration).transpose()?;
-            Ok(Some(Command::Arm { arm_for, live, all, again, wake, nodes }))
+            let body: ArmBody = json(body)?;
+            Ok(Some(Command::Arm(body.try_into()?)))
         }
         Api::Disarm => bare(Command::Disarm),
         Api::AcceptLoss => bare(Command::AcceptLoss),
@@ -119,24 +99,28 @@ fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
 mod tests {
     use std::time::Duration;
 
+    use rackberry_core::{
+        appliance::{Arm, Power, Whom},
+        ids::OrderKind,
+    };
+
     use super::*;
 
     #[test]
     fn orders_are_read() {
-        let arm = |arm_for, live, all, nodes: &[&str]| {
-            let nodes = nodes.iter().map(|n| (*n).to_owned()).collect();
-            Ok(Some(Command::Arm { arm_for, live, all, again: false, wake: false, nodes }))
-        };
-        assert_eq!(command(&Api::Arm, b""), arm(None, false, false, &[]));
-        assert_eq!(command(&Api::Arm, b" {} "), arm(None, false, false, &[]));
+        let everybody = Ok(Some(Command::Arm(Arm::install(Whom::NotInstalled))));
+        assert_eq!(command(&Api::Arm, b""), everybody);
+        assert_eq!(command(&Api::Arm, b" {} "), everybody);
         let body = br#"{"for":"1h30m","live":true,"all":true,"nodes":["node1","00:25:90:c0:f7:86"]}"#;
-        let hour_and_half = Some(Duration::from_secs(5400));
-        assert_eq!(command(&Api::Arm, body), arm(hour_and_half, true, true, &["node1", "00:25:90:c0:f7:86"]));
+        let named = Whom::Named(vec!["node1".into(), "00:25:90:c0:f7:86".into()]);
+        let length = Some(Duration::from_secs(5400));
+        let live = Arm { kind: OrderKind::Live, length, ..Arm::install(named) };
+        assert_eq!(command(&Api::Arm, body), Ok(Some(Command::Arm(live))));
         assert_eq!(command(&Api::Disarm, b"{}"), Ok(Some(Command::Disarm)));
         assert_eq!(command(&Api::Forget("n".into()), b""), Ok(Some(Command::Forget("n".into()))));
         assert_eq!(command(&Api::Wake("n".into()), b""), Ok(Some(Command::Wake("n".into()))));
         let wakes = command(&Api::Arm, br#"{"wake":true}"#);
-        assert!(matches!(wakes, Ok(Some(Command::Arm { wake: true, .. }))), "{wakes:?}");
+        assert!(matches!(wakes, Ok(Some(Command::Arm(Arm { power: Power::Wake, .. })))), "{wakes:?}");
         assert_eq!(command(&Api::Status, b""), Ok(None));
         for body in ["[]", "{\"fro\":\"30m\"}", "{\"for\":30}", "{\"for\":\"soon\"}", "{", "\u{1}"] {
             assert!(command(&Api::Arm, body.as_bytes()).is_err(), "{body}");

@@ -23,7 +23,7 @@ use super::{
     transfer::{Ticket, Transfer},
 };
 use rackberry_core::{
-    appliance::{Answer, Ask, Via},
+    appliance::{Answer, Ask, Extent, Via},
     http::{
         range::{self, Conditions},
         route::Target,
@@ -37,13 +37,13 @@ pub(super) async fn fetch(
     target: Target,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, No> {
-    let head = request.method() == Method::HEAD;
+    let extent = if request.method() == Method::HEAD { Extent::HeadersOnly } else { Extent::Whole };
     let (handle, alive) = (shared.handle.clone(), shared.alive.clone());
     // A task of its own: when the client goes away while the owner thinks, the answer must not be lost with the
     // number of a transfer in it.
     let asking = tokio::spawn(async move {
         let from = handle.requester(peer).await;
-        let answer = handle.ask(Ask::Fetch { from, via: Via::Http, head, target }).await;
+        let answer = handle.ask(Ask::Fetch { from, via: Via::Http, extent, target }).await;
         let transfer = match &answer {
             Answer::File { transfer, .. } | Answer::Text { transfer, .. } => *transfer,
             _ => None,

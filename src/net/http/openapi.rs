@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::api::ArmBody;
-use rackberry_core::appliance::{AssetsView, NodeView, RenderView, Report, StatusView};
+use rackberry_core::appliance::{ArmBody, AssetsView, NodeView, RenderView, Report, StatusView};
 
 /// The whole document; it is the same for as long as the service runs.
 pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(document);

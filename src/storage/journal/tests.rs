@@ -1,7 +1,7 @@
 use super::*;
 use rackberry_core::{
     ids::{Mac, MachineId, Stage},
-    nodes::{Installed, Node},
+    nodes::{Disk, Installed, Life, Node},
 };
 
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
@@ -12,7 +12,10 @@ fn open(folder: &Path) -> Opened {
 
 fn installed() -> Change {
     let system = Installed { profile: "coreos".into(), version: "1010.5.0".into(), at: Time(3) };
-    Change::Node(Box::new(Node { disk: Disk::Running { system, said: true }, ..Node::new(MAC, Time(1)) }))
+    Change::Node(Box::new(Node {
+        life: Life::Resting { disk: Disk::Running { system, said: true } },
+        ..Node::new(MAC, Time(1))
+    }))
 }
 
 #[test]
@@ -152,13 +155,17 @@ fn a_journal_of_the_first_layout_opens_and_means_the_same() {
         let mut nodes = stored.nodes;
         nodes.sort_by_key(|node| node.mac);
         let [one, two, three, four] = nodes.as_slice() else { panic!("{run}: {nodes:?}") };
-        let system = |node: &Node| node.disk.system().map(|it| (it.profile.clone(), it.version.clone()));
+        let system = |node: &Node| node.disk().system().map(|it| (it.profile.clone(), it.version.clone()));
         assert_eq!(system(one), Some(("coreos".into(), "1010.5.0".into())), "{run}");
-        assert_eq!((one.stage(), one.writes, one.disk.is_ours()), (Stage::Installed, 1, true), "{run}");
-        assert_eq!((two.stage(), two.writes, two.disk.is_ours()), (Stage::Installing, 1, true), "{run}");
+        assert_eq!((one.stage(), one.writes, one.disk().is_ours()), (Stage::Installed, 1, true), "{run}");
+        assert_eq!((two.stage(), two.writes, two.disk().is_ours()), (Stage::Installing, 1, true), "{run}");
         let reason = three.failure().map(|failure| (failure.stage, failure.reason.as_str()));
         assert_eq!(reason, Some((Stage::Installing, "bad signature")), "{run}");
-        assert_eq!((four.stage(), four.writes, four.disk.is_ours()), (Stage::Discovered, 0, false), "{run}");
+        assert_eq!(
+            (four.stage(), four.writes, four.disk().is_ours()),
+            (Stage::Discovered, 0, false),
+            "{run}"
+        );
         assert!(four.unused_grant().is_some(), "{run}");
         // It is written as it is kept now.
         let mut journal = open(folder.path()).journal;

@@ -1,9 +1,10 @@
 //! What goes into the appliance and what comes out of it.
 
-use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+use std::{net::Ipv4Addr, path::PathBuf};
 
 use crate::{
-    assets::folder::Stamp,
+    appliance::Arm,
+    assets::folder::{Found, Stamp},
     http::route::Target,
     ids::{Cause, Mac, Source, Stage},
 };
@@ -31,6 +32,15 @@ pub enum Via {
     Http,
 }
 
+/// What is wanted of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Only the length and the headers: nothing is counted and no grant is spent.
+    HeadersOnly,
+}
+
 /// A question that an adapter must have answered before it can reply to a client. Whatever the answer relies
 /// on is on disk when it arrives.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +51,8 @@ pub enum Ask {
         from: Requester,
         /// Which server asks.
         via: Via,
-        /// Only the length and the headers are wanted: nothing is counted and no grant is spent.
-        head: bool,
+        /// What is wanted of it.
+        extent: Extent,
         /// What it asks for.
         target: Target,
     },
@@ -111,20 +121,7 @@ pub struct MachineFacts {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Grant installs.
-    Arm {
-        /// How long; the configured time where absent.
-        arm_for: Option<Duration>,
-        /// Boot to RAM only; a person runs the installer by hand.
-        live: bool,
-        /// Installed nodes too, without naming them.
-        all: bool,
-        /// A node whose install by an earlier order runs, or is just done, is meant once more.
-        again: bool,
-        /// Wake them, too.
-        wake: bool,
-        /// Names or MACs; empty means every allowed node that is not installed.
-        nodes: Vec<String>,
-    },
+    Arm(Arm),
     /// Withdraw every grant whose install does not run yet.
     Disarm,
     /// A new grant for one node, installed or not.
@@ -177,6 +174,26 @@ pub enum Answer {
     Done(String),
     /// No.
     Refused(Refusal),
+}
+
+impl Answer {
+    /// A text that a program or a person reads.
+    pub fn plain(body: String) -> Answer {
+        Answer::Text { body, media: "text/plain; charset=utf-8", transfer: None }
+    }
+
+    /// A file as it was found.
+    pub fn file(found: &Found) -> Answer {
+        Answer::File { path: found.path.clone(), state: Some((found.len, found.stamp)), transfer: None }
+    }
+
+    /// The same, whose bytes count under this number if it is a file.
+    pub fn counted_as(self, number: TransferId) -> Answer {
+        match self {
+            Answer::File { path, state, .. } => Answer::File { path, state, transfer: Some(number) },
+            other => other,
+        }
+    }
 }
 
 /// Why not. The text names the thing and, where there is one, the remedy.

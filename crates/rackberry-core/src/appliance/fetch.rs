@@ -1,289 +1,272 @@
-//! What TFTP and HTTP clients get.
+//! What TFTP and HTTP clients get: an answer, and what it shows their nodes to do. Nothing is changed here.
 
 use crate::{
     appliance::{
-        Answer, Appliance, Note, Outcome, Refusal, Requester, TransferId, Via, core::Cargo,
-        permission::Asker, texts::InstallPlan,
+        Answer, Extent, Refusal, Via,
+        policy::{Gate, Known, KnownRequester},
+        render::Renderer,
+        state::{FileKind, Handed, Leads},
     },
-    assets::{
-        folder::Found,
-        locate::{Access, FileRole, Standard},
-    },
+    assets::locate::{FileRole, Located, Standard},
     boot::{self, Plan, Transport},
-    http::route::{Route, Target},
-    ids::{Arch, Loader, Mac, OrderKind, Time},
-    nodes::{BootStep, Grant, Node, NodeEvent, Verdict},
-    profiles::{Profile, Role},
+    http::route::Route,
+    ids::{Arch, Loader, Mac, OrderKind},
+    nodes::Node,
+    profiles::{ConfigKind, Role},
 };
 
-impl Appliance {
-    /// Answers a request for a file or a rendered text.
-    pub(super) fn fetch(
-        &mut self,
-        from: Requester,
-        via: Via,
-        head: bool,
-        target: Target,
-        now: Time,
-        out: &mut Outcome,
-    ) -> Answer {
-        let peer = from.address;
-        self.take_up_offer(from, now, out);
-        let token = target.grant.as_deref();
-        let asker = self.asker(from, token, now, out);
-        let holds = |token: &str| {
-            let grant = asker.node.and_then(|mac| self.nodes.get(mac)?.grant());
-            grant.is_some_and(|grant| grant.token == token)
-        };
-        let answer = match token {
-            Some(token) if !holds(token) => Err(Refusal::Forbidden(format!(
-                "{peer} asks by a grant that is over; let the machine boot from the network again"
-            ))),
-            _ => self.answer(asker, via, head, target.route, now, out),
-        };
-        answer.unwrap_or_else(|refusal| {
-            if let Refusal::Forbidden(reason) | Refusal::Conflict(reason) = &refusal {
-                let who = asker.node.map_or_else(|| peer.to_string(), |mac| self.label(mac));
-                out.note(Note::Denied { node: who, reason: reason.clone() });
-            }
-            Answer::Refused(refusal)
-        })
+/// One request, judged by what is known.
+#[derive(Debug)]
+pub struct Fetch<'a> {
+    known: Known<'a>,
+    gate: Gate<'a>,
+    renderer: Renderer<'a>,
+    who: KnownRequester,
+    handed: Vec<Handed>,
+    file: Option<FileKind>,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The answer, whose transfer has no number yet.
+    pub answer: Result<Answer, Refusal>,
+    /// What its node is seen to do by it, in order.
+    pub handed: Vec<Handed>,
+    /// What the file is to the node, if its transfer moves that on.
+    pub file: Option<FileKind>,
+}
+
+impl<'a> Fetch<'a> {
+    /// A request of this requester.
+    pub fn new(known: Known<'a>, who: KnownRequester) -> Fetch<'a> {
+        let (gate, renderer) = (Gate::new(known), Renderer::new(known));
+        Fetch { known, gate, renderer, who, handed: Vec::new(), file: None }
     }
 
-    fn answer(
-        &mut self,
-        asker: Asker,
-        via: Via,
-        head: bool,
-        route: Route,
-        now: Time,
-        out: &mut Outcome,
-    ) -> Result<Answer, Refusal> {
-        let node = asker.node;
+    /// Answers it; by the grant that it names, where it names one. Who asks for headers only has been handed nothing.
+    pub fn answer(mut self, token: Option<&str>, route: Route, extent: Extent, via: Via) -> Fetched {
+        let answer = self.gate.require_grant(self.who, token).and_then(|()| self.route(route, via));
+        match extent {
+            Extent::Whole => Fetched { answer, handed: self.handed, file: self.file },
+            Extent::HeadersOnly => Fetched { answer, handed: Vec::new(), file: None },
+        }
+    }
+
+    fn route(&mut self, route: Route, via: Via) -> Result<Answer, Refusal> {
         match route {
-            Route::File(path) => self.file(asker, head, &path, now, out),
-            Route::PxelinuxMenu(name) => self.pxelinux_menu(asker, &name, head, now, out),
-            Route::GrubMenu(name) if self.menu_is_for(node, &name) => {
-                Ok(self.menu(asker, head, Plan::grub, now, out))
-            }
+            Route::File(path) => self.tree_file(&path),
+            Route::PxelinuxMenu(name) => self.pxelinux_menu(&name),
+            Route::GrubMenu(name) if self.menu_is_for_node(&name) => Ok(self.menu(Plan::grub)),
             Route::GrubMenu(name) => {
                 Err(Refusal::NotFound(format!("grub/{name} is not rendered; see grub/grub.cfg")))
             }
             Route::IpxeScript(mac) => {
-                self.require_same_node(asker, mac)?;
-                if !head {
-                    // Where iPXE is in the card, its script is the first thing that is fetched.
-                    self.remember_offer_style(mac, now, out);
-                    let update = self.nodes.apply(mac, NodeEvent::Loader, false, now);
-                    self.note(update, out);
-                }
-                Ok(self.menu(asker, head, Plan::ipxe, now, out))
+                self.gate.require_same_node(self.who, mac)?;
+                // Where iPXE is in the card, its script is the first thing that is fetched.
+                self.handed.push(Handed::IpxeScript);
+                Ok(self.menu(Plan::ipxe))
             }
-            Route::InstallScript => {
-                let mac = self.pass(asker, "the install script", now)?;
-                let (answer, is_own) = self.script(mac, now)?;
-                if is_own && !head {
-                    self.overwrites(mac, NodeEvent::HasOwn, now, out);
-                }
-                self.asks_for_config(mac, head, now, out);
+            Route::InstallScript => self.install_script(),
+            Route::ProfileText(name) => self.profile_text(name),
+            Route::ConfigFile(path) => {
+                let mac = self.gate.authorize(self.who, &format!("cloud-configs/{}", path.join("/")))?;
+                let answer = self.config_file(mac, &path)?;
+                self.handed.push(Handed::Config);
                 Ok(answer)
             }
-            Route::ProfileText(name) => self.profile_answer(asker, head, name, now, out),
-            Route::ConfigFile(path) => self.config_answer(asker, head, &path, now, out),
-            Route::NodeConfig(mac, kind) => {
-                self.require_same_node(asker, mac)?;
-                let mac = self.pass(asker, "its configuration", now)?;
-                let config = self.granted(mac, |a, order| a.node_config(order, kind, now))?;
-                let config = config.map_err(Refusal::Conflict)?.ok_or_else(|| {
-                    let profile = self.catalog.profiles().find(|own| own.name == self.wanted(mac).0);
-                    Refusal::NotFound(
-                        profile.map_or_else(String::new, |profile| self.no_config(mac, profile)),
-                    )
-                })?;
-                self.asks_for_config(mac, head, now, out);
-                Ok(config.text.answer())
-            }
+            Route::NodeConfig(mac, kind) => self.node_config(mac, kind),
             Route::Api(_) | Route::Health | Route::Metrics | Route::Page => {
                 Err(Refusal::NotFound(format!("there is no such file over {via:?}")))
             }
         }
     }
 
-    pub(super) fn asks_for_config(&mut self, mac: Mac, head: bool, now: Time, out: &mut Outcome) {
-        if !head {
-            let update = self.nodes.apply(mac, NodeEvent::Config, false, now);
-            self.note(update, out);
-        }
-    }
-
-    fn file(
-        &mut self,
-        asker: Asker,
-        head: bool,
-        path: &[String],
-        now: Time,
-        out: &mut Outcome,
-    ) -> Result<Answer, Refusal> {
-        let catalog = self.catalog.clone();
-        let grant = asker.node.and_then(|mac| self.nodes.get(mac)?.grant().cloned());
-        let own = self.pi_path(asker.node, path);
-        let asked = path;
-        let path = own.as_deref().unwrap_or(path);
-        let install = &self.settings.install;
-        let standard = match &grant {
-            Some(Grant { profile, version, arch, .. }) => Standard { profile, version, arch: Some(arch) },
-            None => Standard { profile: &install.profile, version: &install.version, arch: None },
+    /// A file of the tree.
+    fn tree_file(&mut self, asked: &[String]) -> Result<Answer, Refusal> {
+        let catalog = self.known.setup.catalog();
+        let own = self.pi_path(asked);
+        let path = own.as_deref().unwrap_or(asked);
+        let standard = match self.gate.grant(self.who) {
+            Some(grant) => {
+                Standard { profile: &grant.profile, version: &grant.version, arch: Some(&grant.arch) }
+            }
+            None => self.known.setup.standard(),
         };
         let located = catalog.locate(path, standard);
         if let (None, Some(text)) = (&located, catalog.version_text(path, standard)) {
-            return Ok(plain(text));
+            return Ok(Answer::plain(text));
         }
         let located = located.ok_or_else(|| Refusal::NotFound(format!("there is no {}", asked.join("/"))))?;
-        self.allow(asker, &located, grant.as_ref(), now)?;
-        let cargo = match located.role {
-            Some(FileRole::Loader) if boot::is_loader(&path.join("/")) => Some(Cargo::Loader),
-            Some(FileRole::Of(Role::Kernel)) => Some(Cargo::Kernel),
-            Some(FileRole::Of(Role::Initrd)) => Some(Cargo::Initrd),
-            Some(FileRole::Of(Role::Rootfs)) => Some(Cargo::Rootfs),
-            Some(FileRole::Of(Role::Image)) => Some(Cargo::Image),
+        self.gate.allow_file(self.who, &located)?;
+        self.hand_out_file(&located, path);
+        Ok(Answer::file(located.found))
+    }
+
+    fn hand_out_file(&mut self, located: &Located<'_>, path: &[String]) {
+        if self.who.node.is_none() {
+            return;
+        }
+        self.file = match located.role {
+            Some(FileRole::Loader) if boot::is_loader(&path.join("/")) => Some(FileKind::Loader),
+            Some(FileRole::Of(Role::Kernel)) => Some(FileKind::Kernel),
+            Some(FileRole::Of(Role::Initrd)) => Some(FileKind::Initrd),
+            Some(FileRole::Of(Role::Rootfs)) => Some(FileKind::Rootfs),
+            Some(FileRole::Of(Role::Image)) => Some(FileKind::Image),
             Some(FileRole::Loader) | None => None,
         };
-        if let (Access::Spends, Some(mac), false) = (located.access, asker.node, head) {
-            self.overwrites(mac, NodeEvent::Overwrites { image: Some(located.found.len) }, now, out);
+        match self.file {
+            Some(FileKind::Image) => self.handed.push(Handed::Image(located.found.len)),
+            Some(FileKind::Kernel) => self.handed.push(Handed::Kernel),
+            _ => {}
         }
-        // A loader that somebody put there need not ask for its menu, whatever it writes.
-        let is_own = located.role == Some(FileRole::Loader) && self.catalog.own_loader(path).is_some();
-        if let Some(mac) = asker.node.filter(|_| is_own && !head) {
-            self.counts_as_led(mac, now, out);
+        let is_own =
+            located.role == Some(FileRole::Loader) && self.known.setup.catalog().own_loader(path).is_some();
+        if is_own {
+            self.handed.push(Handed::OwnLoader);
         }
-        let tracked = asker.node.filter(|_| !head).zip(cargo);
-        if let Some((mac, Cargo::Kernel)) = tracked {
-            self.remember_loader(mac, now, out);
-        }
-        let transfer = tracked.map(|(mac, cargo)| self.begin_transfer(mac, asker.card, cargo, now));
-        Ok(file(located.found, transfer))
     }
 
-    /// What `make` makes of the node's grant.
-    pub(super) fn granted<T>(
-        &self,
-        mac: Mac,
-        make: impl FnOnce(&Self, &InstallPlan<'_>) -> T,
-    ) -> Result<T, Refusal> {
-        let grant = self.nodes.get(mac).and_then(Node::grant);
-        let grant = grant.ok_or_else(|| Refusal::Forbidden(format!("{} has no grant", self.label(mac))))?;
-        let order = self.order(mac, grant).map_err(Refusal::Conflict)?;
-        Ok(make(self, &order))
-    }
-
-    /// The install script, and whether it is one that somebody here wrote.
-    fn script(&self, mac: Mac, now: Time) -> Result<(Answer, bool), Refusal> {
-        if let Some(own) = self.own_script(mac, now)? {
-            return Ok((own, true));
+    /// Where the file lies that a Raspberry Pi means, if it may have it: only while it is to install. Anything else is
+    /// looked for as it is asked for. Their boot ROMs and bootloaders ask for files by names of their own: they load their
+    /// firmware, that loads U-Boot, and U-Boot asks again, as on any other arm64 machine.
+    fn pi_path(&self, path: &[String]) -> Option<Vec<String>> {
+        let node = self.known.nodes().get(self.who.node?)?;
+        if !node.is_raspberry_pi() || node.grant().is_none() {
+            return None;
         }
-        let body = self.granted(mac, |a, order| a.install_script(order, now))?.map_err(Refusal::Conflict)?;
-        Ok((Answer::Text { body, media: "text/x-shellscript; charset=utf-8", transfer: None }, false))
+        let catalog = self.known.setup.catalog();
+        let below = |path: &[String]| [&[PI_FOLDER.to_owned()], path].concat();
+        if let [folder, rest @ ..] = path
+            && !rest.is_empty()
+            && (is_serial(folder) || is_dashed_mac(folder))
+        {
+            // Files for one machine only are not mixed with those for all.
+            let is_own = catalog.has_own_loaders(&below(std::slice::from_ref(folder)));
+            let place = below(if is_own { path } else { rest });
+            return (is_own || catalog.loader(&place).is_some()).then_some(place);
+        }
+        Some(below(path)).filter(|place| catalog.loader(place).is_some())
     }
 
-    /// Where a node's configuration would be looked for.
-    pub(super) fn no_config(&self, mac: Mac, profile: &Profile) -> String {
-        let extension = profile.configs.first().map_or("yml", |kind| kind.extensions()[0]);
-        let name = self.nodes.name(mac).map(|name| format!(", {name}.{extension}")).unwrap_or_default();
-        format!(
-            "no configuration for {}: put {mac}.{extension}{name}, {}.{extension} or default.{extension} into \
-             cloud-configs/ of an asset folder",
-            self.label(mac),
-            profile.name,
-        )
+    /// The install script: somebody's own, which takes the place of the profile's, or that.
+    fn install_script(&mut self) -> Result<Answer, Refusal> {
+        let mac = self.gate.authorize(self.who, "the install script")?;
+        let name = ["install.sh".to_owned()];
+        let answer = if self.known.setup.catalog().configs().at(&name).is_some() {
+            let own = self.config_file(mac, &name)?;
+            self.handed.push(Handed::OwnMenuOrScript);
+            own
+        } else {
+            let plan = self.renderer.granted_plan(mac)?;
+            let body = self.renderer.install_script(&plan)?;
+            Answer::Text { body, media: "text/x-shellscript; charset=utf-8", transfer: None }
+        };
+        self.handed.push(Handed::Config);
+        Ok(answer)
+    }
+
+    /// A text that a node's profile makes for it, or a file that such a text names beside itself.
+    fn profile_text(&mut self, name: String) -> Result<Answer, Refusal> {
+        let mac = self.gate.authorize(self.who, &format!("profile/{name}"))?;
+        let plan = self.renderer.granted_plan(mac)?;
+        let answer = match self.renderer.profile_text(&plan, &name)? {
+            Some(text) => Answer::plain(text),
+            None => self.config_file(mac, &[name])?,
+        };
+        self.handed.push(Handed::Config);
+        Ok(answer)
+    }
+
+    fn node_config(&mut self, mac: Mac, kind: Option<ConfigKind>) -> Result<Answer, Refusal> {
+        self.gate.require_same_node(self.who, mac)?;
+        let mac = self.gate.authorize(self.who, "its configuration")?;
+        let plan = self.renderer.granted_plan(mac)?;
+        let config = self.renderer.node_config(&plan, kind)?.ok_or_else(|| {
+            let wanted = self.known.wanted(mac).0;
+            let profile = self.known.setup.catalog().profiles().find(|own| own.name == wanted);
+            let words = profile.map(|profile| self.renderer.no_config(mac, profile));
+            Refusal::NotFound(words.unwrap_or_default())
+        })?;
+        self.handed.push(Handed::Config);
+        Ok(config.text.answer())
+    }
+
+    /// Another file of cloud-configs/, for a node that may install: what belongs to no other node.
+    fn config_file(&self, mac: Mac, path: &[String]) -> Result<Answer, Refusal> {
+        self.gate.allow_config_file(mac, path)?;
+        let file = self.known.setup.catalog().configs().at(path);
+        let file =
+            file.ok_or_else(|| Refusal::NotFound(format!("there is no cloud-configs/{}", path.join("/"))))?;
+        if !file.is_template {
+            return Ok(Answer::file(&file.found));
+        }
+        let plan = self.renderer.granted_plan(mac)?;
+        Ok(Answer::plain(self.renderer.config_file(&plan, file, file.name.kind)?))
     }
 
     /// pxelinux asks for its UUID's menu, then its address's, then others: the first question gets the answer.
-    fn pxelinux_menu(
-        &mut self,
-        asker: Asker,
-        name: &str,
-        head: bool,
-        now: Time,
-        out: &mut Outcome,
-    ) -> Result<Answer, Refusal> {
-        let node = asker.node;
-        if !self.menu_is_for(node, name) {
+    fn pxelinux_menu(&mut self, name: &str) -> Result<Answer, Refusal> {
+        if !self.menu_is_for_node(name) {
             return Err(Refusal::NotFound(format!("pxelinux.cfg/{name} is another machine's")));
         }
-        let plan = self.plan_for_menu(asker, head, now, out);
-        let known = node.and_then(|mac| self.nodes.get(mac));
+        let plan = self.plan_for_menu();
+        let known = self.who.node.and_then(|mac| self.known.nodes().get(mac));
         // U-Boot has no menu item that goes on to the disk; without a menu it does.
         let arch = known.and_then(|node| node.arch);
         let is_uboot = matches!(arch, Some(Arch::UbootArm64 | Arch::RaspberryPi));
         if matches!(plan, Plan::Disk { .. }) && is_uboot {
             return Err(Refusal::NotFound("a menu: this machine boots its disk".into()));
         }
-        let address = node.and_then(|mac| self.dhcp.address_of(mac, now));
         // What somebody's own menu starts is not known here: it does not stand for a live system.
         let installs = known.and_then(Node::grant).is_some_and(|grant| grant.kind == OrderKind::Install);
-        let own =
-            node.and_then(|mac| self.catalog.pxelinux_menu_at(mac, address)).filter(|_| installs).cloned();
-        let told = node.and_then(|mac| self.boot_attempts.of(mac).offered_loader());
-        let transport = if told == Some(Loader::Lpxelinux) { Transport::Http } else { Transport::Tftp };
-        match (plan, own, node) {
-            (Plan::Kernel(_), Some(own), Some(mac)) => {
-                if !head {
-                    self.overwrites(mac, NodeEvent::HasOwn, now, out);
-                }
-                Ok(file(&own, None))
-            }
-            (plan, ..) => Ok(plain(plan.pxelinux(transport))),
+        let own = self.who.node.filter(|_| installs && matches!(plan, Plan::Kernel(_))).and_then(|mac| {
+            let address = self.known.network.address_of(mac, self.known.now);
+            self.known.setup.catalog().pxelinux_menu_at(mac, address)
+        });
+        if let Some(own) = own {
+            self.handed.push(Handed::OwnMenuOrScript);
+            return Ok(Answer::file(own));
         }
+        let told = self.who.node.and_then(|mac| self.known.machines.attempts(mac).offered_loader());
+        let transport = if told == Some(Loader::Lpxelinux) { Transport::Http } else { Transport::Tftp };
+        Ok(Answer::plain(plan.pxelinux(transport)))
     }
 
-    fn menu(
-        &mut self,
-        asker: Asker,
-        head: bool,
-        render: fn(&Plan) -> String,
-        now: Time,
-        out: &mut Outcome,
-    ) -> Answer {
-        plain(render(&self.plan_for_menu(asker, head, now, out)))
+    fn menu(&mut self, write: fn(&Plan) -> String) -> Answer {
+        Answer::plain(write(&self.plan_for_menu()))
     }
 
-    /// What a node boots, which its loader asks for now. Who asks for headers only has no menu yet.
-    fn plan_for_menu(&mut self, asker: Asker, head: bool, now: Time, out: &mut Outcome) -> Plan {
-        let node = asker.node.and_then(|mac| self.nodes.get(mac));
-        let plan = self.plan(node, now);
-        let Some(mac) = asker.node.filter(|_| !head) else { return plan };
-        let leads = matches!(plan, Plan::Kernel(_));
-        self.boot_attempts.take(mac, BootStep::Menu { kernel: leads });
-        if leads {
-            self.counts_as_led(mac, now, out);
+    /// What a node boots, which its loader asks for now.
+    fn plan_for_menu(&mut self) -> Plan {
+        let plan = self.renderer.menu(self.who.node.and_then(|mac| self.known.nodes().get(mac)));
+        if self.who.node.is_some() {
+            let leads = match plan {
+                Plan::Kernel(_) => Leads::ToKernel,
+                Plan::Disk { .. } => Leads::ToDisk,
+            };
+            self.handed.push(Handed::Menu(leads));
         }
         plan
     }
 
-    /// A node goes into the installer, once for each start.
-    fn counts_as_led(&mut self, mac: Mac, now: Time, out: &mut Outcome) {
-        let may = |node: &&Node| !node.is_led && node.may_be_led(&self.orders, now) == Verdict::Yes;
-        let grant = self.nodes.get(mac).filter(may).and_then(Node::grant);
-        let Some((order, kind)) = grant.map(|grant| (grant.order, grant.kind)) else { return };
-        if kind == OrderKind::Install {
-            self.orders.started(order, &self.nodes.cards(mac));
-        }
-        let update = self.nodes.apply(mac, NodeEvent::Led, false, now);
-        self.note(update, out);
-    }
-
-    /// Whether a menu's file name can mean this node: its own address, or a name that isn't one machine's
+    /// Whether a menu's file name can mean the node that asks: its own address, or a name that isn't one machine's
     /// address at all (a UUID, `default`, an IP address in hex, `grub.cfg`).
-    fn menu_is_for(&self, node: Option<Mac>, name: &str) -> bool {
+    fn menu_is_for_node(&self, name: &str) -> bool {
         let name = name.strip_prefix("grub.cfg-").unwrap_or(name);
-        Mac::from_bootif(name).map_or(true, |mac| node == Some(self.nodes.key(mac)))
+        Mac::from_bootif(name).map_or(true, |mac| self.who.node == Some(self.known.nodes().key(mac)))
     }
 }
 
-pub(super) fn file(found: &Found, transfer: Option<TransferId>) -> Answer {
-    Answer::File { path: found.path.clone(), state: Some((found.len, found.stamp)), transfer }
+/// Where the files of Raspberry Pis lie among the loaders.
+const PI_FOLDER: &str = "raspberry-pi";
+
+/// Whether a folder is called by the lower half of a serial number, as the firmware writes it.
+fn is_serial(folder: &str) -> bool {
+    folder.len() == 8 && folder.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-pub(super) fn plain(body: String) -> Answer {
-    Answer::Text { body, media: "text/plain; charset=utf-8", transfer: None }
+/// Whether a folder is called by a hardware address (`TFTP_PREFIX=2`).
+fn is_dashed_mac(folder: &str) -> bool {
+    folder.parse().is_ok_and(|mac: Mac| mac.dashed() == folder)
 }

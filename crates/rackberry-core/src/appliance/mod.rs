@@ -1,34 +1,34 @@
-//! Pure composition: events in, changes and effects out.
+//! Composition of all that decides: events in, changes and effects out.
+//!
+//! Lower modules first; none names a later one (`tests/layers.rs` holds that):
+//!
+//! - `event`, `arm`, `outcome`, `view_model`, `decision`: what goes in, what comes out, and what is decided in between.
+//! - `state`: the parts that own the state.
+//! - `policy`: what is decided by the state, and by whom it may be had. Reads only, as do the next three.
+//! - `render`: the texts that are made for one node.
+//! - `fetch`, `check`, `views`: what clients get; what is wrong with files; what people see.
+//! - `core`: [`Appliance`], which owns the parts and asks them in order, event by event.
 
-mod assets;
-mod commands;
-mod configs;
+mod arm;
+mod check;
 mod core;
+mod decision;
 mod event;
-mod fates;
 mod fetch;
-mod files;
-mod lookout;
-mod menus;
-mod offer;
 mod outcome;
-mod permission;
-mod pi;
-mod proxy;
-mod report;
-mod report_rate;
-mod show;
-mod texts;
-mod view;
+mod policy;
+mod render;
+mod state;
+mod view_model;
 mod views;
-mod wake;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::core::{Appliance, Stored};
+pub use arm::{Arm, ArmBody, Power, Whom};
+pub use check::Fates;
 pub use event::*;
-pub use fates::Fates;
 pub use outcome::*;
-pub use view::*;
+pub use view_model::*;
 pub use views::{NodeViews, TimedView};

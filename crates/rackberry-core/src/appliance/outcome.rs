@@ -5,7 +5,7 @@ use std::{fmt, net::Ipv4Addr};
 use crate::{
     appliance::Answer,
     dhcp,
-    ids::{Mac, MachineId, Source, Stage},
+    ids::{Mac, MachineId, Source, Stage, Time},
     nodes::{Identity, Node},
     orders::OrderId,
 };
@@ -134,17 +134,50 @@ pub enum Note {
     Dhcp(dhcp::Notice),
 }
 
-impl Outcome {
+/// One event while it is handled: when it happens, and what it has led to so far.
+#[derive(Debug)]
+pub struct Reaction {
+    now: Time,
+    outcome: Outcome,
+}
+
+impl Reaction {
+    /// To an event that happens now.
+    pub fn at(now: Time) -> Reaction {
+        Reaction { now, outcome: Outcome::default() }
+    }
+
+    /// When the event happens.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Adds records for the journal.
+    pub fn change(&mut self, changes: impl IntoIterator<Item = Change>) {
+        self.outcome.changes.extend(changes);
+    }
+
+    /// Adds something for an adapter to do.
+    pub fn effect(&mut self, effect: Effect) {
+        self.outcome.effects.push(effect);
+    }
+
     /// Adds a log line.
     pub fn note(&mut self, note: Note) {
-        self.effects.push(Effect::Note(note));
+        self.effect(Effect::Note(note));
     }
 
     /// Adds what the DHCP server wants done.
     pub fn take_dhcp(&mut self, outcome: dhcp::DhcpOutcome) {
-        self.changes.extend(outcome.changes.into_iter().map(Change::Lease));
-        self.effects.extend(outcome.notices.into_iter().map(|notice| Effect::Note(Note::Dhcp(notice))));
-        self.effects.extend(outcome.actions.into_iter().map(Effect::Dhcp));
+        self.change(outcome.changes.into_iter().map(Change::Lease));
+        let effects = &mut self.outcome.effects;
+        effects.extend(outcome.notices.into_iter().map(|notice| Effect::Note(Note::Dhcp(notice))));
+        effects.extend(outcome.actions.into_iter().map(Effect::Dhcp));
+    }
+
+    /// All that it has led to.
+    pub fn into_outcome(self) -> Outcome {
+        self.outcome
     }
 }
 

@@ -139,11 +139,12 @@ mod tests {
         let system = Installed { profile: "coreos".into(), version: "1".into(), at: Time(0) };
         match stage {
             Stage::Installing => node.life = Life::Overwriting { grant: grant(kind), image: None },
-            Stage::Written => node.disk = Disk::Written { system, said: true },
-            Stage::Installed => node.disk = Disk::Running { system, said: true },
+            Stage::Written => node.life = Life::Resting { disk: Disk::Written { system, said: true } },
+            Stage::Installed => node.life = Life::Resting { disk: Disk::Running { system, said: true } },
             stage => {
-                let approach = Approach { stage, ..Approach::START };
-                node.life = Life::Granted { grant: grant(kind), approach, before: None };
+                let approach = Approach::restored(stage, false, false);
+                let disk = Disk::Untouched;
+                node.life = Life::Granted { grant: grant(kind), approach, before: None, disk };
             }
         }
         node
@@ -230,12 +231,9 @@ mod tests {
             ("there is no disk /dev/sda; this machine has: /dev/vda", Some("set disk for this node")),
             ("no sign of life for 5 minutes", None),
         ] {
-            failed.life = Life::Failed(Failure {
-                stage: Stage::Configuring,
-                reason: reason.into(),
-                said: true,
-                cause: None,
-            });
+            let failure =
+                Failure { stage: Stage::Configuring, reason: reason.into(), said: true, cause: None };
+            failed.life = Life::Failed { failure, disk: Disk::Untouched };
             says(&failed, &[], ALONE, 0, words);
         }
     }
@@ -250,7 +248,7 @@ mod tests {
             let mut node = node(Stage::ALL[number], Arch::Bios);
             node.seen = Time(seconds * 1000);
             prop_assert_eq!(diagnosis(&node, &after(&steps), ALONE, Time(seconds * 1000 + 999)), None);
-            node.life = Life::Resting;
+            node.life = Life::Resting { disk: node.disk().clone() };
             if node.stage() != Stage::Written {
                 prop_assert_eq!(diagnosis(&node, &after(&steps), ALONE, Time(u64::MAX)), None);
             }

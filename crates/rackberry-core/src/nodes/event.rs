@@ -98,12 +98,12 @@ impl Node {
                 self.starts_anew(now);
             }
             NodeEvent::SystemUp => self.system_is_up(),
-            NodeEvent::Loader => self.advance(Stage::Loading),
+            NodeEvent::Loader => self.approach(Approach::has_its_loader),
             NodeEvent::Led => self.is_led = self.grant().is_some(),
             NodeEvent::HasOwn => self.has_own(),
-            NodeEvent::Kernel => self.has_fetched(|approach| approach.kernel = true),
-            NodeEvent::Initrd => self.has_fetched(|approach| approach.initrd = true),
-            NodeEvent::Config => self.advance(Stage::Configuring),
+            NodeEvent::Kernel => self.approach(Approach::has_its_kernel),
+            NodeEvent::Initrd => self.approach(Approach::has_its_initrd),
+            NodeEvent::Config => self.approach(Approach::is_configuring),
             NodeEvent::Overwrites { image } => self.overwrites(image),
             NodeEvent::ImagePart { start, end, total } => self.is_sent(start, end, total),
             NodeEvent::Alive => {}
@@ -118,106 +118,86 @@ impl Node {
     /// A start of its firmware ends whatever ran.
     fn starts_anew(&mut self, now: Time) {
         self.is_led = false;
-        match &mut self.life {
-            Life::Granted { grant, approach, .. } if approach.is_own => {
-                self.last = Some(ended(grant, now));
+        self.life = match self.take_life() {
+            Life::Granted { grant, before, disk, .. } => {
+                Life::Granted { grant, approach: Approach::default(), before, disk }
+            }
+            Life::RunsOwn { grant, disk, .. } => {
+                self.last = Some(ended(&grant, now));
                 let reason =
                     "it restarted, and what its own menu or install script did to its disk is not known";
-                self.fail(Stage::Installing, reason);
+                Life::Failed { failure: concluded(Stage::Installing, reason), disk }
             }
-            Life::Granted { approach, .. } => *approach = Approach::START,
-            Life::Overwriting { .. } => {
-                let Some((grant, image)) = self.end_overwrite(now) else { return };
-                match image {
-                    Some(image) if image.is_whole() => {
-                        self.disk = Disk::Written { system: grant.installed(now), said: false };
-                    }
-                    Some(image) if image.is_incomplete() => {
-                        self.disk = Disk::Incomplete;
-                        self.fail(
-                            Stage::Installing,
-                            "it restarted before the image was complete on its disk",
-                        );
-                    }
-                    _ => {
-                        self.disk = Disk::Unsure;
-                        self.fail(Stage::Installing, "it restarted before it said that its disk is written");
-                    }
-                }
+            Life::Overwriting { grant, image } => {
+                self.last = Some(ended(&grant, now));
+                restarted_while_writing(&grant, image, now)
             }
             // It was silent, and is known to have restarted now.
-            Life::Failed(failure) if !failure.said => match &self.disk {
-                Disk::Sent(system) => {
-                    self.disk = Disk::Written { system: system.clone(), said: false };
-                    self.life = Life::Resting;
-                }
-                Disk::Partial => self.disk = Disk::Incomplete,
-                _ => {}
+            Life::Failed { failure, disk } if !failure.said => match disk {
+                Disk::Sent(system) => Life::Resting { disk: Disk::Written { system, said: false } },
+                Disk::Partial => Life::Failed { failure, disk: Disk::Incomplete },
+                disk => Life::Failed { failure, disk },
             },
-            Life::Failed(_) | Life::Resting => {}
-        }
+            life => life,
+        };
     }
 
     fn system_is_up(&mut self) {
         if self.is_led {
             return;
         }
-        match (&self.life, &self.disk) {
-            (Life::Resting, Disk::Written { system, .. }) => {
-                self.disk = Disk::Running { system: system.clone(), said: false };
+        self.life = match self.take_life() {
+            Life::Resting { disk: Disk::Written { system, .. } } => {
+                Life::Resting { disk: Disk::Running { system, said: false } }
             }
-            (Life::Failed(failure), Disk::Written { system, .. }) if !failure.said => {
-                self.disk = Disk::Running { system: system.clone(), said: false };
-                self.life = Life::Resting;
+            Life::Failed { failure, disk: Disk::Written { system, .. } } if !failure.said => {
+                Life::Resting { disk: Disk::Running { system, said: false } }
             }
             // Its last install failed, and yet a system starts: the one from before, most likely. "Everybody" must not
             // mean it.
-            (Life::Failed(_), Disk::Incomplete | Disk::Partial) => self.disk = Disk::Unsure,
-            _ => {}
-        }
+            Life::Failed { failure, disk: Disk::Incomplete | Disk::Partial } => {
+                Life::Failed { failure, disk: Disk::Unsure }
+            }
+            life => life,
+        };
     }
 
     fn approach(&mut self, change: impl FnOnce(&mut Approach)) {
-        if let Life::Granted { approach, .. } = &mut self.life {
+        if let Some(approach) = self.life.approach_mut() {
             change(approach);
         }
     }
 
-    /// Moves forward to `stage` on the way into the installer, never back.
-    fn advance(&mut self, stage: Stage) {
-        self.approach(|approach| approach.stage = approach.stage.max(stage));
-    }
-
-    fn has_fetched(&mut self, mark: impl FnOnce(&mut Approach)) {
-        self.approach(mark);
-        let has_both =
-            matches!(&self.life, Life::Granted { approach, .. } if approach.kernel && approach.initrd);
-        self.advance(if has_both { Stage::Booting } else { Stage::Loading });
-    }
-
     fn has_own(&mut self) {
-        if let Life::Granted { approach, .. } = &mut self.life {
-            (self.is_led, self.disk) = (true, Disk::Unsure);
-            self.writes += u32::from(!std::mem::replace(&mut approach.is_own, true));
-        }
+        self.life = match self.take_life() {
+            Life::Granted { grant, approach, .. } => {
+                self.is_led = true;
+                self.writes += 1;
+                Life::RunsOwn { grant, approach, disk: Disk::Unsure }
+            }
+            Life::RunsOwn { grant, approach, .. } => {
+                self.is_led = true;
+                Life::RunsOwn { grant, approach, disk: Disk::Unsure }
+            }
+            life => life,
+        };
     }
 
     fn overwrites(&mut self, length: Option<u64>) {
-        match &mut self.life {
-            Life::Granted { grant, approach, .. } => {
-                self.writes += u32::from(!approach.is_own);
-                self.disk = Disk::Unsure;
-                self.life = Life::Overwriting { grant: grant.clone(), image: length.map(Image::new) };
+        self.life = match self.take_life() {
+            Life::Granted { grant, .. } => {
+                self.writes += 1;
+                Life::Overwriting { grant, image: length.map(Image::new) }
             }
+            Life::RunsOwn { grant, .. } => Life::Overwriting { grant, image: length.map(Image::new) },
             // Another file than before is another image.
-            Life::Overwriting { image, .. } => match length {
-                Some(length) if image.as_ref().is_none_or(|image| image.total() != length) => {
-                    *image = Some(Image::new(length));
-                }
-                _ => {}
-            },
-            Life::Resting | Life::Failed(_) => {}
-        }
+            Life::Overwriting { grant, image } => {
+                let is_same = |length: &u64| image.as_ref().is_some_and(|image| image.total() == *length);
+                let other = length.filter(|length| !is_same(length)).map(Image::new);
+                Life::Overwriting { grant, image: other.or(image) }
+            }
+            life => life,
+        };
     }
 
     fn is_sent(&mut self, start: u64, end: u64, total: u64) {
@@ -231,13 +211,15 @@ impl Node {
     fn says(&mut self, word: Word, now: Time) {
         match word {
             Word::GoesOn => {}
-            Word::Configuring => self.advance(Stage::Configuring),
+            Word::Configuring => self.approach(Approach::is_configuring),
             Word::Up => self.says_it_is_up(now),
             Word::Written => self.says_it_is_written(now),
             Word::GaveUp { stage, reason, cause } => match &self.life {
-                Life::Granted { .. } | Life::Overwriting { .. } => self.gives_up(stage, reason, cause, now),
-                Life::Failed(failure) if !failure.said => self.gives_up(stage, reason, cause, now),
-                Life::Failed(_) | Life::Resting => {}
+                Life::Granted { .. } | Life::RunsOwn { .. } | Life::Overwriting { .. } => {
+                    self.gives_up(stage, reason, cause, now);
+                }
+                Life::Failed { failure, .. } if !failure.said => self.gives_up(stage, reason, cause, now),
+                Life::Failed { .. } | Life::Resting { .. } => {}
             },
         }
     }
@@ -257,97 +239,69 @@ impl Node {
     fn says_it_is_written(&mut self, now: Time) {
         // It restarts next.
         self.is_led = false;
-        match &self.life {
-            // It never asked for leave; that its disk is another one now is a fact.
-            Life::Granted { .. } => {
-                self.overwrites(None);
-                self.says_it_is_written(now);
+        // If it never asked for leave: that its disk is another one now is a fact.
+        self.overwrites(None);
+        let system = self.last_system();
+        self.life = match (self.take_life(), system) {
+            (Life::Overwriting { grant, .. }, _) => {
+                self.last = Some(ended(&grant, now));
+                Life::Resting { disk: Disk::Written { system: grant.installed(now), said: true } }
             }
-            Life::Overwriting { .. } => {
-                if let Some((grant, _)) = self.end_overwrite(now) {
-                    self.disk = Disk::Written { system: grant.installed(now), said: true };
-                }
+            (life @ Life::Resting { disk: Disk::Running { .. } }, _)
+            | (life @ Life::Failed { disk: Disk::Running { .. }, .. }, _) => life,
+            (Life::Resting { .. } | Life::Failed { .. }, Some(system)) => {
+                Life::Resting { disk: Disk::Written { system, said: true } }
             }
-            Life::Failed(_) | Life::Resting => {
-                let system = self.last_system();
-                if let (Some(system), false) = (system, matches!(self.disk, Disk::Running { .. })) {
-                    self.disk = Disk::Written { system, said: true };
-                    self.life = Life::Resting;
-                }
-            }
-        }
+            (life, _) => life,
+        };
     }
 
     fn says_it_is_up(&mut self, now: Time) {
         self.is_led = false;
+        let running = |system| Disk::Running { system, said: true };
+        let system = self.system_that_is_up(now);
+        self.life = match self.take_life() {
+            Life::Overwriting { grant, .. } => {
+                self.last = Some(ended(&grant, now));
+                Life::Resting { disk: running(grant.installed(now)) }
+            }
+            life @ (Life::Granted { .. } | Life::RunsOwn { .. }) => life.with_disk(running(system)),
+            Life::Resting { .. } | Life::Failed { .. } => Life::Resting { disk: running(system) },
+        };
+    }
+
+    /// What a machine runs that says that it is up.
+    fn system_that_is_up(&self, now: Time) -> Installed {
         let unknown = || Installed { profile: "unknown".into(), version: "unknown".into(), at: now };
-        match &self.life {
-            Life::Overwriting { .. } => {
-                if let Some((grant, _)) = self.end_overwrite(now) {
-                    self.disk = Disk::Running { system: grant.installed(now), said: true };
-                }
+        match self.disk() {
+            Disk::Written { system, .. } | Disk::Running { system, .. } | Disk::Sent(system) => {
+                system.clone()
             }
-            life => {
-                let system = match &self.disk {
-                    Disk::Written { system, .. } | Disk::Running { system, .. } | Disk::Sent(system) => {
-                        system.clone()
-                    }
-                    Disk::Untouched => unknown(),
-                    _ => self.last_system().unwrap_or_else(unknown),
-                };
-                let is_done = !matches!(life, Life::Granted { .. });
-                self.disk = Disk::Running { system, said: true };
-                if is_done {
-                    self.life = Life::Resting;
-                }
-            }
+            Disk::Untouched => unknown(),
+            Disk::Incomplete | Disk::Partial | Disk::Unsure => self.last_system().unwrap_or_else(unknown),
         }
     }
 
     fn gives_up(&mut self, stage: Stage, reason: String, cause: Option<Cause>, now: Time) {
         let stage = if (Stage::Discovered..=Stage::Written).contains(&stage) { stage } else { self.stage() };
-        match &self.life {
-            Life::Granted { grant, approach, .. } => {
-                if approach.is_own && stage >= Stage::Installing {
-                    self.disk = Disk::Incomplete;
-                }
-                // Its own state was lost, or it is known by another card now: its disk knows better.
-                if cause == Some(Cause::MarkedDisk) && !self.disk.is_ours() {
-                    self.disk = Disk::Unsure;
-                }
-                self.last = Some(ended(grant, now));
-            }
-            Life::Overwriting { .. } => {
-                self.end_overwrite(now);
-                // Before that stage an installer leaves the disk alone.
-                self.disk = if stage < Stage::Installing { Disk::Unsure } else { Disk::Incomplete };
-            }
+        self.last = self.grant().map(|grant| ended(grant, now)).or(self.last.take());
+        let writes = stage >= Stage::Installing;
+        // Its own state was lost, or it is known by another card now: its disk knows better.
+        let is_marked = cause == Some(Cause::MarkedDisk);
+        let marked = |disk: Disk| if is_marked && !disk.is_ours() { Disk::Unsure } else { disk };
+        let disk = match self.take_life() {
+            Life::RunsOwn { .. } if writes => marked(Disk::Incomplete),
+            Life::Granted { disk, .. } | Life::RunsOwn { disk, .. } => marked(disk),
+            Life::Overwriting { .. } if writes => Disk::Incomplete,
+            // Before that stage an installer leaves the disk alone.
+            Life::Overwriting { .. } => Disk::Unsure,
             // Two words that can't both be true: nobody knows.
-            Life::Resting | Life::Failed(_) if matches!(self.disk, Disk::Running { said: true, .. }) => {
-                self.disk = Disk::Unsure;
-            }
-            Life::Resting | Life::Failed(_) if self.disk.is_ours() => self.disk = Disk::Incomplete,
-            Life::Resting | Life::Failed(_) => {}
-        }
-        self.life = Life::Failed(Failure { stage, reason, said: true, cause });
-    }
-
-    fn fail(&mut self, stage: Stage, reason: &str) {
-        self.life = Life::Failed(Failure { stage, reason: reason.to_owned(), said: false, cause: None });
-    }
-
-    /// Ends an overwrite: what it went by, and what was sent.
-    fn end_overwrite(&mut self, now: Time) -> Option<(Grant, Option<Image>)> {
-        match std::mem::replace(&mut self.life, Life::Resting) {
-            Life::Overwriting { grant, image } => {
-                self.last = Some(ended(&grant, now));
-                Some((grant, image))
-            }
-            other => {
-                self.life = other;
-                None
-            }
-        }
+            Life::Resting { disk: Disk::Running { said: true, .. } }
+            | Life::Failed { disk: Disk::Running { said: true, .. }, .. } => Disk::Unsure,
+            Life::Resting { disk } | Life::Failed { disk, .. } if disk.is_ours() => Disk::Incomplete,
+            Life::Resting { disk } | Life::Failed { disk, .. } => disk,
+        };
+        self.life = Life::Failed { failure: Failure { stage, reason, said: true, cause }, disk };
     }
 
     fn last_system(&self) -> Option<Installed> {
@@ -358,24 +312,38 @@ impl Node {
     /// Gives up on a node that was silent too long.
     pub fn time_out(&mut self, now: Time) {
         let Some(patience) = self.patience() else { return };
-        let stage = self.stage();
         let reason = format!("no sign of life for {} minutes", patience.as_secs() / 60);
-        let mut failed_in = stage;
-        if let Some((grant, image)) = self.end_overwrite(now) {
-            self.disk = match image {
-                Some(image) if image.is_whole() => {
-                    failed_in = Stage::Written;
-                    Disk::Sent(grant.installed(now))
-                }
-                Some(image) if image.is_incomplete() => Disk::Partial,
-                _ => Disk::Unsure,
-            };
-        } else if let Some(grant) = self.grant() {
-            self.last = Some(ended(grant, now));
-        }
-        self.fail(failed_in, &reason);
+        let stage = self.stage();
+        self.last = self.grant().map(|grant| ended(grant, now)).or(self.last.take());
+        let (stage, disk) = match self.take_life() {
+            Life::Overwriting { grant, image: Some(image) } if image.is_whole() => {
+                (Stage::Written, Disk::Sent(grant.installed(now)))
+            }
+            Life::Overwriting { image: Some(image), .. } if image.is_incomplete() => (stage, Disk::Partial),
+            life => (stage, life.disk().clone()),
+        };
+        self.life = Life::Failed { failure: concluded(stage, &reason), disk };
         self.since = now;
     }
+}
+
+/// What becomes of a machine that restarts while its disk is overwritten.
+fn restarted_while_writing(grant: &Grant, image: Option<Image>, now: Time) -> Life {
+    let failed = |reason, disk| Life::Failed { failure: concluded(Stage::Installing, reason), disk };
+    match image {
+        Some(image) if image.is_whole() => {
+            Life::Resting { disk: Disk::Written { system: grant.installed(now), said: false } }
+        }
+        Some(image) if image.is_incomplete() => {
+            failed("it restarted before the image was complete on its disk", Disk::Incomplete)
+        }
+        _ => failed("it restarted before it said that its disk is written", Disk::Unsure),
+    }
+}
+
+/// A failure that follows from what was seen.
+fn concluded(stage: Stage, reason: &str) -> Failure {
+    Failure { stage, reason: reason.to_owned(), said: false, cause: None }
 }
 
 fn ended(grant: &Grant, at: Time) -> LastInstall {

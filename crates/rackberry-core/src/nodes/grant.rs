@@ -79,7 +79,7 @@ impl Node {
     ) -> BootDestination<'o> {
         let Some(order) = orders.choose(machine, now) else {
             let is_open = orders.open(now).next().is_some();
-            return BootDestination::Disk(match self.disk.is_ours() {
+            return BootDestination::Disk(match self.disk().is_ours() {
                 _ if !is_open => "nobody has armed",
                 true => "it is installed, and no order that is left means it",
                 false => "no order that is left means it",
@@ -108,12 +108,10 @@ impl Node {
     /// after its order: a transfer that broke is repeated by the same running installer.
     pub fn may_fetch_install(&self, orders: &Orders, now: Time) -> Verdict {
         match &self.life {
-            Life::Granted { grant, approach, .. } if approach.is_own || grant.is_open(orders, now) => {
-                Verdict::Yes
-            }
+            Life::Granted { grant, .. } if grant.is_open(orders, now) => Verdict::Yes,
             Life::Granted { .. } => Verdict::No("the order that let it install is over"),
-            Life::Overwriting { .. } => Verdict::Yes,
-            Life::Resting | Life::Failed(_) => Verdict::No("it has no grant"),
+            Life::RunsOwn { .. } | Life::Overwriting { .. } => Verdict::Yes,
+            Life::Resting { .. } | Life::Failed { .. } => Verdict::No("it has no grant"),
         }
     }
 }

@@ -27,13 +27,13 @@ impl Groups {
         if let Some(deadline) = node.deadline() {
             self.deadlines.set(node.mac, deadline);
         }
-        let (stage, has_system) = (node.stage(), node.disk.system().is_some());
+        let (stage, has_system) = (node.stage(), node.disk().system().is_some());
         *self.stages.entry(stage).or_default() += 1;
         let sets = [
             (&mut self.granted, node.unused_grant().is_some()),
             (&mut self.running, stage.is_running()),
             (&mut self.installed, has_system),
-            (&mut self.unsure, node.disk.is_ours() && !has_system && !stage.is_running()),
+            (&mut self.unsure, node.disk().is_ours() && !has_system && !stage.is_running()),
         ];
         for (set, _) in sets.into_iter().filter(|(_, is_in)| *is_in) {
             set.insert(node.mac);

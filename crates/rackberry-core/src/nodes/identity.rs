@@ -104,7 +104,7 @@ impl Registry {
         }
         let mut cards = self.cards(card);
         cards.push(card);
-        Subject { cards, named_by, is_ours: node.disk.is_ours() }
+        Subject { cards, named_by, is_ours: node.disk().is_ours() }
     }
 
     /// Learns from a packet of its firmware which machine a card belongs to: `machine` is what that calls it.
@@ -138,18 +138,18 @@ impl Registry {
     /// Whether a machine is on its way into its installer, or being installed, and that may still go on.
     pub fn is_at_work(&self, key: Mac, now: Time) -> bool {
         match self.nodes.get(&key).map(|node| &node.life) {
-            Some(Life::Overwriting { .. }) => true,
+            Some(Life::RunsOwn { .. } | Life::Overwriting { .. }) => true,
             Some(Life::Granted { grant, approach, .. }) => {
                 let silent = self.heard_last(grant.card).is_none_or(|last| now.since(last) >= OTHER_CARD);
-                approach.is_own || approach.stage > Stage::Loading || !silent
+                approach.stage() > Stage::Loading || !silent
             }
-            Some(Life::Resting | Life::Failed(_)) | None => false,
+            Some(Life::Resting { .. } | Life::Failed { .. }) | None => false,
         }
     }
 
     /// When a machine whose card is silent is not [at work](Registry::is_at_work) any more, if nothing else happens.
     pub fn at_work_until(&self, node: &Node) -> Option<Time> {
-        let Life::Granted { grant, .. } = &node.life else { return None };
+        let (Life::Granted { grant, .. } | Life::RunsOwn { grant, .. }) = &node.life else { return None };
         self.heard_last(grant.card).map(|last| last + OTHER_CARD)
     }
 

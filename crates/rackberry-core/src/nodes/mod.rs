@@ -10,23 +10,27 @@ mod event;
 mod grant;
 mod groups;
 mod identity;
+mod life;
 mod node;
 mod registry;
 mod stored;
 mod tokens;
+mod update;
 
 pub use boot_attempts::{BootAttempt, BootAttempts, BootStep};
 pub use diagnosis::{Around, diagnosis, diagnosis_changes};
 pub use event::{NodeEvent, Word};
 pub use grant::{BootDestination, Grant, Verdict};
 pub use identity::{Identity, Recognized};
+pub use life::{Approach, Disk, Failure, Installed, Life};
 pub use node::{
-    Approach, Disk, Failure, Installed, LastInstall, Life, Node,
+    LastInstall, Node,
     image::{Image, ImageProgress},
 };
-pub use registry::{Moved, RecordChange, Registry, Update};
+pub use registry::{Registry, Unknown};
 pub use stored::StoredNode;
 pub use tokens::Tokens;
+pub use update::{Moved, RecordChange, Update};
 
 #[cfg(test)]
 mod tests;

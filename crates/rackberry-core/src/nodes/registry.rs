@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     ids::{Changed, Mac, MachineId, Stage, Time},
-    nodes::{Grant, Life, Node, NodeEvent, groups::Groups},
+    nodes::{Grant, Life, Node, NodeEvent, Update, groups::Groups, update::compare},
     orders::{OrderId, Orders},
 };
 
@@ -12,35 +12,13 @@ use crate::{
 /// card.
 pub(super) const MOST_NODES: usize = 4096;
 
-/// A stage change, for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
-    /// Which node.
-    pub mac: Mac,
-    /// From here
-    pub from: Stage,
-    /// to here.
-    pub to: Stage,
-}
-
-/// A record for the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecordChange {
-    /// A node as it is now.
-    Put(Box<Node>),
-    /// No node goes by this address any more.
-    Drop(Mac),
-    /// Several machines call themselves by this identifier: it tells nothing.
-    Shared(MachineId),
-}
-
-/// What was done to one node: a stage change worth a log line, and what the journal must know.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Update {
-    /// The stage change, if there was one.
-    pub moved: Option<Moved>,
-    /// The node, if it changed in more than its last sign of life and its transfer's count.
-    pub changed: Option<Box<Node>>,
+/// What becomes of an event of a machine that has no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// Nothing.
+    Ignored,
+    /// It gets one.
+    Recorded,
 }
 
 /// The nodes.
@@ -80,9 +58,14 @@ impl Registry {
         registry
     }
 
-    /// From now on nothing changes (or may change again): what can't be written down must not be acted upon.
-    pub fn freeze(&mut self, is_frozen: bool) {
-        self.is_frozen = is_frozen;
+    /// From now on nothing changes: what can't be written down must not be acted upon.
+    pub fn freeze(&mut self) {
+        self.is_frozen = true;
+    }
+
+    /// From now on things may change again.
+    pub fn thaw(&mut self) {
+        self.is_frozen = false;
     }
 
     /// Whether nothing changes.
@@ -103,6 +86,11 @@ impl Registry {
     /// Its name in the configuration.
     pub fn name(&self, card: Mac) -> Option<&str> {
         self.listed.get(&self.key(card)).map(|(name, _)| name.as_str())
+    }
+
+    /// Its name, or its address where it has none.
+    pub fn label(&self, card: Mac) -> String {
+        self.name(card).map_or_else(|| card.to_string(), str::to_owned)
     }
 
     /// One node.
@@ -181,10 +169,11 @@ impl Registry {
         self.tokens.get(token).and_then(|mac| self.nodes.get(mac))
     }
 
-    /// Takes in what a machine was seen to do. `record` makes a node of a machine that had none yet.
-    pub fn apply(&mut self, card: Mac, event: NodeEvent, record: bool, now: Time) -> Update {
+    /// Takes in what a machine was seen to do.
+    pub fn apply(&mut self, card: Mac, event: NodeEvent, unknown: Unknown, now: Time) -> Update {
         let key = self.key(card);
-        let known = self.nodes.contains_key(&key) || (record && self.has_room_for(key));
+        let is_recorded = unknown == Unknown::Recorded && self.has_room_for(key);
+        let known = self.nodes.contains_key(&key) || is_recorded;
         if !known {
             return Update::default();
         }
@@ -360,26 +349,4 @@ impl Registry {
             self.changed.note(self.keys.get(card).copied().unwrap_or(*card));
         }
     }
-}
-
-pub(super) fn compare(before: &Node, after: &Node, is_new: bool) -> Update {
-    let (from, to) = (before.stage(), after.stage());
-    let moved = (from != to).then_some(Moved { mac: after.mac, from, to });
-    let changed = (is_new || !is_same_but_for_counts(before, after)).then(|| Box::new(after.clone()));
-    Update { moved, changed }
-}
-
-/// Whether two states of a node differ in its last sign of life and its transfer's count at most: those are not worth
-/// a write each.
-fn is_same_but_for_counts(before: &Node, after: &Node) -> bool {
-    let mut same = after.clone();
-    same.seen = before.seen;
-    if let (Life::Overwriting { image: Some(image), .. }, Life::Overwriting { image: Some(earlier), .. }) =
-        (&mut same.life, &before.life)
-        && image.total() == earlier.total()
-        && image.is_whole() == earlier.is_whole()
-    {
-        image.clone_from(earlier);
-    }
-    same == *before
 }

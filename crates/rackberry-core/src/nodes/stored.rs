@@ -1,14 +1,114 @@
-//! Nodes as journals of before have them.
+//! Nodes as journals have them: as they are written now, and as they were before.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{Arch, Loader, Mac, OfferStyle, OrderKind, Stage, Time},
-    nodes::{Approach, Disk, Failure, Grant, Image, Installed, Life, Node},
+    ids::{Arch, Loader, Mac, MachineId, OfferStyle, OrderKind, Stage, Time},
+    nodes::{Approach, Disk, Failure, Grant, Image, Installed, LastInstall, Life, Node},
     orders::OrderId,
 };
+
+/// A node's record as it is written now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeRecord {
+    mac: Mac,
+    cards: BTreeSet<Mac>,
+    machine: Option<MachineId>,
+    since: Time,
+    seen: Time,
+    arch: Option<Arch>,
+    offer_style: Option<OfferStyle>,
+    loader: Option<Loader>,
+    life: LifeRecord,
+    disk: Disk,
+    last: Option<LastInstall>,
+    #[serde(default)]
+    is_led: bool,
+    writes: u32,
+    log: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum LifeRecord {
+    Resting,
+    Granted { grant: Grant, approach: ApproachRecord, before: Option<Failure> },
+    Overwriting { grant: Grant, image: Option<Image> },
+    Failed(Failure),
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct ApproachRecord {
+    stage: Stage,
+    kernel: bool,
+    initrd: bool,
+    is_own: bool,
+}
+
+impl ApproachRecord {
+    fn of(approach: Approach, is_own: bool) -> ApproachRecord {
+        let (kernel, initrd) = approach.has();
+        ApproachRecord { stage: approach.stage(), kernel, initrd, is_own }
+    }
+}
+
+impl From<NodeRecord> for Node {
+    fn from(record: NodeRecord) -> Node {
+        let NodeRecord { mac, cards, machine, since, seen, arch, offer_style, loader, .. } = record;
+        let NodeRecord { life, disk, last, is_led, writes, log, .. } = record;
+        let life = match life {
+            LifeRecord::Resting => Life::Resting { disk },
+            LifeRecord::Granted { grant, approach: record, before } => {
+                let approach = Approach::restored(record.stage, record.kernel, record.initrd);
+                match record.is_own {
+                    true => Life::RunsOwn { grant, approach, disk },
+                    false => Life::Granted { grant, approach, before, disk },
+                }
+            }
+            LifeRecord::Overwriting { grant, image } => Life::Overwriting { grant, image },
+            LifeRecord::Failed(failure) => Life::Failed { failure, disk },
+        };
+        Node { mac, cards, machine, since, seen, arch, offer_style, loader, life, last, is_led, writes, log }
+    }
+}
+
+impl From<Node> for NodeRecord {
+    fn from(node: Node) -> NodeRecord {
+        let disk = node.disk().clone();
+        let Node { mac, cards, machine, since, seen, arch, offer_style, loader, .. } = node;
+        let Node { life, last, is_led, writes, log, .. } = node;
+        let life = match life {
+            Life::Resting { .. } => LifeRecord::Resting,
+            Life::Granted { grant, approach, before, .. } => {
+                LifeRecord::Granted { grant, approach: ApproachRecord::of(approach, false), before }
+            }
+            Life::RunsOwn { grant, approach, .. } => {
+                LifeRecord::Granted { grant, approach: ApproachRecord::of(approach, true), before: None }
+            }
+            Life::Overwriting { grant, image } => LifeRecord::Overwriting { grant, image },
+            Life::Failed { failure, .. } => LifeRecord::Failed(failure),
+        };
+        NodeRecord {
+            mac,
+            cards,
+            machine,
+            since,
+            seen,
+            arch,
+            offer_style,
+            loader,
+            life,
+            disk,
+            last,
+            is_led,
+            writes,
+            log,
+        }
+    }
+}
 
 /// A node's record in a journal, of this layout or of the first.
 #[derive(Debug, Deserialize)]
@@ -71,7 +171,6 @@ impl From<StoredNode> for Node {
 impl From<FirstNode> for Node {
     fn from(first: FirstNode) -> Node {
         let is_spent = first.grant.as_ref().is_some_and(|grant| grant.spent);
-        let disk = first.disk(is_spent);
         let life = first.life(is_spent);
         Node {
             mac: first.mac,
@@ -83,7 +182,6 @@ impl From<FirstNode> for Node {
             offer_style: first.offer_style,
             loader: first.loader,
             life,
-            disk,
             last: None,
             // It may be on its way there, and its next network boot tells.
             is_led: is_spent && first.stage == Stage::Installing,
@@ -112,9 +210,10 @@ impl FirstNode {
     }
 
     fn life(&self, is_spent: bool) -> Life {
+        let disk = self.disk(is_spent);
         match (&self.grant, &self.failure) {
             // Written, and only its start was missing.
-            (Some(_), _) if is_spent && self.stage == Stage::Written => Life::Resting,
+            (Some(_), _) if is_spent && self.stage == Stage::Written => Life::Resting { disk },
             (Some(old), _) if is_spent => Life::Overwriting {
                 grant: old.grant(self.mac),
                 image: self.image.as_ref().map(|image| {
@@ -125,16 +224,14 @@ impl FirstNode {
             },
             (Some(old), _) => Life::Granted {
                 grant: old.grant(self.mac),
-                approach: Approach {
-                    stage: self.stage.clamp(Stage::Discovered, Stage::Configuring),
-                    kernel: self.fetched.0,
-                    initrd: self.fetched.1,
-                    is_own: false,
-                },
+                approach: Approach::restored(self.stage, self.fetched.0, self.fetched.1),
                 before: None,
+                disk,
             },
-            (None, Some(failure)) if self.stage == Stage::Failed => Life::Failed(failure.clone()),
-            (None, _) => Life::Resting,
+            (None, Some(failure)) if self.stage == Stage::Failed => {
+                Life::Failed { failure: failure.clone(), disk }
+            }
+            (None, _) => Life::Resting { disk },
         }
     }
 }
@@ -184,9 +281,9 @@ mod tests {
         let none = "\"fetched\":[false,false],\"image\":null,\"failure\":null";
         let installed = record("installed", &format!("\"grant\":null,{none},{SYSTEM},\"writes\":1"));
         assert_eq!((installed.stage(), installed.writes), (Stage::Installed, 1));
-        assert!(installed.disk.is_ours());
+        assert!(installed.disk().is_ours());
         let idle = record("idle", &format!("\"grant\":null,{none},\"installed\":null,\"writes\":0"));
-        assert_eq!((idle.stage(), idle.disk), (Stage::Idle, Disk::Untouched));
+        assert_eq!((idle.stage(), idle.disk()), (Stage::Idle, &Disk::Untouched));
         assert_eq!((idle.arch, idle.loader), (Some(Arch::EfiX64), Some(Loader::Grub)));
         let image = "\"fetched\":[true,true],\"image\":{\"sent\":40,\"total\":100},\"failure\":null";
         let running =
@@ -195,13 +292,13 @@ mod tests {
             (running.stage(), running.image().map(|image| image.total)),
             (Stage::Installing, Some(100))
         );
-        assert!(running.disk.is_ours(), "nobody knows");
+        assert!(running.disk().is_ours(), "nobody knows");
         let written = record("written", &format!("{},{image},{SYSTEM},\"writes\":1", grant(true)));
-        assert_eq!((written.stage(), written.disk.is_ours()), (Stage::Written, true));
+        assert_eq!((written.stage(), written.disk().is_ours()), (Stage::Written, true));
         let failure =
             "\"fetched\":[true,true],\"image\":null,\"failure\":{\"stage\":\"installing\",\"reason\":\"no\"}";
         let failed = record("failed", &format!("\"grant\":null,{failure},\"installed\":null,\"writes\":1"));
-        assert_eq!((failed.stage(), failed.disk), (Stage::Failed, Disk::Incomplete));
+        assert_eq!((failed.stage(), failed.disk()), (Stage::Failed, &Disk::Incomplete));
         let waiting = record("loading", &format!("{},{none},\"installed\":null,\"writes\":0", grant(false)));
         assert_eq!(waiting.stage(), Stage::Loading);
         assert!(waiting.unused_grant().is_some());

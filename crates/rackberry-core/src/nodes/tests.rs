@@ -1,5 +1,6 @@
 //! A node's life, told as what it is seen to do at stated times; and what no order of events may ever do.
 
+mod picture;
 mod properties;
 mod who;
 
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     ids::{Arch, Mac, MachineId, OrderKind, Source, Stage, Time},
-    orders::{OrderId, Orders, Scope, Subject},
+    orders::{OrderId, Orders, Repeat, Scope, Subject},
 };
 
 const A: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
@@ -39,7 +40,7 @@ fn grant(order: u64, kind: OrderKind, card: Mac) -> Grant {
 /// One open order, the first.
 fn open() -> Orders {
     let mut orders = Orders::default();
-    orders.give(OrderKind::Install, Scope::All, false, at(100_000), Source::Button);
+    orders.give(OrderKind::Install, Scope::All, Repeat::Same, at(100_000), Source::Button);
     orders
 }
 
@@ -97,7 +98,7 @@ fn an_install_goes_through_its_stages() {
     let rest = [NodeEvent::Said(Word::Written), BOOT, NodeEvent::SystemUp];
     assert_eq!(through(&mut node, rest), [Written, Written, Installed]);
     assert_eq!((node.writes, node.grant()), (1, None));
-    assert_eq!(node.disk.system().map(|system| system.version.as_str()), Some("1010.5.0"));
+    assert_eq!(node.disk().system().map(|system| system.version.as_str()), Some("1010.5.0"));
 }
 
 /// What an own script of 2016 does: it takes the image from here, and says nothing.
@@ -120,14 +121,14 @@ fn one_byte_of_the_image_is_not_the_image() {
     );
     through(&mut node, [NodeEvent::Said(gave_up(Stage::Installing))]);
     assert_eq!((node.stage(), node.failure().map(|failure| failure.said)), (Stage::Failed, Some(true)));
-    assert!(!node.disk.is_ours());
+    assert!(!node.disk().is_ours());
 }
 
 #[test]
 fn without_a_grant_nothing_moves() {
     let mut node = Node::new(A, at(0));
     assert_eq!(through(&mut node, to_the_image()), [Stage::Idle; 9]);
-    assert_eq!((node.writes, node.disk), (0, Disk::Untouched));
+    assert_eq!((node.writes, node.disk()), (0, &Disk::Untouched));
 }
 
 #[test]
@@ -135,7 +136,7 @@ fn a_restart_in_the_middle_of_the_image_counts_as_failed() {
     let mut node = granted();
     through(&mut node, to_the_image().into_iter().take(8));
     assert_eq!(through(&mut node, [BOOT]), [Stage::Failed]);
-    assert_eq!((node.grant(), &node.disk), (None, &Disk::Incomplete));
+    assert_eq!((node.grant(), node.disk()), (None, &Disk::Incomplete));
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn a_failure_that_is_said_wins_over_what_was_concluded() {
     through(&mut node, [BOOT, NodeEvent::SystemUp]);
     assert_eq!(node.stage(), Stage::Installed);
     through(&mut node, [NodeEvent::SaidLate(gave_up(Stage::Installing))]);
-    assert_eq!((node.stage(), &node.disk), (Stage::Failed, &Disk::Incomplete));
+    assert_eq!((node.stage(), node.disk()), (Stage::Failed, &Disk::Incomplete));
     // Not by whoever holds its address now.
     let mut node = granted();
     through(&mut node, to_the_image());
@@ -162,12 +163,12 @@ fn a_system_that_says_so_is_up_whenever_it_says_so() {
         node.time_out(deadline);
         assert_eq!(node.stage(), Stage::Failed);
         node.apply(NodeEvent::Said(Word::Up), deadline + Duration::from_secs(86_400));
-        assert_eq!((node.stage(), node.disk.is_ours()), (Stage::Installed, true));
+        assert_eq!((node.stage(), node.disk().is_ours()), (Stage::Installed, true));
     }
     // Nothing is known of it, since the state was lost.
     let mut node = Node::new(A, at(0));
     through(&mut node, [NodeEvent::Said(Word::Up)]);
-    assert_eq!((node.stage(), node.disk.is_ours()), (Stage::Installed, true));
+    assert_eq!((node.stage(), node.disk().is_ours()), (Stage::Installed, true));
 }
 
 /// The last report was lost, and so was the connection: nobody knows, so "everybody" does not mean it.
@@ -176,19 +177,19 @@ fn a_disk_of_which_nobody_knows_is_not_a_fresh_one() {
     let mut silent = granted();
     through(&mut silent, to_the_image());
     silent.time_out(silent.deadline().unwrap());
-    assert_eq!((silent.stage(), silent.disk.is_ours()), (Stage::Failed, true));
+    assert_eq!((silent.stage(), silent.disk().is_ours()), (Stage::Failed, true));
     assert_eq!(through(&mut silent, [BOOT, NodeEvent::SystemUp]), [Stage::Written, Stage::Installed]);
     let mut without_image = granted();
     through(&mut without_image, [BOOT, NodeEvent::Overwrites { image: None }, BOOT]);
-    assert_eq!((without_image.stage(), &without_image.disk), (Stage::Failed, &Disk::Unsure));
+    assert_eq!((without_image.stage(), without_image.disk()), (Stage::Failed, &Disk::Unsure));
     let mut half = granted();
     through(&mut half, to_the_image().into_iter().take(8));
     half.time_out(half.deadline().unwrap());
-    assert!(half.disk.is_ours(), "it may have got the rest from elsewhere");
+    assert!(half.disk().is_ours(), "it may have got the rest from elsewhere");
     through(&mut half, [BOOT]);
-    assert_eq!(half.disk, Disk::Incomplete, "it has not");
+    assert_eq!(half.disk(), &Disk::Incomplete, "it has not");
     through(&mut half, [NodeEvent::SystemUp]);
-    assert!(half.disk.is_ours(), "and yet a system starts from it");
+    assert!(half.disk().is_ours(), "and yet a system starts from it");
 }
 
 #[test]
@@ -208,7 +209,7 @@ fn silence_after_writing_fails_an_install_and_a_late_start_mends_it() {
 fn a_menu_or_script_of_somebodys_own_uses_the_permission() {
     let mut node = granted();
     through(&mut node, [BOOT, NodeEvent::Loader, NodeEvent::HasOwn]);
-    assert_eq!((node.writes, node.disk.is_ours(), node.unused_grant()), (1, true, None));
+    assert_eq!((node.writes, node.disk().is_ours(), node.unused_grant()), (1, true, None));
     node.withdraw(at(9));
     assert!(node.grant().is_some(), "what it does can't be taken back");
     // Its image may come from here.
@@ -243,7 +244,7 @@ fn withdrawing_leaves_the_node_as_it_was() {
     through(&mut failed, [NodeEvent::Said(gave_up(Stage::Configuring))]);
     failed.give(grant(2, OrderKind::Install, A), at(50));
     failed.withdraw(at(51));
-    assert_eq!((failed.stage(), failed.disk), (Stage::Failed, Disk::Untouched));
+    assert_eq!((failed.stage(), failed.disk()), (Stage::Failed, &Disk::Untouched));
 }
 
 #[test]
@@ -282,13 +283,13 @@ fn a_grant_dies_with_its_order_unless_its_overwrite_has_begun() {
 #[test]
 fn only_what_matters_is_journaled() {
     let mut nodes = Registry::default();
-    assert_eq!(nodes.apply(A, NodeEvent::SystemUp, false, at(0)), Update::default(), "not a node");
-    assert!(nodes.apply(A, BOOT, true, at(0)).changed.is_some(), "new");
-    assert_eq!(nodes.apply(A, BOOT, true, at(9)), Update::default(), "seen again");
+    assert_eq!(nodes.apply(A, NodeEvent::SystemUp, Unknown::Ignored, at(0)), Update::default(), "not a node");
+    assert!(nodes.apply(A, BOOT, Unknown::Recorded, at(0)).changed.is_some(), "new");
+    assert_eq!(nodes.apply(A, BOOT, Unknown::Recorded, at(9)), Update::default(), "seen again");
     nodes.give(A, grant(1, OrderKind::Install, A), at(10));
     for event in to_the_image().into_iter().skip(1).take(6) {
-        assert!(nodes.apply(A, event.clone(), true, at(11)).changed.is_some(), "{event:?}");
+        assert!(nodes.apply(A, event.clone(), Unknown::Recorded, at(11)).changed.is_some(), "{event:?}");
     }
-    assert_eq!(nodes.apply(A, part(0, 50), true, at(12)).changed, None, "a count");
-    assert!(nodes.apply(A, part(50, 100), true, at(12)).changed.is_some(), "all of it");
+    assert_eq!(nodes.apply(A, part(0, 50), Unknown::Recorded, at(12)).changed, None, "a count");
+    assert!(nodes.apply(A, part(50, 100), Unknown::Recorded, at(12)).changed.is_some(), "all of it");
 }

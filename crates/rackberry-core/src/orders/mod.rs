@@ -78,6 +78,16 @@ struct Use {
     is_over: bool,
 }
 
+/// What an order means that is given while the same one is open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Repeat {
+    /// The same order, with another end.
+    #[default]
+    Same,
+    /// Once more: another order, for the same machines.
+    Again,
+}
+
 /// What became of a new order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Given {
@@ -85,6 +95,15 @@ pub enum Given {
     New(OrderId),
     /// It is open already; only its end is another one now.
     Same(OrderId),
+}
+
+impl Given {
+    /// Its number.
+    pub fn id(self) -> OrderId {
+        match self {
+            Given::New(id) | Given::Same(id) => id,
+        }
+    }
 }
 
 impl Order {
@@ -132,10 +151,17 @@ impl Orders {
     }
 
     /// Gives an order. One that is open already, for the same nodes, gets the new end and nothing else, unless it is
-    /// to count `again`.
-    pub fn give(&mut self, kind: OrderKind, scope: Scope, again: bool, until: Time, source: Source) -> Given {
-        let same = self.orders.iter_mut().find(|order| !again && order.kind == kind && order.scope == scope);
-        if let Some(order) = same {
+    /// to count again.
+    pub fn give(
+        &mut self,
+        kind: OrderKind,
+        scope: Scope,
+        repeat: Repeat,
+        until: Time,
+        source: Source,
+    ) -> Given {
+        let same = self.orders.iter_mut().find(|order| order.kind == kind && order.scope == scope);
+        if let Some(order) = same.filter(|_| repeat == Repeat::Same) {
             order.until = until;
             return Given::Same(order.id);
         }

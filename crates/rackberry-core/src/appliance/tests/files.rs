@@ -116,7 +116,7 @@ fn a_stranger_a_machine_with_a_lease_and_one_that_may_install_get_what_the_table
         let target = route::tree(&path[1..]);
         let by_tftp = target.map(|target| {
             let from = at(Ipv4Addr::new(10, 10, 10, 77));
-            world.ask(Ask::Fetch { from, via: Via::Tftp, head: false, target })
+            world.ask(Ask::Fetch { from, via: Via::Tftp, extent: Extent::Whole, target })
         });
         assert_eq!(by_tftp.is_ok_and(|answer| is_given(&answer)), wanted == Open, "{path}");
     }
@@ -130,7 +130,8 @@ fn every_image_of_the_granted_version_spends_the_grant() {
     world.start(ONE, true);
     let path = "/1010.5.0/coreos_production_packet_image.bin.bz2";
     let target = route::parse(path, None).unwrap();
-    let head = world.ask(Ask::Fetch { from: at(address(ONE)), via: Via::Http, head: true, target });
+    let head =
+        world.ask(Ask::Fetch { from: at(address(ONE)), via: Via::Http, extent: Extent::HeadersOnly, target });
     assert!(is_given(&head));
     assert_eq!(world.node(ONE).writes, 0, "headers alone begin nothing");
     assert!(is_given(&world.get(ONE, path)));

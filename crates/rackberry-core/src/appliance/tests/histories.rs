@@ -4,7 +4,8 @@
 use super::*;
 use crate::{
     appliance::{LeadsTo, tests::world::*},
-    ids::Cause,
+    ids::{Cause, OrderKind},
+    orders::Repeat,
 };
 
 mod evidence;
@@ -18,25 +19,20 @@ const THREE: Mac = Mac([0x52, 0x54, 0, 0, 0, 3]);
 const FOUR: Mac = Mac([0x52, 0x54, 0, 0, 0, 4]);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
+fn named(nodes: &[&str], length: u64) -> Arm {
+    Arm { length: Some(Duration::from_secs(length)), ..Arm::install(whom(false, nodes)) }
+}
+
 fn order(nodes: &[&str], length: u64) -> Command {
-    Command::Arm {
-        arm_for: Some(Duration::from_secs(length)),
-        live: false,
-        all: false,
-        again: false,
-        wake: false,
-        nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
-    }
+    Command::Arm(named(nodes, length))
 }
 
 fn live(nodes: &[&str]) -> Command {
-    let Command::Arm { arm_for, all, again, wake, nodes, .. } = order(nodes, 600) else { unreachable!() };
-    Command::Arm { arm_for, live: true, all, again, wake, nodes }
+    Command::Arm(Arm { kind: OrderKind::Live, ..named(nodes, 600) })
 }
 
 fn again(nodes: &[&str]) -> Command {
-    let Command::Arm { arm_for, live, all, wake, nodes, .. } = order(nodes, 600) else { unreachable!() };
-    Command::Arm { arm_for, live, all, again: true, wake, nodes }
+    Command::Arm(Arm { repeat: Repeat::Again, ..named(nodes, 600) })
 }
 
 fn is_done(answer: &Answer) -> bool {

@@ -37,7 +37,7 @@ impl World {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         let target = route::parse(path, query).unwrap();
         let from = Requester { address, hardware };
-        self.ask(Ask::Fetch { from, via: Via::Http, head: false, target })
+        self.ask(Ask::Fetch { from, via: Via::Http, extent: Extent::Whole, target })
     }
 }
 

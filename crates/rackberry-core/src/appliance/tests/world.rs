@@ -15,8 +15,8 @@ use dhcproto::{
 
 use crate::{
     appliance::{
-        Answer, Appliance, Ask, Change, Command, Effect, NodeView, Outcome, Progress, ReplyId, Report,
-        Requester, Stored, TransferEnd, Via,
+        Answer, Appliance, Arm, Ask, Change, Command, Effect, Extent, NodeView, Outcome, Progress, ReplyId,
+        Report, Requester, Stored, TransferEnd, Via, Whom,
     },
     assets::{
         catalog::Catalog,
@@ -98,7 +98,7 @@ impl World {
             self.appliance.look(self.now).values().map(|node| node.at(self.now)).collect();
         assert_eq!(kept, self.appliance.node_views(self.now));
         let idle = kept.iter().filter(|node| node.stage == Stage::Idle).count();
-        assert_eq!(self.appliance.nodes.in_stage(Stage::Idle), idle);
+        assert_eq!(self.appliance.nodes().in_stage(Stage::Idle), idle);
     }
 
     pub(super) fn restart(&mut self) {
@@ -119,7 +119,7 @@ impl World {
             time: self.now,
             loss: self.loss.clone(),
         };
-        let catalog = self.appliance.catalog.clone();
+        let catalog = self.appliance.setup().catalog().clone();
         self.appliance = Appliance::new(settings, catalog, stored, [8; 32], self.now);
         let started = self.appliance.started();
         self.take(started);
@@ -137,15 +137,8 @@ impl World {
     }
 
     pub(super) fn arm(&mut self, all: bool, nodes: &[&str]) -> Answer {
-        let nodes = nodes.iter().map(|node| (*node).to_owned()).collect();
-        self.order(Command::Arm {
-            arm_for: Some(Duration::from_secs(600)),
-            live: false,
-            all,
-            again: false,
-            wake: false,
-            nodes,
-        })
+        let length = Some(Duration::from_secs(600));
+        self.order(Command::Arm(Arm { length, ..Arm::install(whom(all, nodes)) }))
     }
 
     pub(super) fn order(&mut self, command: Command) -> Answer {
@@ -219,7 +212,7 @@ impl World {
     pub(super) fn get_from(&mut self, peer: Ipv4Addr, path: &str) -> Answer {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         let target = route::parse(path, query).unwrap();
-        self.ask(Ask::Fetch { from: at(peer), via: Via::Http, head: false, target })
+        self.ask(Ask::Fetch { from: at(peer), via: Via::Http, extent: Extent::Whole, target })
     }
 
     /// Fetches a file to its end.
@@ -362,6 +355,15 @@ pub(super) fn found(name: &str, text: Option<&str>) -> Found {
     let name = name.split('/').map(str::to_owned).collect();
     let content = text.map_or(Content::Unread, |text| Content::Text(text.into()));
     Found { name, path, len: 1000, stamp, content }
+}
+
+/// Whom an order means that names these nodes, or all, or nobody.
+pub(super) fn whom(all: bool, nodes: &[&str]) -> Whom {
+    match (nodes, all) {
+        ([], false) => Whom::NotInstalled,
+        ([], true) => Whom::All,
+        (nodes, _) => Whom::Named(nodes.iter().map(|node| (*node).to_owned()).collect()),
+    }
 }
 
 /// A report that says the least.

@@ -165,8 +165,8 @@ impl Registry {
 fn parted(node: &Node, card: Mac, now: Time) -> Node {
     let mut part = Node::new(card, now);
     let before_this = node.writes - u32::from(matches!(node.life, Life::Overwriting { .. }));
-    if before_this > 0 || (node.disk.is_ours() && !matches!(node.life, Life::Overwriting { .. })) {
-        part.disk = Disk::Unsure;
+    if before_this > 0 || (node.disk().is_ours() && !matches!(node.life, Life::Overwriting { .. })) {
+        part.life = Life::Resting { disk: Disk::Unsure };
     }
     part
 }
@@ -175,7 +175,7 @@ fn parted(node: &Node, card: Mac, now: Time) -> Node {
 /// install that runs.
 fn merged(one: Node, other: Node, now: Time) -> Node {
     let runs = |node: &Node| matches!(node.life, Life::Overwriting { .. });
-    let rank = |node: &Node| match node.disk {
+    let rank = |node: &Node| match node.disk() {
         Disk::Running { .. } => 6,
         Disk::Written { .. } => 5,
         Disk::Sent(_) => 4,
@@ -191,7 +191,7 @@ fn merged(one: Node, other: Node, now: Time) -> Node {
     // A permission was one card's, and rested on what was known of that one; the machine asks again.
     rest.withdraw(now);
     if runs(&rest) {
-        main.disk = Disk::Unsure;
+        main.life = main.take_life().with_disk(Disk::Unsure);
     }
     Node {
         mac: key,

@@ -16,17 +16,16 @@ impl Node {
         let minutes = |m: u64| Some(Duration::from_secs(60 * m));
         match (&self.life, self.stage()) {
             // A person at the machine takes the time it takes.
-            (Life::Granted { grant, .. }, Stage::Booting | Stage::Configuring)
-                if grant.kind == OrderKind::Live =>
-            {
-                None
-            }
-            (Life::Granted { .. }, Stage::Loading) => minutes(5),
+            (
+                Life::Granted { grant, .. } | Life::RunsOwn { grant, .. },
+                Stage::Booting | Stage::Configuring,
+            ) if grant.kind == OrderKind::Live => None,
+            (Life::Granted { .. } | Life::RunsOwn { .. }, Stage::Loading) => minutes(5),
             // What its owner's script does takes as long as another installer.
-            (Life::Granted { grant, approach, .. }, _) if approach.is_own => Some(grant.silence.max(OWN)),
+            (Life::RunsOwn { grant, .. }, _) => Some(grant.silence.max(OWN)),
             (Life::Granted { .. }, Stage::Booting | Stage::Configuring) => minutes(10),
             (Life::Overwriting { grant, .. }, _) => Some(grant.silence),
-            (Life::Resting, Stage::Written) => minutes(30),
+            (Life::Resting { .. }, Stage::Written) => minutes(30),
             _ => None,
         }
     }

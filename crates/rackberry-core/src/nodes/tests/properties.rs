@@ -79,7 +79,7 @@ proptest! {
                 prop_assert_ne!(node.may_fetch_install(&orders, now), Verdict::Yes);
             }
             // What may hold a system is never taken for a fresh disk without an installer's word or a restart.
-            prop_assert!(node.stage() != Stage::Installed || node.disk.is_ours());
+            prop_assert!(node.stage() != Stage::Installed || node.disk().is_ours());
         }
     }
 
@@ -108,16 +108,16 @@ proptest! {
             let (now, card) = (at(second as u64 * 5), cards[card]);
             match what {
                 0 => drop(nodes.recognize(card, (number > 0).then(|| machine(number)), now)),
-                1 => { nodes.apply(card, BOOT, true, now); }
+                1 => { nodes.apply(card, BOOT, Unknown::Recorded, now); }
                 2 => {
-                    let update = nodes.apply(card, BOOT, true, now);
+                    let update = nodes.apply(card, BOOT, Unknown::Recorded, now);
                     drop(update);
                     nodes.give(card, grant(second as u64, OrderKind::Install, card), now);
                     let before = nodes.get(card).map_or(0, |node| node.writes);
-                    nodes.apply(card, NodeEvent::Overwrites { image: None }, true, now);
+                    nodes.apply(card, NodeEvent::Overwrites { image: None }, Unknown::Recorded, now);
                     written += nodes.get(card).map_or(0, |node| node.writes) - before;
                 }
-                3 => { nodes.apply(card, NodeEvent::Said(Word::Written), true, now); }
+                3 => { nodes.apply(card, NodeEvent::Said(Word::Written), Unknown::Recorded, now); }
                 4 => drop(list(&mut nodes, match number {
                     0 => &[],
                     1 => &[("one", &[B, A]), ("two", &[C])],

@@ -5,7 +5,7 @@ use super::*;
 fn asks(world: &mut World, address: Ipv4Addr, hardware: Mac, path: &str) -> Answer {
     let target = route::parse(path, None).unwrap();
     let from = Requester { address, hardware: Some(hardware) };
-    world.ask(Ask::Fetch { from, via: Via::Http, head: false, target })
+    world.ask(Ask::Fetch { from, via: Via::Http, extent: Extent::Whole, target })
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
     appliance::{LeadsTo, tests::world::*},
     ids::{OrderKind, Time},
     nodes::Life,
-    orders::Scope,
+    orders::{Repeat, Scope},
 };
 
 const THREE: Mac = Mac([0x52, 0x54, 0, 0, 0, 3]);
@@ -284,27 +284,23 @@ impl Model {
     /// When an order or somebody's patience ends.
     fn due(&self) -> Option<Time> {
         let appliance = &self.world.appliance;
-        [appliance.orders.deadline(), appliance.nodes.deadline()].into_iter().flatten().min()
+        [appliance.orders().deadline(), appliance.nodes().deadline()].into_iter().flatten().min()
     }
 
     fn named(&self, machine: usize) -> Scope {
-        Scope::Named([self.world.appliance.nodes.key(self.machines[machine].cards[0])].into())
+        Scope::Named([self.world.appliance.nodes().key(self.machines[machine].cards[0])].into())
     }
 
     fn arm(&mut self, kind: OrderKind, scope: Scope, again: bool) {
         self.left.orders -= 1;
-        let names: Vec<String> = match &scope {
-            Scope::Named(nodes) => nodes.iter().map(ToString::to_string).collect(),
-            _ => Vec::new(),
+        let whom = match &scope {
+            Scope::Named(nodes) => Whom::Named(nodes.iter().map(ToString::to_string).collect()),
+            Scope::NotInstalled => Whom::NotInstalled,
+            Scope::All => Whom::All,
         };
-        let command = Command::Arm {
-            arm_for: Some(Duration::from_secs(LENGTH)),
-            live: kind == OrderKind::Live,
-            all: scope == Scope::All,
-            again,
-            wake: false,
-            nodes: names,
-        };
+        let repeat = if again { Repeat::Again } else { Repeat::Same };
+        let length = Some(Duration::from_secs(LENGTH));
+        let command = Command::Arm(Arm { kind, length, repeat, ..Arm::install(whom) });
         let Answer::Done(_) = self.world.order(command) else { return };
         let now = self.world.now;
         let until = now + Duration::from_secs(LENGTH);

@@ -47,8 +47,8 @@ impl Model {
         let told = node.next_boot.clone();
         // Who is who may be learned by that very start; before it nobody can tell.
         let id = machine.id.and_then(machine_id);
-        let is_news = !after.appliance.nodes.recognize(*card, id, after.now).news.is_empty();
-        if is_news || after.appliance.nodes.namesake(*card).is_some() {
+        let is_news = !after.appliance.nodes_mut().recognize(*card, id, after.now).news.is_empty();
+        if is_news || after.appliance.nodes().namesake(*card).is_some() {
             return Ok(());
         }
         let led = after.start_as(*card, true, machine.id).is_some().then(|| after.get(*card, MENU));
@@ -80,7 +80,7 @@ impl Model {
                 let Answer::Text { body, .. } = world.get(*asker, &format!("/cloud-configs/{of}.yml")) else {
                     continue;
                 };
-                let nodes = &self.world.appliance.settings.nodes;
+                let nodes = &self.world.appliance.setup().settings().nodes;
                 let mut own = machine.cards.clone();
                 let with_it = nodes.iter().filter(|node| node.macs.contains(asker));
                 own.extend(with_it.flat_map(|node| node.macs.clone()));
@@ -89,7 +89,7 @@ impl Model {
                     return Err(format!("{asker} gets another machine's configuration: {body}"));
                 }
             }
-            let may = self.world.appliance.nodes.get(*asker).is_some_and(|node| node.grant().is_some());
+            let may = self.world.appliance.nodes().get(*asker).is_some_and(|node| node.grant().is_some());
             if !may && is_given(&self.world.clone().get(*asker, IMAGE)) {
                 return Err(format!("{asker} gets an image without a grant"));
             }
@@ -101,15 +101,15 @@ impl Model {
     fn check_restart(&self) -> Result<(), String> {
         let mut after = self.world.clone();
         after.restart_with(settings_of(self.rack, self.listed));
-        for node in self.world.appliance.nodes.known() {
-            let Some(again) = after.appliance.nodes.get(node.mac) else {
+        for node in self.world.appliance.nodes().known() {
+            let Some(again) = after.appliance.nodes().get(node.mac) else {
                 return Err(format!("{} is forgotten by a crash", node.mac));
             };
             let mut expected = node.clone();
             expected.withdraw(self.world.now);
             let begun = |node: &crate::nodes::Node| matches!(node.life, Life::Overwriting { .. });
-            if (expected.stage(), &expected.disk, expected.writes, begun(node))
-                != (again.stage(), &again.disk, again.writes, begun(again))
+            if (expected.stage(), expected.disk(), expected.writes, begun(node))
+                != (again.stage(), again.disk(), again.writes, begun(again))
             {
                 return Err(format!(
                     "{} is {:?} and after a crash {:?}",

@@ -23,18 +23,18 @@ impl Model {
             (order.kind, &order.scope, order.until.since(now)).hash(hasher);
         }
         let mut tokens = Vec::new();
-        for node in appliance.nodes.known() {
+        for node in appliance.nodes().known() {
             let mut timeless = node.clone();
             let deadline = node.deadline().map(|deadline| deadline.since(now));
             let is_just_done =
-                node.disk.system().is_some_and(|system| now.since(system.at) < Duration::from_secs(LENGTH));
+                node.disk().system().is_some_and(|system| now.since(system.at) < Duration::from_secs(LENGTH));
             tokens.extend(node.grant().map(|grant| grant.token.clone()));
             tokens.extend(node.last.as_ref().map(|last| last.token.clone()));
             timeless.forget_times();
             timeless.writes = timeless.writes.min(2);
             (timeless, deadline, is_just_done).hash(hasher);
         }
-        for order in appliance.orders.open(now) {
+        for order in appliance.orders().open(now) {
             let mut timeless = order.clone();
             timeless.until = Time(0);
             (timeless, order.until.since(now)).hash(hasher);
@@ -46,7 +46,7 @@ impl Model {
             let token = machine.installer().map(|(_, token)| tokens.iter().position(|known| known == token));
             token.hash(hasher);
             for card in &machine.cards {
-                appliance.dhcp.address_of(*card, now).is_some().hash(hasher);
+                appliance.network().address_of(*card, now).is_some().hash(hasher);
                 if machine.id.is_some() {
                     self.hash_what_was_heard(*card, hasher);
                 }
@@ -57,7 +57,7 @@ impl Model {
     /// What counts of when a card was heard: whether its firmware started a while ago, and since another one of its name
     /// began to use its address; and whether it is silent.
     pub(super) fn hash_what_was_heard(&self, card: Mac, hasher: &mut DefaultHasher) {
-        let nodes = &self.world.appliance.nodes;
+        let nodes = self.world.appliance.nodes();
         let [firmware, _, last] = nodes.heard_ago(card, self.world.now);
         let silent = last.is_none_or(|last| last >= Duration::from_secs(30));
         let apart = firmware.map(|firmware| firmware >= Duration::from_secs(3));

@@ -120,7 +120,7 @@ impl Model {
     pub(super) fn overwrites(&mut self, machine: usize) -> Result<(), String> {
         let now = self.world.now;
         let truth = self.machines[machine].disk;
-        let key = self.world.appliance.nodes.key(self.machines[machine].cards[0]);
+        let key = self.world.appliance.nodes().key(self.machines[machine].cards[0]);
         let cards = &self.machines[machine].cards;
         let asked = self.orders.iter().skip(self.machines[machine].used.into()).any(|order| {
             let means = match &order.scope {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    appliance::Appliance,
+    appliance::check::Checker,
     assets::{
         configs::{ConfigFile, Whose},
         folder::Content,
@@ -27,12 +27,12 @@ pub struct Fates {
 /// Names that are told of at most.
 const MOST_NAMES: usize = 5;
 
-impl Appliance {
+impl Checker<'_> {
     /// What becomes of each file in cloud-configs/, and what menus name in vain.
     pub fn config_fates(&self) -> Fates {
         let users = self.config_users();
         let mut fates = Fates { faults: self.menu_faults(), ..Fates::default() };
-        for file in self.catalog.configs().all() {
+        for file in self.known.setup.catalog().configs().all() {
             let say = |words: String| format!("cloud-configs/{}: {words}", file.path());
             match self.misnamed(file) {
                 Some(words) => fates.faults.push(say(words)),
@@ -50,7 +50,7 @@ impl Appliance {
 
     /// What somebody should know of them without asking.
     pub(super) fn config_warnings(&self) -> Vec<String> {
-        let files = self.catalog.configs().all().iter();
+        let files = self.known.setup.catalog().configs().all().iter();
         let warnings = files.filter_map(|file| {
             let words = self.misnamed(file).or_else(|| template_warning(file))?;
             Some(format!("cloud-configs/{}: {words}", file.path()))
@@ -61,10 +61,10 @@ impl Appliance {
     /// Which listed nodes have which file as their configuration.
     fn config_users(&self) -> BTreeMap<String, Vec<Mac>> {
         let mut users: BTreeMap<String, Vec<Mac>> = BTreeMap::new();
-        for mac in self.settings.nodes.iter().filter_map(|node| node.macs.first()) {
-            let wanted = self.wanted(*mac).0;
-            let profile = self.catalog.profiles().find(|profile| profile.name == wanted);
-            let file = profile.and_then(|profile| self.config_of(*mac, profile, None));
+        for mac in self.known.settings().nodes.iter().filter_map(|node| node.macs.first()) {
+            let wanted = self.known.wanted(*mac).0;
+            let profile = self.known.setup.catalog().profiles().find(|profile| profile.name == wanted);
+            let file = profile.and_then(|profile| self.renderer.config_of(*mac, profile, None));
             if let Some((file, _)) = file {
                 users.entry(file.found.path.display().to_string()).or_default().push(*mac);
             }
@@ -77,7 +77,7 @@ impl Appliance {
         if let Some(meant) = file.name.meant() {
             return Some(format!("belongs to nobody by this name; was it meant to be {meant}? Rename it"));
         }
-        let other = self.catalog.configs().instead_of(file)?;
+        let other = self.known.setup.catalog().configs().instead_of(file)?;
         let same = |file: &ConfigFile| file.found.path.parent().map(std::path::Path::to_owned);
         (same(file) == same(other))
             .then(|| format!("is passed over, because {} has the same meaning; remove one", other.path()))
@@ -89,8 +89,8 @@ impl Appliance {
             Whose::Machine(_) => true,
             Whose::Named(name) => {
                 name == "default"
-                    || self.settings.nodes.iter().any(|node| folded(&node.name) == *name)
-                    || self.catalog.profiles().any(|profile| folded(&profile.name) == *name)
+                    || self.known.settings().nodes.iter().any(|node| folded(&node.name) == *name)
+                    || self.known.setup.catalog().profiles().any(|profile| folded(&profile.name) == *name)
             }
         }
     }
@@ -101,7 +101,7 @@ impl Appliance {
             (false, Some(format)) => format!(" ({}), as it is", profiles::format_words(&format)),
             (false, None) => ", as it is".to_owned(),
         };
-        if let Some(other) = self.catalog.configs().instead_of(file) {
+        if let Some(other) = self.known.setup.catalog().configs().instead_of(file) {
             return format!("is passed over, because {} comes first", other.found.path.display());
         }
         let Some((whose, kind)) = file.whose() else {
@@ -115,7 +115,8 @@ impl Appliance {
             };
         };
         if let Some(users) = users.get(&file.found.path.display().to_string()) {
-            let names: Vec<String> = users.iter().take(MOST_NAMES).map(|mac| self.label(*mac)).collect();
+            let names: Vec<String> =
+                users.iter().take(MOST_NAMES).map(|mac| self.known.label(*mac)).collect();
             let more = users.len().saturating_sub(MOST_NAMES);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             return format!("the configuration of {}{more}{how}", names.join(", "));
@@ -126,13 +127,14 @@ impl Appliance {
     /// A configuration that no listed node has.
     fn unused(&self, whose: &Whose, kind: ConfigKind, how: &str) -> String {
         let node = match whose {
-            Whose::Machine(mac) => self.settings.nodes.iter().find(|node| node.macs.contains(mac)),
-            Whose::Named(name) => self.settings.nodes.iter().find(|node| folded(&node.name) == *name),
+            Whose::Machine(mac) => self.known.settings().nodes.iter().find(|node| node.macs.contains(mac)),
+            Whose::Named(name) => self.known.settings().nodes.iter().find(|node| folded(&node.name) == *name),
         };
-        let profile =
-            |name: &str| self.catalog.profiles().find(|profile| folded(&profile.name) == folded(name));
+        let profile = |name: &str| {
+            self.known.setup.catalog().profiles().find(|profile| folded(&profile.name) == folded(name))
+        };
         if let Some(node) = node {
-            let wanted = node.macs.first().map_or("", |mac| self.wanted(*mac).0);
+            let wanted = node.macs.first().map_or("", |mac| self.known.wanted(*mac).0);
             let takes = profile(wanted).map(|profile| profile.configs.contains(&kind));
             return match takes {
                 Some(false) => {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    appliance::{Appliance, AssetsView, VersionState, VersionView},
+    appliance::{AssetsView, VersionState, VersionView, state::Setup},
     assets::{
         authentic::{Authenticity, FileVerdict},
         version::{FileSet, NotReady, Version},
@@ -11,32 +11,43 @@ use crate::{
     config::Verify,
 };
 
-impl Appliance {
+/// Makes the view of operating systems and keys.
+#[derive(Debug, Clone, Copy)]
+pub struct AssetsViewer<'a> {
+    setup: &'a Setup,
+}
+
+impl<'a> AssetsViewer<'a> {
+    /// By what is there.
+    pub fn new(setup: &'a Setup) -> AssetsViewer<'a> {
+        AssetsViewer { setup }
+    }
+
     /// Operating systems and keys.
-    pub(super) fn assets(&self) -> AssetsView {
-        let versions = self.catalog.versions().iter();
+    pub fn view(&self) -> AssetsView {
+        let versions = self.setup.catalog().versions().iter();
         AssetsView {
-            dirs: self.catalog.folders().map(PathBuf::from).collect(),
-            loaders: self.settings.assets.loaders.clone(),
-            must_be_authentic: self.settings.assets.verify == Verify::Required,
+            dirs: self.setup.catalog().folders().map(PathBuf::from).collect(),
+            loaders: self.setup.settings().assets.loaders.clone(),
+            must_be_authentic: self.setup.settings().assets.verify == Verify::Required,
             versions: versions
                 .flat_map(|version| version.sets.iter().map(|set| self.version_view(version, set)))
                 .collect(),
-            own_keys: self.catalog.keys().own().map(|key| key.to_string()).collect(),
-            faults: self.catalog.faults().cloned().collect(),
+            own_keys: self.setup.catalog().keys().own().map(|key| key.to_string()).collect(),
+            faults: self.setup.catalog().faults().cloned().collect(),
         }
     }
 
     fn version_view(&self, version: &Version, set: &FileSet) -> VersionView {
         let profile = &version.profile.name;
-        let current = self.catalog.ready(profile, "current");
+        let current = self.setup.catalog().ready(profile, "current");
         let (state, note) = if set.is_complete() {
-            let verify = self.settings.assets.verify;
-            let installer = || match self.catalog.usable(version, set, verify) {
+            let verify = self.setup.settings().assets.verify;
+            let installer = || match self.setup.catalog().usable(version, set, verify) {
                 Err(NotReady::Installer { reason, .. }) => Some((VersionState::NotInstallable, reason)),
                 _ => None,
             };
-            match self.catalog.authenticity(version, set, verify) {
+            match self.setup.catalog().authenticity(version, set, verify) {
                 Authenticity::Good => {
                     installer().unwrap_or_else(|| (VersionState::Authentic, self.signer(version, set)))
                 }
@@ -65,7 +76,7 @@ impl Appliance {
 
     /// Who signed the last of its files, and what is to be said of the key.
     fn signer(&self, version: &Version, set: &FileSet) -> String {
-        let findings = set.files.iter().filter_map(|file| self.catalog.finding(version, file));
+        let findings = set.files.iter().filter_map(|file| self.setup.catalog().finding(version, file));
         let good = findings.filter_map(|finding| match &finding.verdict {
             FileVerdict::Good(good) => Some(good),
             FileVerdict::Bad(_) | FileVerdict::Unproven(_) | FileVerdict::Unsigned => None,

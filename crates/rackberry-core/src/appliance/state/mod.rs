@@ -1,0 +1,16 @@
+//! The parts that own the state. Each keeps its fields to itself, and none knows of another one that is not named in what
+//! it is asked.
+
+mod condition;
+mod machines;
+mod network;
+mod refusals;
+mod report_rate;
+mod setup;
+mod transfers;
+
+pub use condition::Condition;
+pub use machines::{Handed, Leads, Machines, ReportedInstall};
+pub use network::Network;
+pub use setup::Setup;
+pub use transfers::{FileKind, NodeTransfer, Transfers};
