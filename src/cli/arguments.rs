@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::service::PanelChoice;
+use crate::{service::PanelChoice, storage::import::Current};
 
 /// Installs a rack: DHCP, TFTP and HTTP for unattended network installs.
 #[derive(Debug, Parser)]
@@ -27,9 +27,9 @@ pub enum TopCommand {
     Check(CheckArguments),
     /// Show mode, network, counts and warnings.
     Status {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// As text or JSON.
+        #[command(flatten)]
+        output: OutputFormat,
     },
     /// Show nodes, stages and progress live, until Ctrl-C.
     Watch,
@@ -41,9 +41,9 @@ pub enum TopCommand {
     AcceptLoss,
     /// List all nodes.
     Nodes {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// As text or JSON.
+        #[command(flatten)]
+        output: OutputFormat,
     },
     /// Look at or change one node.
     #[command(subcommand)]
@@ -220,9 +220,9 @@ pub struct ArmArguments {
 pub enum AssetsCommand {
     /// List versions, and whether each is complete and authentic.
     List {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// As text or JSON.
+        #[command(flatten)]
+        output: OutputFormat,
     },
     /// Read every file of every version and check its signature; exit 1 if one is not authentic.
     Verify {
@@ -257,6 +257,14 @@ pub enum AssetsCommand {
     },
 }
 
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OutputFormat {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Where versions are brought to.
 #[derive(Debug, Args)]
 pub struct CopyTarget {
@@ -271,6 +279,13 @@ pub struct CopyTarget {
     pub config: Vec<PathBuf>,
 }
 
+impl CopyTarget {
+    /// What becomes of the version that is current.
+    pub fn before(&self) -> Current {
+        if self.current { Current::Replace } else { Current::Keep }
+    }
+}
+
 /// `node`
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
@@ -278,9 +293,9 @@ pub enum NodeCommand {
     Show {
         /// Name or MAC address.
         node: String,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// As text or JSON.
+        #[command(flatten)]
+        output: OutputFormat,
         /// Show what it would be given if it were armed now: kernel arguments, script, configuration.
         #[arg(long)]
         render: bool,

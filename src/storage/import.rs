@@ -97,7 +97,7 @@ pub fn version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Result<Impor
     for set in &sets {
         for file in set.all_files().filter(|file| !file.with_loaders) {
             let name = relative(version, set, &file.found);
-            match copy(&stage, &name, version, file, rules, bars) {
+            match copy(&stage, &name, (version, file), rules, bars) {
                 Ok(()) => drop(copied.insert(name)),
                 Err(ImportError::NotAuthentic { file: path, reason }) if set.variants.contains(file) => {
                     copied.insert(name);
@@ -180,8 +180,7 @@ fn keep_others(stage: &Staging, version: &Version, sets: &[&FileSet], to: &Path)
 fn copy(
     stage: &Staging,
     name: &str,
-    version: &Version,
-    file: &VersionFile,
+    (version, file): (&Version, &VersionFile),
     rules: Rules<'_>,
     bars: &Bars,
 ) -> Result<(), ImportError> {
@@ -212,7 +211,7 @@ fn copy(
         Ok::<u64, ImportError>(len)
     })?;
     comparing.finish()?;
-    let verdict = examiner.finish().verdict.will_do(rules.verify);
+    let verdict = examiner.finish().verdict.will_do(rules.verify).map_err(|why| why.to_string());
     let verdict = if len == found.len { verdict } else { Err("it changed while it was copied".into()) };
     verdict.or_else(|reason| {
         stage.remove(name)?;
@@ -248,13 +247,22 @@ fn relative(version: &Version, set: &FileSet, found: &Found) -> String {
     found.name[set.version_folder(&version.profile).len()..].join("/")
 }
 
-/// Says which version is current, unless the asset folder says so already, or `replace` is wanted.
+/// What becomes of a version that is current already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Current {
+    /// It stays so.
+    Keep,
+    /// The new one takes its place.
+    Replace,
+}
+
+/// Says which version is current, unless the asset folder says so already and that is to be kept.
 ///
 /// # Errors
 /// When it can't be written.
-pub fn set_current(to: &Path, profile: &str, version: &str, replace: bool) -> Result<bool, StagingError> {
+pub fn set_current(to: &Path, profile: &str, version: &str, before: Current) -> Result<bool, StagingError> {
     let path = to.join(profile).join("current");
-    if path.exists() && !replace {
+    if path.exists() && before == Current::Keep {
         return Ok(false);
     }
     let new = path.with_file_name(".current.new");

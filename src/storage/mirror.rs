@@ -263,7 +263,7 @@ async fn one(stage: &Staging, file: &Remote, order: &MirrorRequest, bars: &Bars)
         }
     }
     let whole = incoming.at == file.len;
-    let verdict = incoming.finish()?.verdict.will_do(order.verify);
+    let verdict = incoming.finish()?.verdict.will_do(order.verify).map_err(|why| why.to_string());
     let verdict = if whole { verdict } else { Err("it is longer or shorter than the mirror said".into()) };
     verdict.or_else(|reason| {
         // What came in is wrong, who knows where: the next run begins anew.

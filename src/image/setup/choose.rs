@@ -58,13 +58,14 @@ pub fn choose(
         }
         Ok(text) => match parse(&text) {
             Ok(settings) => return Choice { source: ConfigSource::Card, text, settings, faults: Vec::new() },
-            Err(faults) => faults.iter().map(|fault| fault.render(false)).collect(),
+            Err(faults) => faults.iter().map(|fault| fault.render(config::Ink::Plain)).collect(),
         },
         Err(fault) => vec![fault],
     };
     let kept = kept.and_then(|text| {
         let settings = parse(&text).map_err(|faults| {
-            let first = faults.iter().next().map(|fault| fault.render(false)).unwrap_or_default();
+            let first =
+                faults.iter().next().map(|fault| fault.render(config::Ink::Plain)).unwrap_or_default();
             format!("the last good {name} is not good any more: {first}")
         })?;
         Ok((text, settings))

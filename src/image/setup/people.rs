@@ -51,7 +51,7 @@ fn read_config(root: &Root, name: &'static str) -> Result<String, String> {
         if !root.card(name).exists() {
             fault.help = "put one onto the card; the image brings one with every key and its default".into();
         }
-        fault.render(false)
+        fault.render(rackberry_core::config::Ink::Plain)
     })
 }
 

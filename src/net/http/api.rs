@@ -76,7 +76,8 @@ pub(super) fn command(api: &Api, body: &[u8]) -> Result<Option<Command>, String>
     match api {
         Api::Arm => {
             let ArmBody { arm_for, live, all, again, wake, nodes } = json(body)?;
-            let arm_for = arm_for.as_deref().map(config::parse_duration).transpose()?;
+            let arm_for = arm_for.as_deref().map(config::parse_duration).transpose();
+            let arm_for = arm_for.map_err(|error| error.to_string())?;
             Ok(Some(Command::Arm { arm_for, live, all, again, wake, nodes }))
         }
         Api::Disarm => bare(Command::Disarm),

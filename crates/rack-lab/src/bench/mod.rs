@@ -162,8 +162,13 @@ impl Watched {
             .expect("it starts");
         let lines = Arc::<(Mutex<Lines>, Condvar)>::default();
         let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
-        keep(out, Arc::clone(&lines), false);
-        keep(err, Arc::clone(&lines), true);
+        let (kept, ended) = (Arc::clone(&lines), Arc::clone(&lines));
+        std::thread::spawn(move || keep(out, &kept));
+        std::thread::spawn(move || {
+            keep(err, &ended);
+            locked(&ended.0).ended = true;
+            ended.1.notify_all();
+        });
         Watched { child, lines }
     }
 
@@ -228,21 +233,16 @@ fn locked(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn keep(from: impl std::io::Read + Send + 'static, lines: Arc<(Mutex<Lines>, Condvar)>, marks_end: bool) {
-    std::thread::spawn(move || {
-        let mut from = BufReader::new(from);
-        let mut line = Vec::new();
-        while from.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            locked(&lines.0).all.push(text);
-            lines.1.notify_all();
-            line.clear();
-        }
-        if marks_end {
-            locked(&lines.0).ended = true;
-            lines.1.notify_all();
-        }
-    });
+/// Keeps lines until there are no more.
+fn keep(from: impl std::io::Read, lines: &(Mutex<Lines>, Condvar)) {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        locked(&lines.0).all.push(text);
+        lines.1.notify_all();
+        line.clear();
+    }
 }
 
 /// Waits until something holds that no line of a log tells.

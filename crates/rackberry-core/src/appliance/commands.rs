@@ -7,7 +7,7 @@ use crate::{
     config::display_duration,
     ids::{Mac, OrderKind, Source, Time},
     nodes::{Life, Node},
-    orders::{self, Given, Order, Scope},
+    orders::{self, Given, NewOrder, Order, Scope},
 };
 
 /// The shortest order.
@@ -88,7 +88,8 @@ impl Appliance {
         } else {
             Vec::new()
         };
-        let given = self.orders.give(kind, scope, arm.again, now + length, source);
+        let until = now + length;
+        let given = self.orders.give(NewOrder { kind, scope, again: arm.again, until, source });
         let (id, is_same) = match given {
             Given::New(id) => {
                 out.changes.push(Change::Order(id));

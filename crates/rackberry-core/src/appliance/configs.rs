@@ -78,7 +78,7 @@ impl Appliance {
             _ => return Err(fault(file.found.no_text().unwrap_or_default())),
         };
         if let Some(format) = facts {
-            profile.takes(&format, &order.version.name).map_err(fault)?;
+            profile.takes(&format, &order.version.name).map_err(|error| fault(error.to_string()))?;
         }
         Ok(Some(NodeConfig { kind, text }))
     }

@@ -20,8 +20,8 @@ use crate::{
     dhcp::{self, ServingMode},
     ids::{Mac, MachineId, Stage, Time, folded},
     nodes::{
-        BootAttempts, BootStep, Grant, Identity, Node, NodeEvent, Recognized, RecordChange, Registry, Tokens,
-        Update,
+        BootAttempts, BootStep, Grant, Identity, Node, NodeEvent, Recognized, RecordChange, Registry,
+        Stranger, Tokens, Update,
     },
     orders::{OrderId, Orders},
 };
@@ -174,10 +174,13 @@ impl Appliance {
     /// changes that would have to be kept. True if that is news.
     pub fn journal_fails(&mut self, reason: Option<String>) -> bool {
         let is_news = self.unwritable != reason;
-        if reason.is_some() {
-            self.orders.close_all();
+        match reason {
+            Some(_) => {
+                self.orders.close_all();
+                self.nodes.freeze();
+            }
+            None => self.nodes.thaw(),
         }
-        self.nodes.freeze(reason.is_some());
         self.unwritable = reason;
         is_news
     }
@@ -395,7 +398,7 @@ impl Appliance {
             self.boot_attempts.take(self.nodes.key(node), BootStep::Loader);
             self.remember_offer_style(node, now, &mut out);
         }
-        let update = self.nodes.apply(node, event, false, now);
+        let update = self.nodes.apply(node, event, Stranger::Stays, now);
         self.note(update, &mut out);
         out
     }

@@ -12,7 +12,7 @@ use crate::{
     boot::{self, Plan, Transport},
     http::route::{Route, Target},
     ids::{Arch, Loader, Mac, OrderKind, Time},
-    nodes::{BootStep, Grant, Node, NodeEvent, Verdict},
+    nodes::{BootStep, Grant, Node, NodeEvent, Stranger, Verdict},
     profiles::{Profile, Role},
 };
 
@@ -74,7 +74,7 @@ impl Appliance {
                 if !head {
                     // Where iPXE is in the card, its script is the first thing that is fetched.
                     self.remember_offer_style(mac, now, out);
-                    let update = self.nodes.apply(mac, NodeEvent::Loader, false, now);
+                    let update = self.nodes.apply(mac, NodeEvent::Loader, Stranger::Stays, now);
                     self.note(update, out);
                 }
                 Ok(self.menu(asker, head, Plan::ipxe, now, out))
@@ -111,7 +111,7 @@ impl Appliance {
 
     pub(super) fn asks_for_config(&mut self, mac: Mac, head: bool, now: Time, out: &mut Outcome) {
         if !head {
-            let update = self.nodes.apply(mac, NodeEvent::Config, false, now);
+            let update = self.nodes.apply(mac, NodeEvent::Config, Stranger::Stays, now);
             self.note(update, out);
         }
     }
@@ -268,7 +268,7 @@ impl Appliance {
         if kind == OrderKind::Install {
             self.orders.started(order, &self.nodes.cards(mac));
         }
-        let update = self.nodes.apply(mac, NodeEvent::Led, false, now);
+        let update = self.nodes.apply(mac, NodeEvent::Led, Stranger::Stays, now);
         self.note(update, out);
     }
 

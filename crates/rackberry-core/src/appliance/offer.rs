@@ -2,10 +2,10 @@
 
 use crate::{
     appliance::{Appliance, Change, Effect, Outcome},
-    boot,
+    boot::{self, Addresses, Rom},
     dhcp::{self, ServingMode},
     ids::{Arch, Loader, Mac, Time},
-    nodes::{BootStep, Node, NodeEvent, Verdict},
+    nodes::{BootStep, Node, NodeEvent, Stranger, Verdict},
 };
 
 impl Appliance {
@@ -17,7 +17,7 @@ impl Appliance {
                 self.learned(recognized, out);
             }
             if self.is_second_stage(client) || self.is_pis_uboot(client) {
-                let update = self.nodes.apply(client.mac, NodeEvent::Alive, true, now);
+                let update = self.nodes.apply(client.mac, NodeEvent::Alive, Stranger::BecomesNode, now);
                 self.note(update, out);
             } else if client.is_discover() {
                 let attempt = self.trail_of(client.mac);
@@ -31,8 +31,9 @@ impl Appliance {
             self.nodes.is_fresh(client.mac, now);
             // Another card of a machine, or its management controller, says nothing of the system on its disk.
             if self.nodes.stands_for_its_node(client.mac) {
-                let listed = self.nodes.is_listed(client.mac);
-                let update = self.nodes.apply(client.mac, NodeEvent::SystemUp, listed, now);
+                let is_listed = self.nodes.is_listed(client.mac);
+                let stranger = if is_listed { Stranger::BecomesNode } else { Stranger::Stays };
+                let update = self.nodes.apply(client.mac, NodeEvent::SystemUp, stranger, now);
                 self.note(update, out);
             }
         }
@@ -73,7 +74,7 @@ impl Appliance {
         if boot::asks_by_itself(arch) {
             return (load(String::new()), None);
         }
-        let Some(loader) = self.loader_for(client, arch, beside) else { return NOTHING };
+        let Some(loader) = self.loader_for(client, arch) else { return NOTHING };
         let file = match loader {
             Loader::Ipxe if client.boots_scripts() => {
                 Some(format!("{}/boot.ipxe?mac={}", self.server_url(), client.mac))
@@ -99,14 +100,22 @@ impl Appliance {
         if !boot::is_served(arch) {
             return Some(format!("there is no loader for its firmware ({arch})"));
         }
-        let beside = self.rogue_detection.serving_mode() == ServingMode::Proxy;
-        let mut files =
-            boot::loaders(arch, false, beside).iter().filter_map(|loader| boot::file(*loader, arch));
+        let mut files = boot::loaders(arch, Rom::Own, self.addresses())
+            .iter()
+            .filter_map(|loader| boot::file(*loader, arch));
         let is_there = boot::asks_by_itself(arch) || files.any(|file| self.has_loader_file(file));
         (!is_there).then(|| {
             let folder = self.settings.assets.loaders.display();
             format!("{folder} has no boot loader for its firmware ({arch}): put them there, or mend assets.loaders")
         })
+    }
+
+    /// Who hands out the addresses.
+    fn addresses(&self) -> Addresses {
+        match self.rogue_detection.serving_mode() {
+            ServingMode::Proxy => Addresses::Elsewhere,
+            ServingMode::Looking | ServingMode::Full => Addresses::Here,
+        }
     }
 
     fn has_loader_file(&self, file: &str) -> bool {
@@ -115,7 +124,7 @@ impl Appliance {
     }
 
     /// The loader for a client: the one that the configuration says, or the best of those that have not failed it.
-    fn loader_for(&self, client: &dhcp::Client, arch: Arch, beside: bool) -> Option<Loader> {
+    fn loader_for(&self, client: &dhcp::Client, arch: Arch) -> Option<Loader> {
         let script = |loader: Loader| loader == Loader::Ipxe && client.boots_scripts();
         let usable = |loader: Loader| {
             script(loader) || boot::file(loader, arch).is_some_and(|file| self.has_loader_file(file))
@@ -131,7 +140,8 @@ impl Appliance {
         if arch == Arch::Bios && self.catalog.pxelinux_menu(self.nodes.key(client.mac)).is_some() {
             return Some(Loader::Pxelinux);
         }
-        let suited: Vec<Loader> = boot::loaders(arch, client.boots_scripts(), beside)
+        let rom = if client.boots_scripts() { Rom::Ipxe } else { Rom::Own };
+        let suited: Vec<Loader> = boot::loaders(arch, rom, self.addresses())
             .iter()
             .copied()
             .filter(|loader| usable(*loader))

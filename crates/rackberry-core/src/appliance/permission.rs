@@ -8,7 +8,7 @@ use crate::{
     config::UnknownNodes,
     dhcp::{self, ServingMode},
     ids::{Mac, OrderKind, Time},
-    nodes::{BootDestination, Grant, Node, NodeEvent, Verdict},
+    nodes::{BootDestination, Grant, Node, NodeEvent, Stranger, Verdict},
     orders::OrderId,
 };
 
@@ -119,7 +119,12 @@ impl Appliance {
         let is_its_card =
             self.nodes.get(card).is_none_or(|node| self.is_not_its_card(node, card, now).is_none());
         if is_its_card {
-            let update = self.nodes.apply(card, NodeEvent::NetworkBoot { arch: client.arch }, true, now);
+            let update = self.nodes.apply(
+                card,
+                NodeEvent::NetworkBoot { arch: client.arch },
+                Stranger::BecomesNode,
+                now,
+            );
             self.note(update, out);
         }
         match self.decide(card, now) {
@@ -285,7 +290,7 @@ impl Appliance {
     /// What the disk of a node begins to be overwritten by: its permission is used, by every order that is open.
     pub(super) fn overwrites(&mut self, node: Mac, event: NodeEvent, now: Time, out: &mut Outcome) {
         let was_unused = self.nodes.get(node).is_some_and(|node| node.unused_grant().is_some());
-        let update = self.nodes.apply(node, event, false, now);
+        let update = self.nodes.apply(node, event, Stranger::Stays, now);
         if was_unused {
             self.orders.use_up(&self.nodes.cards(node));
         }

@@ -29,7 +29,8 @@ impl Appliance {
         }
         let node = self.nodes.key(mac);
         let worked = self.nodes.get(mac).and_then(|node| node.offer_style);
-        let offer = self.proxy.offer(packet, node, boot, worked, self.settings.network.address);
+        let machine = dhcp::ProxyClient { node, worked };
+        let offer = self.proxy.offer(packet, machine, boot, self.settings.network.address);
         out.effects.extend(offer.map(Effect::Dhcp));
     }
 

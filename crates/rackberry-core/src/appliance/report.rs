@@ -3,7 +3,7 @@
 use crate::{
     appliance::{Answer, Appliance, MachineFacts, Outcome, Refusal, Report, Requester},
     ids::{Mac, Stage, Time, lines, one_line},
-    nodes::{Grant, NodeEvent, Word},
+    nodes::{Grant, NodeEvent, Stranger, Word},
 };
 
 impl Appliance {
@@ -92,13 +92,13 @@ impl Appliance {
 
     fn says(&mut self, mac: Mac, word: Word, is_late: bool, now: Time, out: &mut Outcome) {
         // That a machine runs from its disk is worth knowing of machines that nothing else is known of, too.
-        let record = word == Word::Up;
+        let stranger = if word == Word::Up { Stranger::BecomesNode } else { Stranger::Stays };
         let written = word == Word::Written;
         let event = if is_late { NodeEvent::SaidLate(word) } else { NodeEvent::Said(word) };
         if written {
             self.overwrites(mac, event, now, out)
         } else {
-            let update = self.nodes.apply(mac, event, record, now);
+            let update = self.nodes.apply(mac, event, stranger, now);
             self.note(update, out);
         }
     }

@@ -105,7 +105,7 @@ impl Catalog {
                 let sets = profile
                     .arches
                     .iter()
-                    .filter_map(|arch| FileSet::gather(profile, arch, &name, &base, folder, &self.loaders));
+                    .filter_map(|arch| FileSet::gather(profile, arch, &name, (folder, &base), &self.loaders));
                 sets.for_each(|set| version.offer(set));
             }
         }

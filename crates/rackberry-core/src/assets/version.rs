@@ -199,8 +199,7 @@ impl FileSet {
         profile: &Profile,
         arch: &Architecture,
         version: &str,
-        base: &[String],
-        folder: &Folder,
+        (folder, base): (&Folder, &[String]),
         loaders: &Folder,
     ) -> Option<FileSet> {
         let base = [base, arch.folder.as_slice()].concat();
@@ -217,7 +216,7 @@ impl FileSet {
         };
         let file = |spec: &FileSpec, found: &Found| File {
             role: spec.role,
-            proof: proof(spec, found.own_name(), version, &arch.name, folder, &base),
+            proof: proof((spec, found.own_name()), (version, &arch.name), (folder, &base)),
             found: found.clone(),
             with_loaders: spec.with_loaders,
         };

@@ -24,7 +24,7 @@ pub use node::{
     Approach, Disk, Failure, Installed, LastInstall, Life, Node,
     image::{Image, ImageProgress},
 };
-pub use registry::{Moved, RecordChange, Registry, Update};
+pub use registry::{Moved, RecordChange, Registry, Stranger, Update};
 pub use stored::StoredNode;
 pub use tokens::Tokens;
 

@@ -68,6 +68,15 @@ pub struct Registry {
     is_frozen: bool,
 }
 
+/// What becomes of a machine that was no node yet when it is seen to do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stranger {
+    /// A node.
+    BecomesNode,
+    /// Nothing: what it did is passed over.
+    Stays,
+}
+
 impl Registry {
     /// A registry of nodes that the journal kept, and of identifiers that tell nothing.
     pub fn restore(
@@ -80,9 +89,14 @@ impl Registry {
         registry
     }
 
-    /// From now on nothing changes (or may change again): what can't be written down must not be acted upon.
-    pub fn freeze(&mut self, is_frozen: bool) {
-        self.is_frozen = is_frozen;
+    /// From now on nothing changes: what can't be written down must not be acted upon.
+    pub fn freeze(&mut self) {
+        self.is_frozen = true;
+    }
+
+    /// From now on it may change again.
+    pub fn thaw(&mut self) {
+        self.is_frozen = false;
     }
 
     /// Whether nothing changes.
@@ -181,10 +195,11 @@ impl Registry {
         self.tokens.get(token).and_then(|mac| self.nodes.get(mac))
     }
 
-    /// Takes in what a machine was seen to do. `record` makes a node of a machine that had none yet.
-    pub fn apply(&mut self, card: Mac, event: NodeEvent, record: bool, now: Time) -> Update {
+    /// Takes in what a machine was seen to do.
+    pub fn apply(&mut self, card: Mac, event: NodeEvent, stranger: Stranger, now: Time) -> Update {
         let key = self.key(card);
-        let known = self.nodes.contains_key(&key) || (record && self.has_room_for(key));
+        let becomes_one = stranger == Stranger::BecomesNode && self.has_room_for(key);
+        let known = self.nodes.contains_key(&key) || becomes_one;
         if !known {
             return Update::default();
         }
@@ -242,7 +257,10 @@ impl Registry {
         let before = known.cloned().unwrap_or_else(|| self.fresh(key, now));
         let mut node = before.clone();
         change(&mut node);
-        let update = compare(&before, &node, is_new);
+        let mut update = compare(&before, &node);
+        if is_new && update.changed.is_none() {
+            update.changed = Some(Box::new(node.clone()));
+        }
         self.put(node);
         update
     }
@@ -362,10 +380,10 @@ impl Registry {
     }
 }
 
-pub(super) fn compare(before: &Node, after: &Node, is_new: bool) -> Update {
+fn compare(before: &Node, after: &Node) -> Update {
     let (from, to) = (before.stage(), after.stage());
     let moved = (from != to).then_some(Moved { mac: after.mac, from, to });
-    let changed = (is_new || !is_same_but_for_counts(before, after)).then(|| Box::new(after.clone()));
+    let changed = (!is_same_but_for_counts(before, after)).then(|| Box::new(after.clone()));
     Update { moved, changed }
 }
 

@@ -70,9 +70,7 @@ impl From<StoredNode> for Node {
 
 impl From<FirstNode> for Node {
     fn from(first: FirstNode) -> Node {
-        let is_spent = first.grant.as_ref().is_some_and(|grant| grant.spent);
-        let disk = first.disk(is_spent);
-        let life = first.life(is_spent);
+        let (disk, life, is_spent) = (first.disk(), first.life(), first.is_spent());
         Node {
             mac: first.mac,
             cards: BTreeSet::from([first.mac]),
@@ -94,9 +92,14 @@ impl From<FirstNode> for Node {
 }
 
 impl FirstNode {
+    /// Whether its grant was used.
+    fn is_spent(&self) -> bool {
+        self.grant.as_ref().is_some_and(|grant| grant.spent)
+    }
+
     /// The first layout counted the last byte of an image for all of it, and knew of a failed install only that: where it
     /// can't be told what is on a disk, that is what is kept.
-    fn disk(&self, is_spent: bool) -> Disk {
+    fn disk(&self) -> Disk {
         let failed_in = self.failure.as_ref().map(|failure| failure.stage);
         match (&self.installed, self.stage) {
             (Some(system), Stage::Written) => Disk::Written { system: system.clone(), said: false },
@@ -104,18 +107,18 @@ impl FirstNode {
                 Disk::Written { system: system.clone(), said: false }
             }
             (Some(system), _) => Disk::Running { system: system.clone(), said: false },
-            (None, _) if is_spent => Disk::Unsure,
+            (None, _) if self.is_spent() => Disk::Unsure,
             (None, Stage::Failed) if failed_in == Some(Stage::Installing) => Disk::Incomplete,
             (None, _) if self.writes > 0 => Disk::Unsure,
             (None, _) => Disk::Untouched,
         }
     }
 
-    fn life(&self, is_spent: bool) -> Life {
+    fn life(&self) -> Life {
         match (&self.grant, &self.failure) {
             // Written, and only its start was missing.
-            (Some(_), _) if is_spent && self.stage == Stage::Written => Life::Resting,
-            (Some(old), _) if is_spent => Life::Overwriting {
+            (Some(_), _) if self.is_spent() && self.stage == Stage::Written => Life::Resting,
+            (Some(old), _) if self.is_spent() => Life::Overwriting {
                 grant: old.grant(self.mac),
                 image: self.image.as_ref().map(|image| {
                     let mut image = Image::new(image.total);
@@ -170,7 +173,7 @@ mod tests {
         serde_json::from_str::<StoredNode>(&text).unwrap().into()
     }
 
-    fn grant(spent: bool) -> String {
+    fn grant(spent: &str) -> String {
         format!(
             "\"grant\":{{\"arming\":3,\"live\":false,\"profile\":\"coreos\",\"version\":\"1010.5.0\",\"arch\":\"x86_64\",\
              \"token\":\"12ab\",\"silence\":{{\"secs\":600,\"nanos\":0}},\"made\":1,\"spent\":{spent}}}"
@@ -190,19 +193,20 @@ mod tests {
         assert_eq!((idle.arch, idle.loader), (Some(Arch::EfiX64), Some(Loader::Grub)));
         let image = "\"fetched\":[true,true],\"image\":{\"sent\":40,\"total\":100},\"failure\":null";
         let running =
-            record("installing", &format!("{},{image},\"installed\":null,\"writes\":1", grant(true)));
+            record("installing", &format!("{},{image},\"installed\":null,\"writes\":1", grant("true")));
         assert_eq!(
             (running.stage(), running.image().map(|image| image.total)),
             (Stage::Installing, Some(100))
         );
         assert!(running.disk.is_ours(), "nobody knows");
-        let written = record("written", &format!("{},{image},{SYSTEM},\"writes\":1", grant(true)));
+        let written = record("written", &format!("{},{image},{SYSTEM},\"writes\":1", grant("true")));
         assert_eq!((written.stage(), written.disk.is_ours()), (Stage::Written, true));
         let failure =
             "\"fetched\":[true,true],\"image\":null,\"failure\":{\"stage\":\"installing\",\"reason\":\"no\"}";
         let failed = record("failed", &format!("\"grant\":null,{failure},\"installed\":null,\"writes\":1"));
         assert_eq!((failed.stage(), failed.disk), (Stage::Failed, Disk::Incomplete));
-        let waiting = record("loading", &format!("{},{none},\"installed\":null,\"writes\":0", grant(false)));
+        let waiting =
+            record("loading", &format!("{},{none},\"installed\":null,\"writes\":0", grant("false")));
         assert_eq!(waiting.stage(), Stage::Loading);
         assert!(waiting.unused_grant().is_some());
     }

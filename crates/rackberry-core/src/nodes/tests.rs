@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     ids::{Arch, Mac, MachineId, OrderKind, Source, Stage, Time},
-    orders::{OrderId, Orders, Scope, Subject},
+    orders::{NewOrder, OrderId, Orders, Scope, Subject},
 };
 
 const A: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
@@ -39,7 +39,13 @@ fn grant(order: u64, kind: OrderKind, card: Mac) -> Grant {
 /// One open order, the first.
 fn open() -> Orders {
     let mut orders = Orders::default();
-    orders.give(OrderKind::Install, Scope::All, false, at(100_000), Source::Button);
+    orders.give(NewOrder {
+        kind: OrderKind::Install,
+        scope: Scope::All,
+        again: false,
+        until: at(100_000),
+        source: Source::Button,
+    });
     orders
 }
 
@@ -282,13 +288,13 @@ fn a_grant_dies_with_its_order_unless_its_overwrite_has_begun() {
 #[test]
 fn only_what_matters_is_journaled() {
     let mut nodes = Registry::default();
-    assert_eq!(nodes.apply(A, NodeEvent::SystemUp, false, at(0)), Update::default(), "not a node");
-    assert!(nodes.apply(A, BOOT, true, at(0)).changed.is_some(), "new");
-    assert_eq!(nodes.apply(A, BOOT, true, at(9)), Update::default(), "seen again");
+    assert_eq!(nodes.apply(A, NodeEvent::SystemUp, Stranger::Stays, at(0)), Update::default(), "not a node");
+    assert!(nodes.apply(A, BOOT, Stranger::BecomesNode, at(0)).changed.is_some(), "new");
+    assert_eq!(nodes.apply(A, BOOT, Stranger::BecomesNode, at(9)), Update::default(), "seen again");
     nodes.give(A, grant(1, OrderKind::Install, A), at(10));
     for event in to_the_image().into_iter().skip(1).take(6) {
-        assert!(nodes.apply(A, event.clone(), true, at(11)).changed.is_some(), "{event:?}");
+        assert!(nodes.apply(A, event.clone(), Stranger::BecomesNode, at(11)).changed.is_some(), "{event:?}");
     }
-    assert_eq!(nodes.apply(A, part(0, 50), true, at(12)).changed, None, "a count");
-    assert!(nodes.apply(A, part(50, 100), true, at(12)).changed.is_some(), "all of it");
+    assert_eq!(nodes.apply(A, part(0, 50), Stranger::BecomesNode, at(12)).changed, None, "a count");
+    assert!(nodes.apply(A, part(50, 100), Stranger::BecomesNode, at(12)).changed.is_some(), "all of it");
 }

@@ -117,6 +117,21 @@ impl Order {
     }
 }
 
+/// What somebody orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrder {
+    /// What the nodes are to do.
+    pub kind: OrderKind,
+    /// Which nodes.
+    pub scope: Scope,
+    /// Whether it counts beside one that is the same.
+    pub again: bool,
+    /// When it ends.
+    pub until: Time,
+    /// Who gave it.
+    pub source: Source,
+}
+
 /// The orders that are open. None at the start of the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Orders {
@@ -132,8 +147,9 @@ impl Orders {
     }
 
     /// Gives an order. One that is open already, for the same nodes, gets the new end and nothing else, unless it is
-    /// to count `again`.
-    pub fn give(&mut self, kind: OrderKind, scope: Scope, again: bool, until: Time, source: Source) -> Given {
+    /// to count again.
+    pub fn give(&mut self, order: NewOrder) -> Given {
+        let NewOrder { kind, scope, again, until, source } = order;
         let same = self.orders.iter_mut().find(|order| !again && order.kind == kind && order.scope == scope);
         if let Some(order) = same {
             order.until = until;

@@ -62,7 +62,7 @@ pub struct Facts {
 /// # Errors
 /// [`ConfigError`] says what its installer would stumble over.
 pub fn check(kind: ConfigKind, text: &str) -> Result<Facts, ConfigError> {
-    examine(kind, text, true)
+    examine(kind, text, Depth::Whole)
 }
 
 /// As [`check`], of a long text: it takes little memory, and leaves YAML below its header to the installer.
@@ -70,16 +70,23 @@ pub fn check(kind: ConfigKind, text: &str) -> Result<Facts, ConfigError> {
 /// # Errors
 /// [`ConfigError`] says what its installer would stumble over.
 pub fn check_large(kind: ConfigKind, text: &str) -> Result<Facts, ConfigError> {
-    examine(kind, text, false)
+    examine(kind, text, Depth::Header)
 }
 
-fn examine(kind: ConfigKind, text: &str, whole: bool) -> Result<Facts, ConfigError> {
+/// How much of a YAML text is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Whole,
+    Header,
+}
+
+fn examine(kind: ConfigKind, text: &str, depth: Depth) -> Result<Facts, ConfigError> {
     if text.starts_with('\u{feff}') {
         return Err(ConfigError::Mark);
     }
     match kind {
         ConfigKind::Ignition => ignition(text).map(|format| Facts { format: Some(format) }),
-        ConfigKind::CloudConfig => cloud_config(text, whole).map(|format| Facts { format }),
+        ConfigKind::CloudConfig => cloud_config(text, depth).map(|format| Facts { format }),
         ConfigKind::Preseed => preseed::check(text).map(|()| Facts::default()),
     }
 }
@@ -133,7 +140,7 @@ const USER_DATA: [(&str, &str); 6] = [
     ("## template:", "a template of cloud-init's"),
 ];
 
-fn cloud_config(text: &str, whole: bool) -> Result<Option<String>, ConfigError> {
+fn cloud_config(text: &str, depth: Depth) -> Result<Option<String>, ConfigError> {
     let header = text.lines().next().unwrap_or_default();
     if header.starts_with("#!") {
         return Ok(None);
@@ -152,7 +159,7 @@ fn cloud_config(text: &str, whole: bool) -> Result<Option<String>, ConfigError> 
         }
         return Err(ConfigError::Header(header.chars().take(60).collect()));
     }
-    if !whole {
+    if depth == Depth::Header {
         return Ok(None);
     }
     let documents =

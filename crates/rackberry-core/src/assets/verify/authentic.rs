@@ -79,19 +79,33 @@ pub enum FileVerdict {
     Unsigned,
 }
 
+/// Why a file will not do, in one clause.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAccepted {
+    /// It is proven to be another one.
+    #[error("{0}")]
+    Bad(String),
+    /// Nobody who is known vouches for it.
+    #[error("{0}")]
+    Unproven(String),
+    /// Nobody vouches for it.
+    #[error("nobody has signed it")]
+    Unsigned,
+}
+
 impl FileVerdict {
     /// Whether it will do: good, or such as nobody vouches for, where those are accepted. What is proven to be wrong
     /// never will.
     ///
     /// # Errors
-    /// Why not, in one clause.
-    pub fn will_do(&self, verify: Verify) -> Result<(), String> {
+    /// [`NotAccepted`] says why not.
+    pub fn will_do(&self, verify: Verify) -> Result<(), NotAccepted> {
         match self {
             FileVerdict::Good(_) => Ok(()),
-            FileVerdict::Bad(reason) => Err(reason.clone()),
+            FileVerdict::Bad(reason) => Err(NotAccepted::Bad(reason.clone())),
             FileVerdict::Unproven(_) | FileVerdict::Unsigned if verify == Verify::UnsignedOk => Ok(()),
-            FileVerdict::Unproven(reason) => Err(reason.clone()),
-            FileVerdict::Unsigned => Err("nobody has signed it".into()),
+            FileVerdict::Unproven(reason) => Err(NotAccepted::Unproven(reason.clone())),
+            FileVerdict::Unsigned => Err(NotAccepted::Unsigned),
         }
     }
 }

@@ -30,7 +30,20 @@ pub(super) enum Witness {
     Server(Mac),
 }
 
-/// A claim.
+/// What somebody says of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Word {
+    /// The server.
+    pub server: Ipv4Addr,
+    /// Who says so.
+    pub witness: Witness,
+    /// The address at which that server, or its relay agent, must be.
+    pub at: Ipv4Addr,
+    /// In which conversation: the client, and its transaction's number.
+    pub conversation: (Mac, u32),
+}
+
+/// A claim that is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Claim {
     /// Who says so.
@@ -49,15 +62,9 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Somebody speaks of a server, in the conversation `xid` of `client`. Whether that is to be verified.
-    pub fn raise(
-        &mut self,
-        server: Ipv4Addr,
-        witness: Witness,
-        at: Ipv4Addr,
-        (client, xid): (Mac, u32),
-        now: Time,
-    ) -> bool {
+    /// Somebody speaks of a server. Whether that is to be verified.
+    pub fn raise(&mut self, word: Word, now: Time) -> bool {
+        let Word { server, witness, at, conversation: (client, xid) } = word;
         let by_server = matches!(witness, Witness::Server(_));
         let conversation = (server, client, xid, by_server);
         if self.conversations.contains(&conversation) {

@@ -106,13 +106,19 @@ impl Terms {
     }
 }
 
+/// What an OFFER or ACK grants.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::dhcp) struct Granted<'a> {
+    pub kind: MessageType,
+    pub address: Option<Ipv4Addr>,
+    pub boot: &'a Boot,
+}
+
 /// OFFER or ACK. Without a lease (to an INFORM) it names no address and no times (RFC 2131 section 4.3.5).
 pub(in crate::dhcp) fn grant(
     request: &Packet,
-    kind: MessageType,
-    address: Option<Ipv4Addr>,
+    Granted { kind, address, boot }: Granted<'_>,
     name: Option<&str>,
-    boot: &Boot,
     terms: &Terms,
 ) -> Reply {
     let mut message = answer(request);
@@ -208,12 +214,12 @@ pub(in crate::dhcp) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferSt
         options.push(boot_file(file));
     }
     let to = request.giaddr().map_or(Destination::Broadcast, Destination::Relay);
-    proxy(request, MessageType::Offer, to, &boot, options, own)
+    proxy(request, (MessageType::Offer, to), &boot, options, own)
 }
 
 /// The ACK of port 4011: what to boot.
 pub(in crate::dhcp) fn proxy_ack(request: &Packet, boot: &Boot, to: Destination, own: Ipv4Addr) -> Reply {
-    proxy(request, MessageType::Ack, to, boot, vec![class("PXEClient")], own)
+    proxy(request, (MessageType::Ack, to), boot, vec![class("PXEClient")], own)
 }
 
 fn class(name: &str) -> DhcpOption {
@@ -248,8 +254,7 @@ fn pi_menu(request: &Packet) -> Vec<u8> {
 
 fn proxy(
     request: &Packet,
-    kind: MessageType,
-    to: Destination,
+    (kind, to): (MessageType, Destination),
     boot: &Boot,
     more: Vec<DhcpOption>,
     own: Ipv4Addr,

@@ -108,16 +108,16 @@ proptest! {
             let (now, card) = (at(second as u64 * 5), cards[card]);
             match what {
                 0 => drop(nodes.recognize(card, (number > 0).then(|| machine(number)), now)),
-                1 => { nodes.apply(card, BOOT, true, now); }
+                1 => { nodes.apply(card, BOOT, Stranger::BecomesNode, now); }
                 2 => {
-                    let update = nodes.apply(card, BOOT, true, now);
+                    let update = nodes.apply(card, BOOT, Stranger::BecomesNode, now);
                     drop(update);
                     nodes.give(card, grant(second as u64, OrderKind::Install, card), now);
                     let before = nodes.get(card).map_or(0, |node| node.writes);
-                    nodes.apply(card, NodeEvent::Overwrites { image: None }, true, now);
+                    nodes.apply(card, NodeEvent::Overwrites { image: None }, Stranger::BecomesNode, now);
                     written += nodes.get(card).map_or(0, |node| node.writes) - before;
                 }
-                3 => { nodes.apply(card, NodeEvent::Said(Word::Written), true, now); }
+                3 => { nodes.apply(card, NodeEvent::Said(Word::Written), Stranger::BecomesNode, now); }
                 4 => drop(list(&mut nodes, match number {
                     0 => &[],
                     1 => &[("one", &[B, A]), ("two", &[C])],

@@ -3,18 +3,18 @@
 use super::*;
 
 fn installed(nodes: &mut Registry, card: Mac) {
-    nodes.apply(card, BOOT, true, at(1));
+    nodes.apply(card, BOOT, Stranger::BecomesNode, at(1));
     nodes.give(card, grant(1, OrderKind::Install, card), at(1));
-    nodes.apply(card, NodeEvent::Overwrites { image: None }, true, at(2));
-    nodes.apply(card, NodeEvent::Said(Word::Written), true, at(3));
-    nodes.apply(card, NodeEvent::SystemUp, true, at(4));
+    nodes.apply(card, NodeEvent::Overwrites { image: None }, Stranger::BecomesNode, at(2));
+    nodes.apply(card, NodeEvent::Said(Word::Written), Stranger::BecomesNode, at(3));
+    nodes.apply(card, NodeEvent::SystemUp, Stranger::BecomesNode, at(4));
 }
 
 #[test]
 fn one_machine_with_two_addresses_is_one_node() {
     let mut nodes = Registry::default();
     list(&mut nodes, &[("node1", &[A, B])]);
-    nodes.apply(B, BOOT, true, at(1));
+    nodes.apply(B, BOOT, Stranger::BecomesNode, at(1));
     assert_eq!((nodes.get(A).map(|node| node.mac), nodes.name(B)), (Some(A), Some("node1")));
     assert_eq!((nodes.find("NODE1"), nodes.find("52-54-00-00-00-02")), (Some(A), Some(A)));
     assert_eq!(nodes.find("node2"), None);
@@ -32,7 +32,7 @@ fn the_record_follows_the_machine_when_the_configuration_lists_or_renames_it() {
     );
     assert_eq!(nodes.get(B).map(|node| (node.mac, node.stage())), Some((A, Stage::Installed)));
     nodes.give(A, grant(2, OrderKind::Install, B), at(20));
-    nodes.apply(B, IMAGE, true, at(20));
+    nodes.apply(B, IMAGE, Stranger::BecomesNode, at(20));
     list(&mut nodes, &[("node1", &[C, B, A])]);
     let node = nodes.by_token("token2").expect("its grant is known by its token");
     assert_eq!((node.mac, node.stage()), (C, Stage::Installing));
@@ -47,7 +47,7 @@ fn the_record_follows_the_machine_when_the_configuration_lists_or_renames_it() {
 fn two_records_of_one_machine_become_one_that_keeps_what_must_not_be_overwritten() {
     let mut nodes = Registry::default();
     installed(&mut nodes, A);
-    nodes.apply(B, BOOT, true, at(5));
+    nodes.apply(B, BOOT, Stranger::BecomesNode, at(5));
     nodes.give(B, grant(2, OrderKind::Install, B), at(5));
     list(&mut nodes, &[("node1", &[B, A])]);
     let node = nodes.get(A).unwrap();
@@ -106,7 +106,7 @@ fn an_identifier_that_several_machines_have_tells_nothing() {
     // By what can't be one machine: a card goes on with its work while the other one's firmware starts.
     let mut nodes = Registry::default();
     nodes.recognize(A, Some(machine(1)), at(0));
-    nodes.apply(A, BOOT, true, at(0));
+    nodes.apply(A, BOOT, Stranger::BecomesNode, at(0));
     nodes.give(A, grant(1, OrderKind::Install, A), at(0));
     nodes.recognize(B, Some(machine(1)), at(10));
     assert!(nodes.namesake(B).is_some(), "it may be the same one");
@@ -138,7 +138,7 @@ fn a_machine_that_is_taken_for_two_is_fresh_in_neither_part() {
 fn what_an_installer_tells_from_inside_joins_cards_and_takes_no_other_nodes() {
     let mut nodes = Registry::default();
     list(&mut nodes, &[("node2", &[C])]);
-    nodes.apply(A, BOOT, true, at(0));
+    nodes.apply(A, BOOT, Stranger::BecomesNode, at(0));
     let out = nodes.learn_cards(A, Some(machine(1)), &[A, B, C, Mac([0xff; 6])], at(1));
     assert_eq!(out.news, [Identity::Joined { node: A, card: B }]);
     assert_eq!((nodes.key(B), nodes.key(C)), (A, C));
@@ -149,11 +149,11 @@ fn what_an_installer_tells_from_inside_joins_cards_and_takes_no_other_nodes() {
 #[test]
 fn a_frozen_registry_does_not_change() {
     let mut nodes = Registry::default();
-    nodes.apply(A, BOOT, true, at(0));
+    nodes.apply(A, BOOT, Stranger::BecomesNode, at(0));
     nodes.give(A, grant(1, OrderKind::Install, A), at(0));
     let before: Vec<Node> = nodes.known().cloned().collect();
-    nodes.freeze(true);
-    assert_eq!(nodes.apply(A, IMAGE, true, at(1)), Update::default());
+    nodes.freeze();
+    assert_eq!(nodes.apply(A, IMAGE, Stranger::BecomesNode, at(1)), Update::default());
     nodes.recognize(B, Some(machine(1)), at(1));
     assert!(!nodes.forget(A) && nodes.time_out(Time(u64::MAX)).is_empty());
     assert_eq!(nodes.known().cloned().collect::<Vec<_>>(), before);
