@@ -47,7 +47,7 @@ pub enum Input {
     Expander(ExpanderButton<I2cdev>),
     /// Edges made by somebody who plays the button (true: pressed), and one that came but is not taken yet.
     Played(mpsc::Receiver<bool>, Option<bool>),
-    /// No button.
+    /// The board has no button.
     None,
 }
 

@@ -53,7 +53,7 @@ pub struct Parts {
     pub handle: Handle,
     /// The state as everybody sees it.
     pub seen: Seen,
-    /// The service's clock.
+    /// The clock that all of the service goes by.
     pub clock: Clock,
     /// The button of a board without hardware (true: pressed).
     pub played: Option<mpsc::Receiver<bool>>,
@@ -72,7 +72,7 @@ pub struct Driver {
 pub enum Last {
     /// Goes dark at once.
     Dark,
-    /// Shows this first.
+    /// Shows an error code for so many rounds, then nothing.
     Code(Trouble, u32),
 }
 

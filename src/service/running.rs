@@ -76,7 +76,7 @@ impl Signals {
 
 /// What a running service is told.
 pub(super) enum Wanted {
-    /// To end.
+    /// To end, and by whom.
     End(Ended),
     /// To read the configuration again.
     Reload,
@@ -203,7 +203,7 @@ impl Running {
         reload::reload(&self.handle, &self.in_force, &self.token, options).await;
     }
 
-    /// Ends all tasks.
+    /// Tells all tasks to end, and gives the servers the time to.
     pub async fn end(mut self) {
         // Receivers that are gone have stopped already.
         let _ = self.stop.send(true);
@@ -224,7 +224,7 @@ fn secret() -> anyhow::Result<[u8; 32]> {
     Ok(secret)
 }
 
-/// Named tasks.
+/// Tasks with names; one that ends by itself ends the service.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     running: JoinSet<(&'static str, anyhow::Result<()>)>,

@@ -40,7 +40,7 @@ const AHEAD: usize = 2;
 /// What became of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// Where it is.
+    /// The folder that the version is in now.
     pub folder: PathBuf,
     /// Whether it was there already, byte for byte.
     pub was_there: bool,
@@ -50,24 +50,20 @@ pub struct Imported {
 
 /// Why a version is not imported.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum ImportError {
     /// Reading or writing failed.
     #[error(transparent)]
     Staging(#[from] StagingError),
     /// A file is not what it should be.
     #[error("{file} is not authentic: {reason}")]
-    NotAuthentic {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    NotAuthentic { file: PathBuf, reason: String },
 }
 
 /// Where it goes, and by which rules.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
-    /// The asset folder.
+    /// The asset folder that is copied to.
     pub to: &'a Path,
     /// The keys that count.
     pub keys: &'a Keys,
@@ -250,7 +246,7 @@ fn relative(version: &Version, set: &FileSet, found: &Found) -> String {
 /// What becomes of a version that is current already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Current {
-    /// It stays so.
+    /// It stays the current one.
     Keep,
     /// The new one takes its place.
     Replace,

@@ -16,9 +16,9 @@ const SEAL: &str = "# rackberry keeps this copy; sha256 of all above: ";
 pub struct Choice {
     /// Where it is from.
     pub source: ConfigSource,
-    /// Its text.
+    /// The configuration as it was written.
     pub text: String,
-    /// What it means.
+    /// The same, read and checked.
     pub settings: Settings,
     /// What is wrong with the card's, a fault each; empty if it is in force.
     pub faults: Vec<String>,

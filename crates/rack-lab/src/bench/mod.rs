@@ -140,7 +140,7 @@ pub fn text_of(line: &str, output: Output) -> String {
 
 /// A process whose lines are kept and can be waited for.
 pub struct Watched {
-    /// The process.
+    /// The process whose lines are kept.
     pub child: Child,
     lines: Arc<(Mutex<Lines>, Condvar)>,
 }
@@ -207,13 +207,13 @@ impl Watched {
         self.child.wait().expect("it ended").success()
     }
 
-    /// SIGKILL.
+    /// Ends it by SIGKILL, as a power cut would, and waits for its end.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Any signal.
+    /// Sends a signal; the process must run.
     pub fn signal(&self, signal: Signal) {
         rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
@@ -276,7 +276,7 @@ pub fn monitor(socket: &Path, orders: &[&str]) {
     assert!(!said.contains("Error") && !said.contains("error"), "{said}");
 }
 
-/// The repository.
+/// The repository's folder.
 pub fn root() -> &'static Path {
     let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     folders.nth(2).expect("this crate is in crates/ of it")

@@ -12,52 +12,27 @@ use crate::{
 
 /// Why an installer will not accept an image, in one clause, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum InstallerRefusal {
     /// It is signed by a key that the installer does not know.
     #[error(
         "{installer} knows no keys but those built into it, and {image} is signed by {signer}; it would overwrite the \
          disk and then refuse the image: {remedy}"
     )]
-    ForeignSigner {
-        /// The installer's program.
-        installer: String,
-        /// The image's name.
-        image: String,
-        /// Whose signature it is.
-        signer: String,
-        /// What helps.
-        remedy: String,
-    },
+    ForeignSigner { installer: String, image: String, signer: String, remedy: String },
     /// Its signature proves nothing.
     #[error("{installer} insists on the signature of {image}, and {reason} ({remedy})")]
-    Unproven {
-        /// The installer's program.
-        installer: String,
-        /// The image's name.
-        image: String,
-        /// Why it proves nothing.
-        reason: String,
-        /// What helps.
-        remedy: String,
-    },
+    Unproven { installer: String, image: String, reason: String, remedy: String },
     /// It is proven to be another one.
     #[error("{image}: {reason}")]
-    Bad {
-        /// The image's name.
-        image: String,
-        /// By what.
-        reason: String,
-    },
+    Bad { image: String, reason: String },
     /// It has no signature.
     #[error("{installer} asks for {image}.sig and installs nothing without it{list}: {remedy}")]
     NoSignature {
-        /// The installer's program.
         installer: String,
-        /// The image's name.
         image: String,
         /// What is said of a list of digests, where there is one.
         list: String,
-        /// What helps.
         remedy: String,
     },
 }

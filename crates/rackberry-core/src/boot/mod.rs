@@ -20,7 +20,7 @@ pub enum Rom {
 /// Who hands out the addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addresses {
-    /// This service.
+    /// This service hands them out.
     Here,
     /// Another DHCP server, beside which this one says what to boot.
     Elsewhere,

@@ -28,7 +28,7 @@ pub struct Proxy {
 /// The machine that asks, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProxyClient {
-    /// Its first address.
+    /// The hardware address that names its node.
     pub node: Mac,
     /// The style that has once led it to its loader.
     pub worked: Option<OfferStyle>,

@@ -59,7 +59,7 @@ pub enum ServingMode {
     /// Looks whether another server is there, and answers nobody until it knows.
     #[default]
     Looking,
-    /// Hands out addresses.
+    /// Hands out addresses: no other server does, or the configuration says so.
     Full,
     /// Hands out none: another server does.
     Proxy,
@@ -68,7 +68,7 @@ pub enum ServingMode {
 /// Who is at an address that is said to be a DHCP server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// Nobody.
+    /// Nobody answers at the address.
     Absent,
     /// Somebody who takes no datagrams on DHCP's port.
     Refuses(Mac),
@@ -76,7 +76,7 @@ pub enum Presence {
     There(Mac),
 }
 
-/// Another server.
+/// Another server that counts at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Other {
     mac: Mac,

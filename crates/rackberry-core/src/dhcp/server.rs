@@ -42,7 +42,7 @@ pub struct ProbeId(pub u64);
 /// Something for the adapter to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Send a message.
+    /// Send a message to a client or relay agent.
     Send(Reply),
     /// Find out who uses the address: [`Server::probed`] is called for every host that answers, and at the end.
     Probe(ProbeId, Ipv4Addr),
@@ -62,7 +62,7 @@ pub struct DhcpOutcome {
     pub changes: Vec<LeaseChange>,
     /// What to send and probe.
     pub actions: Vec<Action>,
-    /// What to log.
+    /// What an operator should hear of.
     pub notices: Vec<Notice>,
 }
 

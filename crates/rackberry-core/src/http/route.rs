@@ -19,7 +19,7 @@ pub const LONGEST_SEGMENT: usize = 255;
 pub struct Target {
     /// The grant's token, where the path names one.
     pub grant: Option<String>,
-    /// The rest.
+    /// What the rest of the path asks for.
     pub route: Route,
 }
 

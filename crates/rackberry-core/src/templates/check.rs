@@ -8,6 +8,7 @@ use crate::profiles::ConfigKind;
 
 /// Why a configuration can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum ConfigError {
     /// Some editors put it before the first line, where machines look for something else.
     #[error("it begins with a byte order mark; save it as UTF-8 without one (Notepad: UTF-8, not UTF-8-BOM)")]
@@ -38,12 +39,7 @@ pub enum ConfigError {
     NoKeys,
     /// A line that Debian's installer can't read.
     #[error("line {line}: {text:?} is no answer; write OWNER QUESTION TYPE VALUE")]
-    Preseed {
-        /// From 1.
-        line: usize,
-        /// The line.
-        text: String,
-    },
+    Preseed { line: usize, text: String },
     /// It would be taken for that of the script which the appliance adds.
     #[error("preseed/run/checksum would be taken for rackberry's own script, too; leave it out")]
     RunChecksum,

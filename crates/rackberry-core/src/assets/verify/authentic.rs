@@ -35,7 +35,7 @@ pub struct Proof {
 /// A list of digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// The list.
+    /// The list of digests.
     pub list: Found,
     /// Its signature; none where it carries its own, or has none.
     pub signature: Option<Found>,
@@ -47,7 +47,7 @@ impl Proof {
         self.signature.is_none() && self.lists.is_empty()
     }
 
-    /// Its files.
+    /// Signature and lists, with what signs these.
     pub fn files(&self) -> impl Iterator<Item = &Found> {
         let lists = self.lists.iter().flat_map(|listed| [&listed.list].into_iter().chain(&listed.signature));
         self.signature.iter().chain(lists)
@@ -131,9 +131,9 @@ pub type Findings = BTreeMap<Subject, Finding>;
 /// A file that is to be looked at.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// What it is.
+    /// What the finding depends on.
     pub subject: Subject,
-    /// The file.
+    /// The file that is to be read.
     pub file: Found,
     /// What vouches for it.
     pub proof: Proof,

@@ -21,7 +21,7 @@ pub struct ConfigError {
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// Counted from 1.
+    /// Number of the line, counted from 1.
     pub line: usize,
     /// Counted from 1, in characters.
     pub column: usize,
@@ -34,7 +34,7 @@ pub struct Position {
 /// A refused value, before it is known where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
-    /// What is wrong.
+    /// What is wrong, in one clause.
     pub problem: String,
     /// What to do about it.
     pub help: String,
@@ -140,7 +140,7 @@ impl Faults {
         (!errors.is_empty()).then_some(Self(errors))
     }
 
-    /// Each fault.
+    /// The faults, in the order of files and lines.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }

@@ -21,7 +21,7 @@ const MOST: usize = 16;
 /// Conversations that are remembered.
 const CONVERSATIONS: usize = 256;
 
-/// Who says so.
+/// Whose word a claim is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Witness {
     /// A machine, whose REQUEST names the server that it has chosen.
@@ -33,9 +33,9 @@ pub(super) enum Witness {
 /// What somebody says of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Word {
-    /// The server.
+    /// Address of the server that is spoken of.
     pub server: Ipv4Addr,
-    /// Who says so.
+    /// Whose word it is.
     pub witness: Witness,
     /// The address at which that server, or its relay agent, must be.
     pub at: Ipv4Addr,
@@ -46,7 +46,7 @@ pub(super) struct Word {
 /// A claim that is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Claim {
-    /// Who says so.
+    /// Whose word it is.
     pub witness: Witness,
     /// The address at which that server, or its relay agent, must be.
     pub at: Ipv4Addr,

@@ -26,7 +26,7 @@ pub struct ServerReply {
     pub server: Ipv4Addr,
     /// Who sent the frame: the server, or the relay agent before it.
     pub from: Sender,
-    /// Whom it answers.
+    /// Hardware address of the machine that it answers.
     pub client: Mac,
     /// The conversation's number, which the client has chosen.
     pub xid: u32,

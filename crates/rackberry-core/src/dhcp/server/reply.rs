@@ -37,11 +37,11 @@ const END: u8 = 255;
 /// What a client is to boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Boot {
-    /// Nothing from here.
+    /// Nothing from here: the firmware goes on by itself.
     None,
-    /// A file.
+    /// A file, from a server.
     Load {
-        /// The TFTP server.
+        /// The TFTP server that has it.
         server: Ipv4Addr,
         /// The file's name there, or a URL for those who boot by HTTP; empty for clients that know themselves what to
         /// ask the server for.
@@ -52,11 +52,11 @@ pub enum Boot {
 /// A message for a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// To whom.
+    /// Where it goes.
     pub to: Destination,
     /// OFFER, ACK or NAK.
     pub kind: MessageType,
-    /// The UDP payload.
+    /// The DHCP message, as the UDP payload.
     pub payload: Vec<u8>,
 }
 
@@ -67,7 +67,7 @@ pub enum Destination {
     Relay(Ipv4Addr),
     /// To a client that has this address, client port.
     Address(Ipv4Addr),
-    /// To everybody.
+    /// To everybody on the network, client port.
     Broadcast,
     /// To a client that can't answer ARP yet: this hardware address, this network address.
     Hardware(Mac, Ipv4Addr),

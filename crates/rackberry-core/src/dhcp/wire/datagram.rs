@@ -12,16 +12,16 @@ const UDP: u8 = 17;
 /// More fragments follow, or the place of this one (RFC 791 section 3.1).
 const FRAGMENT: u16 = 0x3fff;
 
-/// A datagram, checked.
+/// A UDP datagram whose lengths and checksums are right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// Who sent it.
+    /// Hardware and network address that sent it.
     pub from: Sender,
     /// To which hardware address.
     pub to_mac: Mac,
     /// To which address and port.
     pub to: SocketAddrV4,
-    /// What it carries.
+    /// The bytes after the UDP header.
     pub payload: &'a [u8],
 }
 
@@ -31,13 +31,13 @@ pub enum NoDatagram {
     /// Shorter than its headers, or they say.
     #[error("it is cut off")]
     CutOff,
-    /// Something else.
+    /// Not UDP, or not IPv4.
     #[error("it is no UDP in IPv4")]
     Other,
     /// Part of a datagram.
     #[error("it is a fragment")]
     Fragment,
-    /// Damaged.
+    /// Its bytes are not those that were sent.
     #[error("its checksum is wrong")]
     Damaged,
 }
@@ -45,7 +45,7 @@ pub enum NoDatagram {
 /// What the UDP checksum in a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
-    /// What was sent.
+    /// The sender computed it over what it sent.
     AsSent,
     /// Not there yet: it was left to a network card that the frame never came to.
     Unfinished,
