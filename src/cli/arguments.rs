@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::service::PanelChoice;
+use crate::{service::PanelChoice, storage::import::Current};
 use rackberry_core::{
     appliance::{Arm, Power, Whom},
     ids::OrderKind,
@@ -32,9 +32,9 @@ pub enum TopCommand {
     Check(CheckArguments),
     /// Show mode, network, counts and warnings.
     Status {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// As text or JSON.
+        #[command(flatten)]
+        output: OutputFormat,
     },
     /// Show nodes, stages and progress live, until Ctrl-C.
     Watch,
@@ -46,9 +46,9 @@ pub enum TopCommand {
     AcceptLoss,
     /// List all nodes.
     Nodes {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// As text or JSON.
+        #[command(flatten)]
+        output: OutputFormat,
     },
     /// Look at or change one node.
     #[command(subcommand)]
@@ -238,9 +238,9 @@ impl From<ArmArguments> for Arm {
 pub enum AssetsCommand {
     /// List versions, and whether each is complete and authentic.
     List {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// As text or JSON.
+        #[command(flatten)]
+        output: OutputFormat,
     },
     /// Read every file of every version and check its signature; exit 1 if one is not authentic.
     Verify {
@@ -275,6 +275,14 @@ pub enum AssetsCommand {
     },
 }
 
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OutputFormat {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Where versions are brought to.
 #[derive(Debug, Args)]
 pub struct CopyTarget {
@@ -289,6 +297,13 @@ pub struct CopyTarget {
     pub config: Vec<PathBuf>,
 }
 
+impl CopyTarget {
+    /// What becomes of the version that is current.
+    pub fn before(&self) -> Current {
+        if self.current { Current::Replace } else { Current::Keep }
+    }
+}
+
 /// `node`
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
@@ -296,9 +311,9 @@ pub enum NodeCommand {
     Show {
         /// Name or MAC address.
         node: String,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// As text or JSON.
+        #[command(flatten)]
+        output: OutputFormat,
         /// Show what it would be given if it were armed now: kernel arguments, script, configuration.
         #[arg(long)]
         render: bool,

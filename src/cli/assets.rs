@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 
 use super::{
-    arguments::{AssetsCommand, CopyTarget},
+    arguments::{AssetsCommand, CopyTarget, OutputFormat},
     control,
     paint::Paint,
     view,
@@ -17,7 +17,7 @@ use crate::{
     service::progress::{Bars, WorkBar},
     storage::{
         configuration,
-        import::{self, Imported, Other, Rules},
+        import::{self, Current, Imported, Other, Rules},
         mirror, scan, verify,
     },
 };
@@ -35,7 +35,7 @@ use rackberry_core::{
 /// Runs one of them.
 pub async fn run(socket: &Path, command: AssetsCommand) -> anyhow::Result<()> {
     match command {
-        AssetsCommand::List { json } => list(socket, json).await,
+        AssetsCommand::List { output } => list(socket, output).await,
         AssetsCommand::Verify { config } => {
             blocking(place(socket, &config).await?, |place| verify(&place)).await
         }
@@ -126,8 +126,8 @@ impl Place {
     }
 }
 
-async fn list(socket: &Path, json: bool) -> anyhow::Result<()> {
-    if json {
+async fn list(socket: &Path, output: OutputFormat) -> anyhow::Result<()> {
+    if output.json {
         return control::print(socket, "/api/v1/assets").await;
     }
     let assets = control::assets(socket).await?;
@@ -195,7 +195,7 @@ fn import(path: &Path, to: &CopyTarget, place: &Place) -> anyhow::Result<()> {
         let profile = &version.profile.name;
         let current = from.ready(profile, "current").unwrap_or(version);
         if current.name == version.name {
-            say_current(&target, profile, &version.name, to.current)?;
+            say_current(&target, profile, &version.name, to.before())?;
         }
     }
     for top in OTHERS {
@@ -248,8 +248,8 @@ fn import_others(files: &[&Found], target: &Path, bars: &Bars) -> anyhow::Result
     Ok(())
 }
 
-fn say_current(target: &Path, profile: &str, version: &str, replace: bool) -> anyhow::Result<()> {
-    if import::set_current(target, profile, version, replace)? {
+fn say_current(target: &Path, profile: &str, version: &str, before: Current) -> anyhow::Result<()> {
+    if import::set_current(target, profile, version, before)? {
         println!("{profile}/current is {version} now");
     }
     Ok(())
@@ -261,7 +261,7 @@ async fn fetched(order: mirror::MirrorRequest, to: &CopyTarget) -> anyhow::Resul
         ended = mirror::fetch(order) => {
             let (version, folder) = ended?;
             println!("{profile} {version}: is in {} now", folder.display());
-            say_current(&target, &profile, &version, to.current)
+            say_current(&target, &profile, &version, to.before())
         }
         interrupted = tokio::signal::ctrl_c() => interrupt(interrupted),
     }

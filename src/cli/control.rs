@@ -6,14 +6,14 @@ use anyhow::bail;
 use hyper::Method;
 use serde_json::Value;
 
-use super::{paint::Paint, view};
+use super::{arguments::OutputFormat, paint::Paint, view};
 use crate::net::http_client as client;
 use rackberry_core::appliance::{Arm, ArmBody, AssetsView, NodeView, RenderView, StatusView};
 
 /// `rackberry status`
-pub async fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
+pub async fn status(socket: &Path, output: OutputFormat) -> anyhow::Result<()> {
     let value = get(socket, "/api/v1/status").await?;
-    if json {
+    if output.json {
         return print_json(&value);
     }
     let status: StatusView = serde_json::from_value(value)?;
@@ -22,9 +22,9 @@ pub async fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
 }
 
 /// `rackberry nodes`
-pub async fn nodes(socket: &Path, json: bool) -> anyhow::Result<()> {
+pub async fn nodes(socket: &Path, output: OutputFormat) -> anyhow::Result<()> {
     let value = get(socket, "/api/v1/nodes").await?;
-    if json {
+    if output.json {
         return print_json(&value);
     }
     let nodes: Vec<NodeView> = serde_json::from_value(value)?;
@@ -43,9 +43,9 @@ pub async fn print(socket: &Path, path: &str) -> anyhow::Result<()> {
 }
 
 /// `rackberry node show`
-pub async fn node(socket: &Path, node: &str, json: bool) -> anyhow::Result<()> {
+pub async fn node(socket: &Path, node: &str, output: OutputFormat) -> anyhow::Result<()> {
     let value = get(socket, &format!("/api/v1/nodes/{node}")).await?;
-    if json {
+    if output.json {
         return print_json(&value);
     }
     let node: NodeView = serde_json::from_value(value)?;
@@ -54,9 +54,9 @@ pub async fn node(socket: &Path, node: &str, json: bool) -> anyhow::Result<()> {
 }
 
 /// `rackberry node show --render`
-pub async fn render(socket: &Path, node: &str, json: bool) -> anyhow::Result<()> {
+pub async fn render(socket: &Path, node: &str, output: OutputFormat) -> anyhow::Result<()> {
     let value = get(socket, &format!("/api/v1/nodes/{node}/render")).await?;
-    if json {
+    if output.json {
         return print_json(&value);
     }
     let render: RenderView = serde_json::from_value(value)?;

@@ -82,17 +82,17 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             print!("{}", wiring::svg(&self::board(board, &config)?));
             Ok(())
         }
-        TopCommand::Status { json } => runtime()?.block_on(control::status(&socket, json)),
+        TopCommand::Status { output } => runtime()?.block_on(control::status(&socket, output)),
         TopCommand::Watch => runtime()?.block_on(watch::watch(&socket)),
         TopCommand::Arm(arm) => runtime()?.block_on(control::arm(&socket, &arm.into())),
         TopCommand::Disarm => runtime()?.block_on(control::order(&socket, "/api/v1/disarm")),
         TopCommand::AcceptLoss => runtime()?.block_on(control::order(&socket, "/api/v1/accept-loss")),
-        TopCommand::Nodes { json } => runtime()?.block_on(control::nodes(&socket, json)),
-        TopCommand::Node(NodeCommand::Show { node, json, render: true }) => {
-            runtime()?.block_on(control::render(&socket, &node, json))
+        TopCommand::Nodes { output } => runtime()?.block_on(control::nodes(&socket, output)),
+        TopCommand::Node(NodeCommand::Show { node, output, render: true }) => {
+            runtime()?.block_on(control::render(&socket, &node, output))
         }
-        TopCommand::Node(NodeCommand::Show { node, json, .. }) => {
-            runtime()?.block_on(control::node(&socket, &node, json))
+        TopCommand::Node(NodeCommand::Show { node, output, .. }) => {
+            runtime()?.block_on(control::node(&socket, &node, output))
         }
         TopCommand::Node(NodeCommand::Forget { node }) => {
             runtime()?.block_on(control::node_order(&socket, &node, "forget"))

@@ -33,14 +33,14 @@ pub async fn watch(socket: &Path) -> anyhow::Result<()> {
     let first = client::events(socket).await?;
     let screen = io::stdout().is_terminal().then(Screen::open);
     let ended = tokio::select! {
-        ended = follow(socket, first, screen.is_some()) => ended,
+        ended = follow(socket, first, screen.as_ref()) => ended,
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
     };
     drop(screen);
     ended
 }
 
-async fn follow(socket: &Path, first: client::Events, draws: bool) -> anyhow::Result<()> {
+async fn follow(socket: &Path, first: client::Events, screen: Option<&Screen>) -> anyhow::Result<()> {
     let paint = Paint::on(&io::stdout());
     let mut story = Story::default();
     let mut events = Some(first);
@@ -48,13 +48,13 @@ async fn follow(socket: &Path, first: client::Events, draws: bool) -> anyhow::Re
         while let Some(event) = async { events.as_mut()?.next().await }.await {
             let state: State = serde_json::from_value(event)?;
             let news = story.tell(&state.nodes, paint);
-            if draws {
+            if screen.is_some() {
                 draw(&state, &story, paint)?;
             } else {
                 news.iter().try_for_each(|line| writeln!(io::stdout(), "{line}"))?;
             }
         }
-        if draws {
+        if screen.is_some() {
             write!(io::stdout(), "\n{}\n", paint.warning("the service does not answer; trying again"))?;
         }
         tokio::time::sleep(AGAIN).await;

@@ -26,7 +26,7 @@ use rackberry_core::{
     ids::Time,
     panel::{
         Edge, Light, PanelFacts,
-        board::{Board, Button, ButtonAt, Leds, Line, Wires},
+        board::{Active, Board, Button, ButtonAt, Leds, Line, Wires},
     },
 };
 
@@ -47,7 +47,7 @@ pub enum Input {
     Expander(ExpanderButton<I2cdev>),
     /// Edges made by somebody who plays the button (true: pressed), and one that came but is not taken yet.
     Played(mpsc::Receiver<bool>, Option<bool>),
-    /// No button.
+    /// The board has no button.
     None,
 }
 
@@ -111,12 +111,10 @@ pub fn open(board: &Board, played: &mut Option<mpsc::Receiver<bool>>) -> Result<
     let mut chip = OnceChip { board, chip: None };
     let mut expanders = None;
     let face: Box<dyn Face> = match &board.leds {
-        Leds::Lines { status, nodes, active_low } => {
-            let pins: Result<Vec<_>, _> = std::iter::once(status)
-                .chain(nodes)
-                .map(|line| chip.get()?.output(line, *active_low))
-                .collect();
-            Box::new(lines::Lines::new(pins?, *active_low))
+        Leds::Lines { status, nodes, active } => {
+            let pins: Result<Vec<_>, _> =
+                std::iter::once(status).chain(nodes).map(|line| chip.get()?.output(line, *active)).collect();
+            Box::new(lines::Lines::new(pins?, *active))
         }
         Leds::Strip { wires: Wires::Spi { device, speed }, status, nodes, brightness } => {
             let spi = bus::spi(device, *speed)?;
@@ -126,17 +124,19 @@ pub fn open(board: &Board, played: &mut Option<mpsc::Receiver<bool>>) -> Result<
             match bits::by_registers(chip.get()?, data, clock)? {
                 Some(bits) => Box::new(strip::Strip::new(apa102(bits, nodes), *status, nodes, *brightness)),
                 None => {
-                    let bits =
-                        bits::Bits::new(chip.get()?.output(data, false)?, chip.get()?.output(clock, false)?);
+                    let bits = bits::Bits::new(
+                        chip.get()?.output(data, Active::High)?,
+                        chip.get()?.output(clock, Active::High)?,
+                    );
                     Box::new(strip::Strip::new(apa102(bits, nodes), *status, nodes, *brightness))
                 }
             }
         }
-        Leds::Expander { i2c, status, nodes, active_low } => {
+        Leds::Expander { i2c, status, nodes, active } => {
             let leds: Vec<_> = std::iter::once(status).chain(nodes).copied().collect();
             let shared = Rc::new(RefCell::new(Expanders::new(bus::i2c(i2c)?, i2c.clone())));
             expanders = Some(shared.clone());
-            Box::new(ExpanderLeds::new(shared, leds, *active_low)?)
+            Box::new(ExpanderLeds::new(shared, leds, *active)?)
         }
         Leds::Terminal { .. } => Box::new(terminal::Drawing),
     };
@@ -146,17 +146,17 @@ pub fn open(board: &Board, played: &mut Option<mpsc::Receiver<bool>>) -> Result<
             Some(edges) => (Input::Played(edges, None), false),
             None => (Input::None, false),
         },
-        Some(Button { at: ButtonAt::Line(line), active_low, pull }) => {
-            let (button, is_pressed) = chip.get()?.button(line, *active_low, *pull)?;
+        Some(Button { at: ButtonAt::Line(line), active, pull }) => {
+            let (button, is_pressed) = chip.get()?.button(line, *active, *pull)?;
             (Input::Line(button), is_pressed)
         }
-        Some(Button { at: ButtonAt::Expander { i2c, pin, interrupt }, active_low, pull }) => {
+        Some(Button { at: ButtonAt::Expander { i2c, pin, interrupt }, active, pull }) => {
             let shared = match expanders {
                 Some(shared) => shared,
                 None => Rc::new(RefCell::new(Expanders::new(bus::i2c(i2c)?, i2c.clone()))),
             };
             let interrupt = interrupt.as_ref().map(|line| chip.get()?.interrupt(line)).transpose()?;
-            let (button, is_pressed) = ExpanderButton::new(shared, *pin, *active_low, *pull, interrupt)?;
+            let (button, is_pressed) = ExpanderButton::new(shared, *pin, *active, *pull, interrupt)?;
             (Input::Expander(button), is_pressed)
         }
     };

@@ -9,23 +9,18 @@ use rackberry_core::{
 
 /// Why there is no such board.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum LoadError {
     /// No built-in board has this name.
     #[error("there is no board {name:?}; built in are {known}, and a file is named by its absolute path")]
     Unknown {
-        /// The name.
         name: String,
         /// The names of those that there are.
         known: String,
     },
     /// The file can't be read.
     #[error("can't read the board file {path}: {error}")]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// Why.
-        error: io::Error,
-    },
+    Unreadable { path: String, error: io::Error },
     /// The file has faults.
     #[error("{0}")]
     Faulty(Faults),

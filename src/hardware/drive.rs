@@ -26,7 +26,7 @@ use rackberry_core::{
     appliance::{Answer, Arm, Ask, Command, NodeView, Whom},
     ids::{Source, Stage, Time},
     panel::{
-        Panel, PanelFacts, PanelNode, PanelOrder, Pattern, StatusMode, Trouble,
+        Contact, Edge, Panel, PanelFacts, PanelNode, PanelOrder, Pattern, StatusMode, Trouble,
         board::{Board, Leds},
     },
 };
@@ -53,7 +53,7 @@ pub struct Parts {
     pub handle: Handle,
     /// The state as everybody sees it.
     pub seen: Seen,
-    /// The service's clock.
+    /// The clock that all of the service goes by.
     pub clock: Clock,
     /// The button of a board without hardware (true: pressed).
     pub played: Option<mpsc::Receiver<bool>>,
@@ -72,7 +72,7 @@ pub struct Driver {
 pub enum Last {
     /// Goes dark at once.
     Dark,
-    /// Shows this first.
+    /// Shows an error code for so many rounds, then nothing.
     Code(Trouble, u32),
 }
 
@@ -167,7 +167,7 @@ struct Thread {
 impl Thread {
     /// Until it is told to stop; through hardware that comes and goes.
     async fn run(mut self) {
-        let mut panel = Panel::new(self.leds, false);
+        let mut panel = Panel::new(self.leds, Contact::Released);
         let (facts, shown) = watch::channel(PanelFacts::default());
         let display = self.board.display.clone().map(|display| display::start(display, shown)).transpose();
         if let Err(error) = &display {
@@ -184,7 +184,7 @@ impl Thread {
 
     async fn drive(&mut self, panel: &mut Panel, facts: &watch::Sender<PanelFacts>) {
         while let Some(mut hardware) = self.open(facts).await {
-            panel.attach(hardware.is_pressed);
+            panel.attach(hardware.is_pressed.into());
             match self.light(panel, &mut hardware, facts).await {
                 Ok(()) => {
                     // A drawing is taken away when it is dropped.
@@ -270,15 +270,7 @@ impl Thread {
             // Edges first: what time brings about depends on them.
             let edges = hardware.button.take(self.clock)?;
             let now = self.clock.now();
-            for edge in &edges {
-                tracing::trace!(
-                    edge.pressed,
-                    edge.after_loss,
-                    at = edge.at.0,
-                    now = now.0,
-                    "the button's line"
-                );
-            }
+            trace(&edges, now);
             let mut orders: Vec<PanelOrder> =
                 edges.into_iter().filter_map(|edge| panel.edge(edge, now)).collect();
             orders.extend(panel.tick(now));
@@ -299,12 +291,7 @@ impl Thread {
             let may_look = now >= next_look;
             let again = (!may_look).then_some(next_look);
             let deadline = panel.deadline(now).into_iter().chain(again).chain(end).min();
-            let wait = async {
-                match deadline {
-                    Some(deadline) => sleep(self.clock.until(deadline)).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let wait = until(deadline, self.clock);
             tokio::select! {
                 biased;
                 waited = hardware.button.wait() => waited?,
@@ -323,17 +310,40 @@ impl Thread {
                 }
                 stopped = self.stopping.wait_for(Option::is_some), if end.is_none() => {
                     let last = stopped.ok().and_then(|last| *last);
-                    match last {
-                        Some(Last::Code(trouble, rounds)) => {
-                            panel.update(only(trouble), self.clock.now());
-                            end = Some(self.clock.now() + Pattern::Pulses(trouble as u8).round() * rounds);
-                        }
-                        Some(Last::Dark) | None => return Ok(()),
+                    end = last_of_all(last, panel, self.clock.now());
+                    if end.is_none() {
+                        return Ok(());
                     }
                 }
                 () = wait => {}
             }
         }
+    }
+}
+
+/// Waits until then, or for ever.
+async fn until(deadline: Option<Time>, clock: Clock) {
+    match deadline {
+        Some(deadline) => sleep(clock.until(deadline)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Each edge of the button's line, for whoever looks for a fault.
+fn trace(edges: &[Edge], now: Time) {
+    for edge in edges {
+        tracing::trace!(edge.pressed, edge.after_loss, at = edge.at.0, now = now.0, "the button's line");
+    }
+}
+
+/// Begins what the panel shows last; when that ends, if it shows anything.
+fn last_of_all(last: Option<Last>, panel: &mut Panel, now: Time) -> Option<Time> {
+    match last {
+        Some(Last::Code(trouble, rounds)) => {
+            panel.update(only(trouble), now);
+            Some(now + Pattern::Pulses(trouble as u8).round() * rounds)
+        }
+        Some(Last::Dark) | None => None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Root, publish};
 
-/// Between two looks.
+/// Time between two looks at the service.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Draws the screen whenever something on it changes, for ever.

@@ -42,7 +42,7 @@ impl Root {
         self.at("card").join(name)
     }
 
-    /// The data partition.
+    /// A file of the data partition.
     pub fn data(&self, name: &str) -> PathBuf {
         self.at("data").join(name)
     }
@@ -52,7 +52,7 @@ impl Root {
         self.at("run").join(name)
     }
 
-    /// What `setup` found.
+    /// A file that `setup` has left about the card.
     pub fn found(&self, name: &str) -> PathBuf {
         self.run("rackberry-setup").join(name)
     }

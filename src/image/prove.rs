@@ -14,7 +14,7 @@ use super::{
 use crate::net::{http_client as client, link};
 use rackberry_core::config::{self, Settings};
 
-/// Between two looks.
+/// Time between two looks at the service.
 const LOOK: Duration = Duration::from_secs(5);
 /// It served for so long: it is good.
 const GOOD: Duration = Duration::from_secs(60);

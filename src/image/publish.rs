@@ -14,7 +14,7 @@ use rackberry_core::appliance::StatusView;
 
 /// How long the service may take to be ready; after that, what keeps it is reported.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks.
+/// Time between two looks at the service.
 const LOOK: Duration = Duration::from_secs(2);
 /// Lines of the service's log in a report.
 const LOG: &str = "25";

@@ -11,7 +11,7 @@ use rackberry_core::{
 /// written over the last one without a change to the file system's tables: a power cut can't damage those.
 const LENGTH: usize = 32 * 1024;
 
-/// What is known.
+/// What a report is made of.
 #[derive(Debug, Clone, Default)]
 pub struct ReportFacts {
     /// This program's version.
@@ -34,7 +34,7 @@ pub struct ReportFacts {
     pub was_cut: bool,
     /// What the service says of itself; `None` while it does not answer.
     pub status: Option<StatusView>,
-    /// Every node.
+    /// The nodes, as the service shows them.
     pub nodes: Vec<NodeView>,
     /// Parts of the system that failed.
     pub failed_units: Vec<String>,
@@ -84,7 +84,7 @@ impl ReportFacts {
         troubles
     }
 
-    /// The whole report.
+    /// The text of the report.
     pub fn report(&self) -> String {
         let mut text = format!("{}\nwritten    {}\n", self.summary(), self.time);
         if self.was_cut {

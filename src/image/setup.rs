@@ -48,8 +48,8 @@ pub fn setup(root: &Root) -> anyhow::Result<()> {
     let in_force = in_force(choice.source, config.name);
     // It is done again when a configuration is given up.
     let is_first = !root.found(SOURCE).exists();
-    write_all(root, &choice, &in_force, &keys, mark.as_deref(), &faults)
-        .context("can't write what the system starts by")?;
+    let found = CardFindings { in_force: &in_force, keys: &keys, mark: mark.as_deref(), faults: &faults };
+    write_all(root, &choice, found).context("can't write what the system starts by")?;
     if is_first && let Err(error) = mark_running(root) {
         eprintln!("the end of this run will not be known: {error}");
     }
@@ -138,14 +138,16 @@ pub fn keep(root: &Root) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write_all(
-    root: &Root,
-    choice: &Choice,
-    in_force: &str,
-    keys: &str,
-    mark: Option<&str>,
-    faults: &[String],
-) -> io::Result<()> {
+/// What was found on the card beside the configuration.
+struct CardFindings<'a> {
+    in_force: &'a str,
+    keys: &'a str,
+    mark: Option<&'a str>,
+    faults: &'a [String],
+}
+
+fn write_all(root: &Root, choice: &Choice, found: CardFindings<'_>) -> io::Result<()> {
+    let CardFindings { in_force, keys, mark, faults } = found;
     let usb = if choice.settings.system.usb == Usb::Import { "import" } else { "serve" };
     let source = match choice.source {
         ConfigSource::Card => "card",

@@ -42,11 +42,11 @@ const QUESTIONS: usize = 8;
 /// The interface that is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Its name.
+    /// What the kernel calls it.
     pub name: String,
     /// The kernel's number of it; a plugged-in adapter that returns has a new one.
     pub index: u32,
-    /// Its hardware address.
+    /// The hardware address that frames are sent from.
     pub mac: Mac,
     /// The address to which everybody in the service's network listens.
     pub broadcast: Ipv4Addr,
@@ -54,34 +54,22 @@ pub struct Link {
 
 /// Why the sockets can't be opened.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum OpenError {
     /// Another server has the port.
     #[error(
         "UDP port {port} is taken: another DHCP server runs on this machine; stop it (`ss -lunp 'sport = {port}'` \
          shows it)"
     )]
-    PortTaken {
-        /// 67, or 4011.
-        port: u16,
-    },
+    PortTaken { port: u16 },
     /// Not root.
     #[error(
         "opening {what} is not permitted; run as root, or with CAP_NET_BIND_SERVICE, CAP_NET_RAW and CAP_NET_ADMIN"
     )]
-    NotPermitted {
-        /// Which socket.
-        what: &'static str,
-    },
+    NotPermitted { what: &'static str },
     /// Anything else.
     #[error("can't open {what} on {interface}")]
-    Other {
-        /// Which socket.
-        what: &'static str,
-        /// Where.
-        interface: String,
-        /// The kernel's reason.
-        source: io::Error,
-    },
+    Other { what: &'static str, interface: String, source: io::Error },
 }
 
 /// The open sockets, and the probes that run.
@@ -186,7 +174,7 @@ impl Sockets {
         })
     }
 
-    /// Sends, and probes.
+    /// Carries out what the owner wants sent and probed.
     async fn act(
         &self,
         probes: &mut Probes,

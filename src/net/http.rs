@@ -53,9 +53,9 @@ use crate::service::{
 pub struct Options {
     /// TCP addresses and ports.
     pub addresses: Vec<SocketAddrV4>,
-    /// The control socket.
+    /// Path of the control socket, if one is served.
     pub socket: Option<PathBuf>,
-    /// Limits.
+    /// How long and how much clients may take.
     pub limits: Limits,
 }
 
@@ -98,7 +98,7 @@ impl Default for Limits {
     }
 }
 
-/// The server, listening.
+/// A server whose sockets are open.
 #[derive(Debug)]
 pub struct Server {
     ports: Vec<TcpListener>,

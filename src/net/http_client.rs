@@ -30,6 +30,7 @@ const LONGEST: usize = 64 << 20;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum CallError {
     /// Nobody listens.
     #[error("nobody answers at {socket}; is `rackberry serve` running? start it, or name its socket with --socket", socket = .0.display())]
@@ -39,34 +40,19 @@ pub enum CallError {
     NotAllowed(PathBuf),
     /// Anything else about the socket.
     #[error("can't connect to {socket}", socket = socket.display())]
-    Socket {
-        /// The socket.
-        socket: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
+    Socket { socket: PathBuf, source: io::Error },
     /// The path does not fit into a request.
     #[error("{0:?} makes no request")]
     Path(String),
     /// It broke off.
     #[error("the service at {socket} broke off; its log says why (`journalctl -u rackberry`)", socket = socket.display())]
-    Broken {
-        /// The socket.
-        socket: PathBuf,
-        /// What broke.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Broken { socket: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     /// It takes too long.
     #[error("the service at {socket} does not answer; its log may say why (`journalctl -u rackberry`)", socket = .0.display())]
     Silent(PathBuf),
     /// It is no service of ours, or of another version.
     #[error("what answers at {socket} is no rackberry, or another version (status {status})", socket = socket.display())]
-    NotOurs {
-        /// The socket.
-        socket: PathBuf,
-        /// The answer's status.
-        status: StatusCode,
-    },
+    NotOurs { socket: PathBuf, status: StatusCode },
 }
 
 /// Sends one request and reads its answer, which says in its status whether it is a yes.

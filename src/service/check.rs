@@ -18,7 +18,7 @@ use rackberry_core::{
 /// What was found, a sentence each.
 #[derive(Debug, Default)]
 pub struct CheckFindings {
-    /// What is wrong.
+    /// What keeps machines from installing, a line each.
     pub faults: Vec<String>,
     /// What should be known, and hinders nobody.
     pub notes: Vec<String>,

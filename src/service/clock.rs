@@ -22,7 +22,7 @@ impl Clock {
         Clock { start: (Time::default() + wall).max(last), started: Instant::now(), monotonic: monotonic() }
     }
 
-    /// The present moment.
+    /// The present moment, never before one that was told already.
     pub fn now(&self) -> Time {
         self.start + self.started.elapsed()
     }

@@ -29,7 +29,7 @@ pub enum Message {
     Look(oneshot::Sender<Snapshot>),
     /// A transfer moved on.
     Progress(Progress),
-    /// A DHCP packet.
+    /// A DHCP message came to port 67.
     Packet(dhcp::Packet),
     /// A packet on port 4011, and who sent it.
     BootServerPacket(dhcp::Packet, SocketAddrV4),
@@ -47,7 +47,7 @@ pub enum Message {
     Restocked(Arc<Catalog>),
     /// Something is wrong with the service, in words, or no longer.
     Trouble(Trouble, Option<String>),
-    /// Everything listens.
+    /// All sockets are open, and the network was looked at.
     Ready,
     /// Which panel there is, in words.
     Panel(String),

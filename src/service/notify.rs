@@ -8,7 +8,7 @@ use rackberry_core::appliance::{Ask, View};
 /// How often within the watchdog's time it is fed, if all is well.
 const FEEDS: u32 = 3;
 
-/// The service serves.
+/// Tells systemd that the service serves.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
 }

@@ -35,7 +35,7 @@ pub(super) const BATCH: usize = 512;
 /// How long a disk that fails is left alone before it is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
-/// The owner.
+/// The task that owns the state.
 #[derive(Debug)]
 pub struct Owner {
     appliance: Appliance,

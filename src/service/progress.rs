@@ -45,7 +45,7 @@ impl WorkBar {
 }
 
 impl Bars {
-    /// A further bar.
+    /// A further bar below the others.
     pub fn of_bytes(&self, what: &str, path: &Path, len: u64) -> WorkBar {
         WorkBar::new(self.0.add(ProgressBar::new(len)), what, path)
     }

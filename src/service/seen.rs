@@ -14,11 +14,11 @@ use rackberry_core::{
 /// The state at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Which moment.
+    /// The moment that it shows.
     pub at: Time,
-    /// The whole.
+    /// Mode, network, counts and warnings; none before the state is read.
     pub status: Option<StatusView>,
-    /// Every node.
+    /// Every node, as the API shows it.
     pub nodes: Arc<NodeViews>,
     /// Whether everything listens.
     pub is_ready: bool,
@@ -65,7 +65,7 @@ impl Showing {
         self.wanted.notified().await;
     }
 
-    /// Shows a state.
+    /// Shows a state to all who look.
     pub fn show(&self, snapshot: Snapshot) {
         self.snapshots.send_replace(snapshot);
     }

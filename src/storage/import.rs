@@ -40,7 +40,7 @@ const AHEAD: usize = 2;
 /// What became of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// Where it is.
+    /// The folder that the version is in now.
     pub folder: PathBuf,
     /// Whether it was there already, byte for byte.
     pub was_there: bool,
@@ -50,24 +50,20 @@ pub struct Imported {
 
 /// Why a version is not imported.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum ImportError {
     /// Reading or writing failed.
     #[error(transparent)]
     Staging(#[from] StagingError),
     /// A file is not what it should be.
     #[error("{file} is not authentic: {reason}")]
-    NotAuthentic {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    NotAuthentic { file: PathBuf, reason: String },
 }
 
 /// Where it goes, and by which rules.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
-    /// The asset folder.
+    /// The asset folder that is copied to.
     pub to: &'a Path,
     /// The keys that count.
     pub keys: &'a Keys,
@@ -97,7 +93,7 @@ pub fn version(version: &Version, rules: Rules<'_>, bars: &Bars) -> Result<Impor
     for set in &sets {
         for file in set.all_files().filter(|file| !file.with_loaders) {
             let name = relative(version, set, &file.found);
-            match copy(&stage, &name, version, file, rules, bars) {
+            match copy(&stage, &name, (version, file), rules, bars) {
                 Ok(()) => drop(copied.insert(name)),
                 Err(ImportError::NotAuthentic { file: path, reason }) if set.variants.contains(file) => {
                     copied.insert(name);
@@ -180,8 +176,7 @@ fn keep_others(stage: &Staging, version: &Version, sets: &[&FileSet], to: &Path)
 fn copy(
     stage: &Staging,
     name: &str,
-    version: &Version,
-    file: &VersionFile,
+    (version, file): (&Version, &VersionFile),
     rules: Rules<'_>,
     bars: &Bars,
 ) -> Result<(), ImportError> {
@@ -212,7 +207,7 @@ fn copy(
         Ok::<u64, ImportError>(len)
     })?;
     comparing.finish()?;
-    let verdict = examiner.finish().verdict.will_do(rules.verify);
+    let verdict = examiner.finish().verdict.will_do(rules.verify).map_err(|why| why.to_string());
     let verdict = if len == found.len { verdict } else { Err("it changed while it was copied".into()) };
     verdict.or_else(|reason| {
         stage.remove(name)?;
@@ -248,13 +243,22 @@ fn relative(version: &Version, set: &FileSet, found: &Found) -> String {
     found.name[set.version_folder(&version.profile).len()..].join("/")
 }
 
-/// Says which version is current, unless the asset folder says so already, or `replace` is wanted.
+/// What becomes of a version that is current already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Current {
+    /// It stays the current one.
+    Keep,
+    /// The new one takes its place.
+    Replace,
+}
+
+/// Says which version is current, unless the asset folder says so already and that is to be kept.
 ///
 /// # Errors
 /// When it can't be written.
-pub fn set_current(to: &Path, profile: &str, version: &str, replace: bool) -> Result<bool, StagingError> {
+pub fn set_current(to: &Path, profile: &str, version: &str, before: Current) -> Result<bool, StagingError> {
     let path = to.join(profile).join("current");
-    if path.exists() && !replace {
+    if path.exists() && before == Current::Keep {
         return Ok(false);
     }
     let new = path.with_file_name(".current.new");

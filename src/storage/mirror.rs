@@ -32,6 +32,7 @@ const PIECE: usize = 256 * 1024;
 
 /// Why a version can't be fetched.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum FetchError {
     /// The profile has no mirror.
     #[error(
@@ -40,12 +41,7 @@ pub enum FetchError {
     NoMirror(String),
     /// The profile has no such processor.
     #[error("profile {profile} is not for {arch} machines")]
-    NoArch {
-        /// The profile.
-        profile: String,
-        /// The processor.
-        arch: String,
-    },
+    NoArch { profile: String, arch: String },
     /// curl is not there.
     #[error("can't run curl; install it")]
     Curl(#[source] std::io::Error),
@@ -54,26 +50,13 @@ pub enum FetchError {
     NotThere(String),
     /// The transfer failed for good.
     #[error("can't fetch {url}: {reason}")]
-    Failed {
-        /// The URL.
-        url: String,
-        /// curl's words.
-        reason: String,
-    },
+    Failed { url: String, reason: String },
     /// The mirror's word on what is current makes no sense.
     #[error("{url} does not say which version is current")]
-    NoCurrent {
-        /// The URL.
-        url: String,
-    },
+    NoCurrent { url: String },
     /// A file is not what it should be.
     #[error("{file} is not authentic: {reason}")]
-    NotAuthentic {
-        /// The file.
-        file: String,
-        /// Why.
-        reason: String,
-    },
+    NotAuthentic { file: String, reason: String },
     /// Reading or writing failed.
     #[error(transparent)]
     Staging(#[from] StagingError),
@@ -82,15 +65,15 @@ pub enum FetchError {
 /// What to fetch, and where to.
 #[derive(Debug, Clone)]
 pub struct MirrorRequest {
-    /// The profile.
+    /// The operating system family that is fetched.
     pub profile: Arc<Profile>,
     /// The version, or `current`.
     pub version: String,
-    /// The processor.
+    /// `x86_64` or `aarch64`.
     pub arch: String,
     /// Another mirror than the profile's.
     pub base_url: Option<String>,
-    /// The asset folder.
+    /// The asset folder that is written to.
     pub to: PathBuf,
     /// The keys that count.
     pub keys: Arc<Keys>,
@@ -263,7 +246,7 @@ async fn one(stage: &Staging, file: &Remote, order: &MirrorRequest, bars: &Bars)
         }
     }
     let whole = incoming.at == file.len;
-    let verdict = incoming.finish()?.verdict.will_do(order.verify);
+    let verdict = incoming.finish()?.verdict.will_do(order.verify).map_err(|why| why.to_string());
     let verdict = if whole { verdict } else { Err("it is longer or shorter than the mirror said".into()) };
     verdict.or_else(|reason| {
         // What came in is wrong, who knows where: the next run begins anew.

@@ -16,6 +16,7 @@ const PIECE: usize = 1 << 20;
 
 /// Why a version can't be brought in.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum StagingError {
     /// The folder can't be written.
     #[error("can't write {path}", path = .0.display())]
@@ -25,14 +26,7 @@ pub enum StagingError {
     Read(PathBuf, #[source] io::Error),
     /// Not enough room.
     #[error("{folder} has room for {free} bytes, and {needed} are needed; make room, or choose another folder with --to", folder = folder.display())]
-    Full {
-        /// The folder.
-        folder: PathBuf,
-        /// Bytes that fit.
-        free: u64,
-        /// Bytes that must.
-        needed: u64,
-    },
+    Full { folder: PathBuf, free: u64, needed: u64 },
 }
 
 /// The folder where a version gathers.

@@ -84,7 +84,7 @@ impl Archive {
         self.findings.clone()
     }
 
-    /// Keeps a finding.
+    /// Keeps what was found of a file, over restarts too.
     pub fn keep(&mut self, subject: Subject, finding: Finding) {
         let mut findings = Findings::clone(&self.findings);
         if findings.len() >= MOST {
@@ -168,7 +168,7 @@ impl ReadProof {
         })
     }
 
-    /// Its bytes.
+    /// The bytes of signature and lists.
     pub fn bytes(&self) -> ProofBytes<'_> {
         let lists = self.lists.iter().map(|(list, signature)| (list.as_slice(), signature.as_deref()));
         ProofBytes { signature: self.signature.as_deref(), lists: lists.collect() }

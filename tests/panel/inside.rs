@@ -19,6 +19,7 @@ use std::{
 };
 
 use gpiosim::{Bank, Level};
+use rackberry_core::panel::Contact;
 
 use super::{lights::Rhythm, rig::*, support::Watched};
 
@@ -82,19 +83,19 @@ fn a_press_arms_and_an_install_shows_in_the_leds() {
 #[ignore = "runs in the test machine"]
 fn noise_and_a_button_held_at_the_start_arm_nothing() {
     let sim = chip();
-    set_button(&sim, true);
+    set_button(&sim, Contact::Pressed);
     let service = service();
     sleep(seconds(3.0));
-    set_button(&sim, false);
+    set_button(&sim, Contact::Released);
     sleep(seconds(1.0));
     assert!(!is_armed(), "held while the service started");
     // A loose contact, and the hum of the mains.
     for pause in [1, 3, 8, 10] {
         let end = Instant::now() + seconds(3.0);
         while Instant::now() < end {
-            set_button(&sim, true);
+            set_button(&sim, Contact::Pressed);
             sleep(Duration::from_millis(pause));
-            set_button(&sim, false);
+            set_button(&sim, Contact::Released);
             sleep(Duration::from_millis(pause));
         }
     }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use gpiosim::{Bank, Level, Sim};
+use rackberry_core::panel::Contact;
 
 use crate::{
     INSIDE,
@@ -38,20 +39,20 @@ pub fn chip() -> Sim {
         .with_bank(Bank::new(LINES, LABEL).name(BUTTON, "BUTTON"))
         .live()
         .expect("gpio-sim");
-    set_button(&sim, false);
+    set_button(&sim, Contact::Released);
     sim
 }
 
 /// Pressed means low: the button connects its line to ground.
-pub fn set_button(sim: &Sim, pressed: bool) {
-    let level = if pressed { Level::Low } else { Level::High };
+pub fn set_button(sim: &Sim, contact: Contact) {
+    let level = if contact == Contact::Pressed { Level::Low } else { Level::High };
     sim.chips()[0].set_pull(BUTTON, level).expect("a pull");
 }
 
 pub fn press(sim: &Sim, length: Duration) {
-    set_button(sim, true);
+    set_button(sim, Contact::Pressed);
     sleep(length);
-    set_button(sim, false);
+    set_button(sim, Contact::Released);
 }
 
 pub fn seconds(seconds: f64) -> Duration {

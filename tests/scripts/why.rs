@@ -31,6 +31,7 @@ const INSTALLER_END: &str = "\nResetting partition table\nError: install failed\
 /// What was said, what kind of failure that is, and the line that says it.
 type Case = (String, &'static str, &'static str);
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn of_flatcar_install() -> Vec<Case> {
     let flatcar = |text: &str| {
         format!(

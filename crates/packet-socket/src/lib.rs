@@ -54,7 +54,7 @@ pub enum Frames {
     All,
 }
 
-/// What was received.
+/// A frame that was received into a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
     /// Bytes of the frame in the buffer; what it did not hold is lost.

@@ -89,11 +89,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// One machine; all of its files are in its own folder.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    /// Its name.
+    /// What its folder and its QEMU process are called.
     pub name: String,
     /// Its network card's address.
     pub mac: Mac,
-    /// Its firmware.
+    /// What it boots with.
     pub firmware: Firmware,
     /// Its memory in MiB; at first what the firmware, the demo's kernel and the unpacking of its image take, and
     /// little more.
@@ -127,7 +127,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// The disk's image.
+    /// The image that is its disk: raw, sparse, blank at first.
     pub fn disk(&self) -> PathBuf {
         self.dir.join("disk.img")
     }

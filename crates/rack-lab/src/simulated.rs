@@ -116,6 +116,15 @@ struct Given {
     file: Option<String>,
 }
 
+/// What asks for an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// Firmware that boots from the network.
+    Network,
+    /// The system on the disk.
+    Disk,
+}
+
 /// One machine.
 #[derive(Debug)]
 struct StandIn {
@@ -129,7 +138,7 @@ impl StandIn {
     /// Starts from the network until it has installed, and once more, which must lead to the disk.
     async fn live(&self) -> anyhow::Result<()> {
         loop {
-            let lease = self.dhcp(true).await?;
+            let lease = self.dhcp(Start::Network).await?;
             let Some(file) = lease.file.clone() else {
                 tokio::time::sleep(REPLY).await;
                 continue;
@@ -147,9 +156,9 @@ impl StandIn {
             break;
         }
         tokio::time::sleep(self.pause).await;
-        let again = self.dhcp(true).await?;
+        let again = self.dhcp(Start::Network).await?;
         ensure!(again.file.is_none(), "was led into the installer again");
-        self.dhcp(false).await?;
+        self.dhcp(Start::Disk).await?;
         Ok(())
     }
 
@@ -157,35 +166,34 @@ impl StandIn {
         let kernel = named(menu, "KERNEL ")?;
         for url in [kernel, named(menu, "INITRD ")?] {
             let (server, path) = place(lease, url)?;
-            self.http(lease, server, Method::GET, &path, None).await?;
+            self.http(lease, (Method::GET, server, &path), None).await?;
         }
         let url = menu.split("cloud-config-url=").nth(1).context("the menu names no script")?;
         let (server, path) = place(lease, url.split_whitespace().next().unwrap_or_default())?;
         // The grant, which every further path begins with.
         let base = path.strip_suffix("/cloud-configs/install.sh").context("the script has another name")?;
-        let script = self.http(lease, server, Method::GET, &path, None).await?;
+        let script = self.http(lease, (Method::GET, server, &path), None).await?;
         ensure!(!script.is_empty(), "the install script is empty");
         let config = format!("{base}/cloud-config/{}", self.mac);
-        self.http(lease, server, Method::GET, &config, None).await?;
+        self.http(lease, (Method::GET, server, &config), None).await?;
         let (_, kernel) = place(lease, kernel)?;
         let folder = kernel.rsplit_once('/').map_or("", |(folder, _)| folder);
         let image = format!("{folder}/coreos_production_image.bin.bz2");
-        self.http(lease, server, Method::HEAD, &image, None).await?;
+        self.http(lease, (Method::HEAD, server, &image), None).await?;
         // A system that nobody has signed has none, and is only for installers that don't mind.
-        let signature = self.http(lease, server, Method::GET, &format!("{image}.sig"), None).await;
+        let signature = self.http(lease, (Method::GET, server, &format!("{image}.sig")), None).await;
         tracing::debug!(is_signed = signature.is_ok(), "asked for the image's signature");
-        self.http(lease, server, Method::GET, &image, None).await?;
+        self.http(lease, (Method::GET, server, &image), None).await?;
         let report = r#"{"stage":"written","ok":true}"#;
         let path = format!("{base}/api/v1/nodes/{}/report", self.mac);
-        self.http(lease, server, Method::POST, &path, Some(report)).await?;
+        self.http(lease, (Method::POST, server, &path), Some(report)).await?;
         Ok(())
     }
 
     /// DISCOVER to ACK, and the address on the card.
-    async fn dhcp(&self, network_boot: bool) -> anyhow::Result<Given> {
-        let offer = self.wire.exchange(&self.message(MessageType::Discover, network_boot, None)?).await?;
-        let ack =
-            self.wire.exchange(&self.message(MessageType::Request, network_boot, Some(&offer))?).await?;
+    async fn dhcp(&self, start: Start) -> anyhow::Result<Given> {
+        let offer = self.wire.exchange(&self.message(MessageType::Discover, start, None)?).await?;
+        let ack = self.wire.exchange(&self.message(MessageType::Request, start, Some(&offer))?).await?;
         ensure!(ack.opts().msg_type() == Some(MessageType::Ack), "the address was refused");
         let file = match ack.opts().get(OptionCode::BootfileName) {
             Some(DhcpOption::BootfileName(name)) => Some(name.as_slice()),
@@ -203,12 +211,7 @@ impl StandIn {
         Ok(lease)
     }
 
-    fn message(
-        &self,
-        kind: MessageType,
-        network_boot: bool,
-        offer: Option<&Message>,
-    ) -> anyhow::Result<Message> {
+    fn message(&self, kind: MessageType, start: Start, offer: Option<&Message>) -> anyhow::Result<Message> {
         let mut message = Message::default();
         message.set_flags(Flags::default().set_broadcast()).set_chaddr(&self.mac.0);
         if let Some(offer) = offer {
@@ -217,7 +220,7 @@ impl StandIn {
         let options = message.opts_mut();
         options.insert(DhcpOption::MessageType(kind));
         options.insert(DhcpOption::MaxMessageSize(1472));
-        if network_boot {
+        if start == Start::Network {
             options.insert(DhcpOption::ClassIdentifier(b"PXEClient:Arch:00000:UNDI:002001".to_vec()));
             options.insert(DhcpOption::ClientSystemArchitecture(0u16.into()));
         }
@@ -275,9 +278,7 @@ impl StandIn {
     async fn http(
         &self,
         lease: &Given,
-        server: SocketAddrV4,
-        method: Method,
-        path: &str,
+        (method, server, path): (Method, SocketAddrV4, &str),
         body: Option<&'static str>,
     ) -> anyhow::Result<Vec<u8>> {
         let socket = TcpSocket::new_v4()?;

@@ -98,7 +98,7 @@ pub struct Digester {
 }
 
 impl Digester {
-    /// Computes these digests.
+    /// Begins to compute these digests, of bytes that come piece by piece.
     pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Digester {
         let mut digester = Digester { states: Vec::new(), len: 0 };
         for algorithm in algorithms {

@@ -29,7 +29,7 @@ pub(super) struct Entry {
 /// What a list of keys shows of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyInfo {
-    /// The primary key.
+    /// Fingerprint of the primary key.
     pub fingerprint: Fingerprint,
     /// The owner's user IDs, the primary one first, fit for a terminal.
     pub user_ids: Vec<String>,
@@ -46,7 +46,7 @@ pub struct KeyInfo {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("key file {label}: {fault}")]
 pub struct KeyFault {
-    /// The file's name.
+    /// What the caller called the file.
     pub label: String,
     /// What is wrong.
     pub fault: KeyFileFault,
@@ -54,18 +54,14 @@ pub struct KeyFault {
 
 /// What is wrong with a key file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum KeyFileFault {
     /// It holds no certificate.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
     /// A key of an algorithm that this program has not.
     #[error("key {key} is {what}, which is not supported here")]
-    Unsupported {
-        /// The key.
-        key: Fingerprint,
-        /// What it is.
-        what: String,
-    },
+    Unsupported { key: Fingerprint, what: String },
     /// A key without its owner's word: anyone could have put it together.
     #[error("key {0} is signed by nobody, not even by itself; export it anew")]
     NotSelfSigned(Fingerprint),
@@ -119,7 +115,7 @@ impl Keyring {
         Ok(added)
     }
 
-    /// Everyone's keys.
+    /// What is known of every key in the ring.
     pub fn keys(&self) -> impl Iterator<Item = KeyInfo> {
         self.entries.values().map(Entry::info)
     }
@@ -201,7 +197,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Trust in nobody.
+    /// Trust in nobody, so that no signature is good.
     pub fn none() -> Trust {
         Trust::default()
     }

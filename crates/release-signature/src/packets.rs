@@ -17,6 +17,7 @@ pub(super) mod types {
 
 /// A file is no OpenPGP file, or not the kind that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum Unreadable {
     /// Nothing in it.
     #[error("it is empty")]
@@ -29,12 +30,7 @@ pub enum Unreadable {
     NoBlock(&'static str),
     /// Only blocks of another kind.
     #[error("it holds a PGP {found}, not a PGP {wanted}")]
-    OtherBlock {
-        /// What was looked for.
-        wanted: &'static str,
-        /// What is there.
-        found: String,
-    },
+    OtherBlock { wanted: &'static str, found: String },
     /// A block without its last line.
     #[error("its PGP {0} is cut off")]
     Unclosed(&'static str),

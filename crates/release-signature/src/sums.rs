@@ -20,23 +20,14 @@ struct Listed {
 
 /// A list can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum SumsFault {
     /// A line is none of the forms.
     #[error("line {line} is not a digest and a file name")]
-    Line {
-        /// Its number, from 1.
-        line: usize,
-    },
+    Line { line: usize },
     /// Two digests of one kind for one file.
     #[error("line {line} lists {name} once more, with another {algorithm}")]
-    Contradiction {
-        /// Its number, from 1.
-        line: usize,
-        /// The file.
-        name: String,
-        /// The kind of digest.
-        algorithm: Algorithm,
-    },
+    Contradiction { line: usize, name: String, algorithm: Algorithm },
     /// No line lists anything.
     #[error("it lists no file")]
     Empty,
@@ -172,7 +163,7 @@ impl Listed {
 }
 
 impl SumVerdict {
-    /// Whether it matches.
+    /// Whether the computed digest is the listed one.
     pub fn is_good(&self) -> bool {
         matches!(self, SumVerdict::Matches(_))
     }

@@ -52,6 +52,7 @@ impl Good {
 /// Why a signature does not count. Each is one clause, with the remedy where there is one.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum Bad {
     /// The signature file is no OpenPGP signature.
     #[error("the signature can't be read: {0}")]
@@ -82,7 +83,6 @@ pub enum Bad {
     /// The subkey stands in the certificate without the primary key's signature.
     #[error("nothing binds key {key} to its primary key {primary}")]
     Unbound {
-        /// The subkey.
         key: Fingerprint,
         /// The primary key that it stands with.
         primary: Fingerprint,
@@ -90,50 +90,32 @@ pub enum Bad {
     /// The subkey did not sign in turn that it belongs to the primary key.
     #[error("key {key} has not signed that it belongs to {primary}")]
     OneSided {
-        /// The subkey.
         key: Fingerprint,
         /// The primary key that claims it.
         primary: Fingerprint,
     },
     /// The key is for something else, encryption for instance.
     #[error("key {key} is not for signing files")]
-    NotForSigning {
-        /// The key.
-        key: Fingerprint,
-    },
+    NotForSigning { key: Fingerprint },
     /// An algorithm or a format that this program has not.
     #[error("it is signed with {0}, which is not supported here")]
     Unsupported(String),
     /// A key that can be broken.
     #[error("key {key} is too weak: {what}")]
-    WeakKey {
-        /// The key.
-        key: Fingerprint,
-        /// What makes it weak.
-        what: String,
-    },
+    WeakKey { key: Fingerprint, what: String },
     /// A digest that can be forged.
     #[error("it is signed over {0}, which is too weak")]
     WeakDigest(String),
     /// Its date is before the key's.
     #[error("it is dated {made}, before its key {key} was made on {created}")]
-    BeforeKey {
-        /// The key.
-        key: Fingerprint,
-        /// The signature's date.
-        made: Timestamp,
-        /// The key's date.
-        created: Timestamp,
-    },
+    BeforeKey { key: Fingerprint, made: Timestamp, created: Timestamp },
     /// The key's time was over.
     #[error(
         "it was signed on {made} by key {key}, which had expired on {expired}; if its owner has extended it since, get a \
          newer copy of the key"
     )]
     AfterExpiry {
-        /// The key.
         key: Fingerprint,
-        /// The signature's date.
         made: Timestamp,
         /// The end of the key's time.
         expired: Timestamp,
@@ -141,31 +123,23 @@ pub enum Bad {
     /// The key was out of use.
     #[error("it was signed on {made} by key {key}, which was revoked on {revoked} ({reason})")]
     AfterRevocation {
-        /// The key.
         key: Fingerprint,
-        /// The signature's date.
         made: Timestamp,
         /// When the key was revoked.
         revoked: Timestamp,
-        /// The owner's words.
         reason: String,
     },
     /// Others may have the secret key, so its signatures prove nothing, those of earlier dates neither.
     #[error("its key {key} was revoked on {revoked} ({reason}), so its signatures prove nothing")]
     Compromised {
-        /// The key.
         key: Fingerprint,
         /// When the key was revoked.
         revoked: Timestamp,
-        /// The owner's words.
         reason: String,
     },
     /// The signature is of other bytes.
     #[error("the file is not the one that key {key} signed: it is damaged, incomplete or altered")]
-    DoesNotMatch {
-        /// The key.
-        key: Fingerprint,
-    },
+    DoesNotMatch { key: Fingerprint },
 }
 
 impl Bad {

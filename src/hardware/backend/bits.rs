@@ -8,7 +8,7 @@ use embedded_hal::{
 };
 
 use super::{Fault, gpio::Chip};
-use rackberry_core::panel::board::Line;
+use rackberry_core::panel::board::{Active, Line};
 
 /// Data and clock.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ pub fn by_registers(chip: &Chip, data: &Line, clock: &Line) -> Result<Option<Bit
     let pin = |line: &Line| -> Result<Option<RegisterPin>, Fault> {
         let number = u8::try_from(chip.offset(line)?).ok();
         let Some(pin) = number.and_then(|number| registers.get(number).ok()) else { return Ok(None) };
-        let line = chip.output(line, false)?;
+        let line = chip.output(line, Active::High)?;
         Ok(Some(RegisterPin { register: pin.into_output_low(), _line: line }))
     };
     Ok(pin(data)?.zip(pin(clock)?).map(|(data, clock)| Bits::new(data, clock)))

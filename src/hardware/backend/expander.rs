@@ -14,7 +14,7 @@ use rackberry_core::{
     ids::Time,
     panel::{
         Edge, Light, PanelFacts,
-        board::{ExpanderPin, Pull},
+        board::{Active, ExpanderPin, Pull},
     },
 };
 
@@ -105,7 +105,7 @@ fn bit(pin: ExpanderPin) -> u16 {
 pub struct ExpanderLeds<B> {
     shared: Rc<RefCell<Expanders<B>>>,
     leds: Vec<ExpanderPin>,
-    active_low: bool,
+    active: Active,
 }
 
 impl<B: I2c> ExpanderLeds<B> {
@@ -113,9 +113,9 @@ impl<B: I2c> ExpanderLeds<B> {
     pub fn new(
         shared: Rc<RefCell<Expanders<B>>>,
         leds: Vec<ExpanderPin>,
-        active_low: bool,
+        active: Active,
     ) -> Result<Self, Fault> {
-        let mut row = ExpanderLeds { shared, leds, active_low };
+        let mut row = ExpanderLeds { shared, leds, active };
         // Pins that nothing is connected to stay inputs.
         for pin in &row.leds {
             let mut expanders = row.shared.borrow_mut();
@@ -123,24 +123,23 @@ impl<B: I2c> ExpanderLeds<B> {
                 expanders.chips.entry(pin.address).or_insert(Chip { inputs: u16::MAX, ..Chip::default() });
             chip.inputs &= !bit(*pin);
         }
-        row.set(&vec![Light::DARK; row.leds.len()], true)?;
+        row.set(&vec![Light::DARK; row.leds.len()], Writes::All)?;
         Ok(row)
     }
 
-    /// Writes the chips whose levels change, or all of them.
-    fn set(&mut self, lights: &[Light], all: bool) -> Result<(), Fault> {
+    fn set(&mut self, lights: &[Light], writes: Writes) -> Result<(), Fault> {
         let mut expanders = self.shared.borrow_mut();
         let before = expanders.chips.clone();
         for (pin, light) in self.leds.iter().zip(lights) {
             let chip = expanders.chips.entry(pin.address).or_default();
-            if light.is_lit() != self.active_low {
+            if light.is_lit() != (self.active == Active::Low) {
                 chip.high |= bit(*pin);
             } else {
                 chip.high &= !bit(*pin);
             }
         }
         for (address, chip) in before {
-            if all || expanders.chips.get(&address) != Some(&chip) {
+            if writes == Writes::All || expanders.chips.get(&address) != Some(&chip) {
                 expanders.write(address)?;
             }
         }
@@ -150,8 +149,17 @@ impl<B: I2c> ExpanderLeds<B> {
 
 impl<B: I2c> Face for ExpanderLeds<B> {
     fn show(&mut self, lights: &[Light], _: &PanelFacts, _: Time) -> Result<(), Fault> {
-        self.set(lights, false)
+        self.set(lights, Writes::Changes)
     }
+}
+
+/// Which chips are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    /// Those whose levels change.
+    Changes,
+    /// All of them.
+    All,
 }
 
 /// The button on an expander.
@@ -159,7 +167,7 @@ impl<B: I2c> Face for ExpanderLeds<B> {
 pub struct ExpanderButton<B> {
     shared: Rc<RefCell<Expanders<B>>>,
     pin: ExpanderPin,
-    active_low: bool,
+    active: Active,
     interrupt: Option<LineButton>,
     is_pressed: bool,
     looks: usize,
@@ -170,7 +178,7 @@ impl<B: I2c> ExpanderButton<B> {
     pub fn new(
         shared: Rc<RefCell<Expanders<B>>>,
         pin: ExpanderPin,
-        active_low: bool,
+        active: Active,
         pull: Pull,
         interrupt: Option<LineButton>,
     ) -> Result<(Self, bool), Fault> {
@@ -183,9 +191,9 @@ impl<B: I2c> ExpanderButton<B> {
                 chip.pulled_up |= bit(pin);
             }
             expanders.write(pin.address)?;
-            (expanders.read(pin.address)?.1 & bit(pin) != 0) != active_low
+            (expanders.read(pin.address)?.1 & bit(pin) != 0) != (active == Active::Low)
         };
-        Ok((ExpanderButton { shared, pin, active_low, interrupt, is_pressed, looks: 0 }, is_pressed))
+        Ok((ExpanderButton { shared, pin, active, interrupt, is_pressed, looks: 0 }, is_pressed))
     }
 
     /// Waits until the button may have changed.
@@ -212,7 +220,7 @@ impl<B: I2c> ExpanderButton<B> {
         }
         self.looks += 1;
         let (changed, pins) = self.shared.borrow_mut().read(self.pin.address)?;
-        let pressed = (pins & bit(self.pin) != 0) != self.active_low;
+        let pressed = (pins & bit(self.pin) != 0) != (self.active == Active::Low);
         let after_loss = told.iter().any(|edge| edge.after_loss);
         let at = told.last().map_or_else(|| clock.now(), |edge| edge.at);
         let edge = |pressed| Edge { pressed, at, after_loss };
@@ -254,7 +262,8 @@ mod tests {
         transfers.extend(outputs(0x20, 0, 0));
         transfers.extend(outputs(0x20, 0b1000_0001, 0b10));
         let (mut mock, shared) = shared(&transfers);
-        let mut row = ExpanderLeds::new(shared, (0..16).map(|at| pin(0x20, at)).collect(), false).unwrap();
+        let mut row =
+            ExpanderLeds::new(shared, (0..16).map(|at| pin(0x20, at)).collect(), Active::High).unwrap();
         let lit: Vec<Light> =
             (0..16).map(|at| Light { color: Color::Red, level: u8::from([0, 7, 9].contains(&at)) }).collect();
         // The second time nothing has changed.
@@ -287,7 +296,7 @@ mod tests {
             read(true, true),
         ]);
         let (mut button, is_pressed) =
-            ExpanderButton::new(shared, pin(0x21, 8), true, Pull::Up, None).unwrap();
+            ExpanderButton::new(shared, pin(0x21, 8), Active::Low, Pull::Up, None).unwrap();
         assert!(!is_pressed);
         let edges: Vec<bool> =
             (0..5).flat_map(|_| button.take(clock).unwrap()).map(|edge| edge.pressed).collect();

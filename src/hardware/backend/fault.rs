@@ -8,6 +8,7 @@ use std::{
 
 /// Why a board's hardware can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum Fault {
     /// The machine has no GPIO at all.
     #[error("this machine has no GPIO chip; is it a Raspberry Pi, and is the GPIO driver in its kernel?")]
@@ -26,52 +27,29 @@ pub enum Fault {
     },
     /// The chip has no such line.
     #[error("{chip} has no line {line}; `gpioinfo` shows those that it has")]
-    NoLine {
-        /// The chip's label.
-        chip: String,
-        /// The line.
-        line: String,
-    },
+    NoLine { chip: String, line: String },
     /// Somebody else uses the line.
     #[error("line {line} of {chip} is used by {consumer:?}; stop that, or connect another line")]
     InUse {
-        /// The chip's label.
         chip: String,
-        /// The line.
         line: String,
         /// Who it is, as the kernel calls it.
         consumer: String,
     },
     /// The device may not be opened.
     #[error("no right to use {}: {remedy}", device.display())]
-    NoRight {
-        /// The device.
-        device: PathBuf,
-        /// What to do.
-        remedy: String,
-    },
+    NoRight { device: PathBuf, remedy: String },
     /// The device is not there.
     #[error("{} is not there: {remedy}", device.display())]
-    NoDevice {
-        /// The device.
-        device: PathBuf,
-        /// What to do.
-        remedy: &'static str,
-    },
+    NoDevice { device: PathBuf, remedy: &'static str },
     /// Nothing answers at the address.
     #[error("nothing answers at 0x{address:02x} on {}; check its wires, its power and its address pins", bus.display())]
-    Silent {
-        /// The bus.
-        bus: PathBuf,
-        /// The address.
-        address: u8,
-    },
+    Silent { bus: PathBuf, address: u8 },
     /// Anything else.
     #[error("{what}: {cause}")]
     Failed {
         /// What was tried, on what.
         what: String,
-        /// What the kernel said.
         cause: String,
     },
 }

@@ -14,8 +14,8 @@ use tokio::{io::unix::AsyncFd, time::sleep};
 use super::{CONSUMER, Fault, watched};
 use crate::service::clock::Clock;
 use rackberry_core::panel::{
-    Edge, Tracker,
-    board::{Line, Pull},
+    Contact, Edge, Tracker,
+    board::{Active, Line, Pull},
 };
 
 /// Edges that the kernel keeps for us. A contact that bounces makes some dozens.
@@ -92,10 +92,10 @@ impl Chip {
     }
 
     /// The line as an output, its LED dark.
-    pub fn output(&self, line: &Line, active_low: bool) -> Result<OutputPin, Fault> {
+    pub fn output(&self, line: &Line, active: Active) -> Result<OutputPin, Fault> {
         let mut builder = Request::builder();
         builder.as_output(Value::Inactive);
-        if active_low {
+        if active == Active::Low {
             builder.as_active_low();
         }
         let request = self.request(line, &mut builder)?;
@@ -104,12 +104,12 @@ impl Chip {
     }
 
     /// The line as the button, and whether it is down now.
-    pub fn button(&self, line: &Line, active_low: bool, pull: Pull) -> Result<(LineButton, bool), Fault> {
+    pub fn button(&self, line: &Line, active: Active, pull: Pull) -> Result<(LineButton, bool), Fault> {
         let mut builder = Request::builder();
         // Not debounced by the kernel: that hides noise. While a line flickers faster than the debounce period,
         // the kernel reports the level from before, which can look like a button held for seconds.
         builder.as_input().with_bias(bias(pull)).with_kernel_event_buffer_size(QUEUE);
-        if active_low {
+        if active == Active::Low {
             builder.as_active_low();
         }
         let button = self.edges(line, &mut builder)?;
@@ -209,7 +209,11 @@ impl LineButton {
             }
             let event = request.read_edge_event().map_err(|error| self.fault(&error))?;
             let at = clock.at_monotonic(Duration::from_nanos(event.timestamp_ns));
-            edges.push(self.tracker.edge(event.line_seqno, event.kind == EdgeKind::Rising, at));
+            edges.push(self.tracker.edge(
+                event.line_seqno,
+                Contact::from(event.kind == EdgeKind::Rising),
+                at,
+            ));
         }
     }
 

@@ -5,21 +5,21 @@ use embedded_hal::digital::{Error as _, OutputPin, PinState};
 use super::{Face, Fault};
 use rackberry_core::{
     ids::Time,
-    panel::{Light, PanelFacts},
+    panel::{Light, PanelFacts, board::Active},
 };
 
 /// A row of pins with an LED each. Only those that change are written.
 #[derive(Debug)]
 pub struct Lines<P> {
     pins: Vec<P>,
-    active_low: bool,
+    active: Active,
     shown: Vec<bool>,
 }
 
 impl<P: OutputPin> Lines<P> {
     /// Pins whose LEDs are dark.
-    pub fn new(pins: Vec<P>, active_low: bool) -> Lines<P> {
-        Lines { shown: vec![false; pins.len()], pins, active_low }
+    pub fn new(pins: Vec<P>, active: Active) -> Lines<P> {
+        Lines { shown: vec![false; pins.len()], pins, active }
     }
 }
 
@@ -28,7 +28,7 @@ impl<P: OutputPin> Face for Lines<P> {
         for (at, ((pin, shown), light)) in self.pins.iter_mut().zip(&mut self.shown).zip(lights).enumerate() {
             let lit = light.is_lit();
             if *shown != lit {
-                pin.set_state(PinState::from(lit != self.active_low))
+                pin.set_state(PinState::from(lit != (self.active == Active::Low)))
                     .map_err(|error| Fault::failed(format!("can't set LED {at}"), error.kind()))?;
                 *shown = lit;
             }
@@ -50,11 +50,13 @@ mod tests {
 
     #[test]
     fn only_changes_are_written_and_low_can_mean_lit() {
-        for (active_low, lit, dark) in [(false, State::High, State::Low), (true, State::Low, State::High)] {
+        for (active, lit, dark) in
+            [(Active::High, State::High, State::Low), (Active::Low, State::Low, State::High)]
+        {
             let mut steady = Mock::new(&[Transaction::set(lit)]);
             let mut blinking = Mock::new(&[Transaction::set(lit), Transaction::set(dark)]);
             let mut off = Mock::new(&[]);
-            let mut row = Lines::new(vec![steady.clone(), blinking.clone(), off.clone()], active_low);
+            let mut row = Lines::new(vec![steady.clone(), blinking.clone(), off.clone()], active);
             for shown in [[true, true, false], [true, true, false], [true, false, false]] {
                 row.show(&lights(&shown), &PanelFacts::default(), Time(0)).unwrap();
             }

@@ -15,7 +15,7 @@ use crate::{
 use rackberry_core::{
     appliance::{StatusView, TimedView},
     ids::Mac,
-    panel::{Light, board},
+    panel::{Contact, Light, board},
 };
 
 /// What a LED row was given, and when.
@@ -44,10 +44,10 @@ struct Rig {
     thread: thread::JoinHandle<u64>,
 }
 
-fn snapshot(armed: bool, image: Option<(u64, u64)>) -> Snapshot {
+fn snapshot(armed_seconds: Option<u64>, image: Option<(u64, u64)>) -> Snapshot {
     let status = StatusView {
         version: String::new(),
-        armed_seconds: armed.then_some(60),
+        armed_seconds,
         live: false,
         orders: Vec::new(),
         interface: "eth0".into(),
@@ -121,7 +121,7 @@ impl Rig {
 
 impl Thread {
     async fn drive_noted(&mut self, face: Noted, played: Receiver<bool>) {
-        let mut panel = Panel::new(self.leds, false);
+        let mut panel = Panel::new(self.leds, Contact::Released);
         let (facts, _shown) = watch::channel(PanelFacts::default());
         let mut hardware =
             Hardware { face: Box::new(face), button: Input::Played(played, None), is_pressed: false };
@@ -150,7 +150,7 @@ fn lateness(shown: &[(Time, Vec<Light>)], half: u64) -> Vec<u64> {
 fn leds_are_not_late_while_the_service_is_busy() {
     let mut worst = 0;
     for _ in 0..5 {
-        let rig = Rig::start(snapshot(true, Some((0, 1_000_000))));
+        let rig = Rig::start(snapshot(Some(60), Some((0, 1_000_000))));
         let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let cores = thread::available_parallelism().map_or(2, usize::from);
         let busy: Vec<_> = (0..cores * 4)
@@ -168,7 +168,7 @@ fn leds_are_not_late_while_the_service_is_busy() {
             if Instant::now() >= end {
                 break;
             }
-            rig.state.show(snapshot(true, Some((sent % 1_000_000, 1_000_000))));
+            rig.state.show(snapshot(Some(60), Some((sent % 1_000_000, 1_000_000))));
             thread::sleep(Duration::from_micros(200));
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -188,7 +188,7 @@ fn leds_are_not_late_while_the_service_is_busy() {
 #[test]
 #[allow(clippy::disallowed_methods)]
 fn an_idle_panel_sleeps() {
-    let rig = Rig::start(snapshot(false, None));
+    let rig = Rig::start(snapshot(None, None));
     thread::sleep(Duration::from_secs(10));
     let (shown, used) = rig.end();
     let percent = used as f64 / 10e9 * 100.0;
@@ -201,7 +201,7 @@ fn an_idle_panel_sleeps() {
 #[test]
 #[allow(clippy::disallowed_methods)]
 fn a_press_is_felt_at_once() {
-    let mut rig = Rig::start(snapshot(false, None));
+    let mut rig = Rig::start(snapshot(None, None));
     let at = |from: Time, milliseconds| rig.clock.until(from + Duration::from_millis(milliseconds));
     thread::sleep(Duration::from_millis(100));
     let pressed = rig.clock.now();
@@ -227,7 +227,7 @@ fn a_press_is_felt_at_once() {
 #[test]
 #[allow(clippy::disallowed_methods)]
 fn the_last_is_a_code_and_then_dark() {
-    let rig = Rig::start(snapshot(true, None));
+    let rig = Rig::start(snapshot(Some(60), None));
     thread::sleep(Duration::from_millis(50));
     rig.stop.send(Some(Last::Code(Trouble::Config, 1))).unwrap();
     let began = rig.clock.now();

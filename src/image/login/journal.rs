@@ -130,7 +130,7 @@ fn take<'a>(
             None => (alone(), 0),
         },
         (Value::Moment, value) => {
-            let more = moment(rest, value.is_none());
+            let more = moment(rest, if value.is_none() { Place::First } else { Place::Later });
             let words: Vec<&str> = value.into_iter().chain(more.iter().map(String::as_str)).collect();
             let moment = words.join(" ");
             if !is_moment(&moment) {
@@ -143,10 +143,21 @@ fn take<'a>(
     Ok(rest.get(taken..).unwrap_or_default())
 }
 
+/// Where the words of a moment begin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// With the first word after the option.
+    First,
+    /// After one that stands in the option itself.
+    Later,
+}
+
 /// The words of a moment: up to the next option. The first one may begin with a dash, as in `--since -1h`.
-fn moment(rest: &[String], is_first: bool) -> &[String] {
+fn moment(rest: &[String], begins: Place) -> &[String] {
     let is_option = |(at, word): (usize, &String)| {
-        let is_time = |after: &str| is_first && at == 0 && after.starts_with(|c: char| c.is_ascii_digit());
+        let is_time = |after: &str| {
+            begins == Place::First && at == 0 && after.starts_with(|c: char| c.is_ascii_digit())
+        };
         word.strip_prefix('-').is_some_and(|after| !is_time(after))
     };
     let end = rest.iter().enumerate().position(is_option);

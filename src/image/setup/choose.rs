@@ -16,9 +16,9 @@ const SEAL: &str = "# rackberry keeps this copy; sha256 of all above: ";
 pub struct Choice {
     /// Where it is from.
     pub source: ConfigSource,
-    /// Its text.
+    /// The configuration as it was written.
     pub text: String,
-    /// What it means.
+    /// The same, read and checked.
     pub settings: Settings,
     /// What is wrong with the card's, a fault each; empty if it is in force.
     pub faults: Vec<String>,
@@ -58,13 +58,14 @@ pub fn choose(
         }
         Ok(text) => match parse(&text) {
             Ok(settings) => return Choice { source: ConfigSource::Card, text, settings, faults: Vec::new() },
-            Err(faults) => faults.iter().map(|fault| fault.render(false)).collect(),
+            Err(faults) => faults.iter().map(|fault| fault.render(config::Ink::Plain)).collect(),
         },
         Err(fault) => vec![fault],
     };
     let kept = kept.and_then(|text| {
         let settings = parse(&text).map_err(|faults| {
-            let first = faults.iter().next().map(|fault| fault.render(false)).unwrap_or_default();
+            let first =
+                faults.iter().next().map(|fault| fault.render(config::Ink::Plain)).unwrap_or_default();
             format!("the last good {name} is not good any more: {first}")
         })?;
         Ok((text, settings))

@@ -9,7 +9,7 @@ use std::{
 
 use super::{super::Root, keys};
 
-/// The configuration's name.
+/// What the configuration is called on the card.
 pub const CONFIG: &str = "rackberry.toml";
 const CONFIG_TXT: &str = "rackberry.toml.txt";
 const KEYS: &str = "authorized_keys";
@@ -20,7 +20,7 @@ const LONGEST: u64 = 1 << 20;
 /// The configuration on the card.
 #[derive(Debug)]
 pub struct Config {
-    /// The file's name.
+    /// What the file is called on the card.
     pub name: &'static str,
     /// Its text, or why there is none.
     pub text: Result<String, String>,
@@ -51,7 +51,7 @@ fn read_config(root: &Root, name: &'static str) -> Result<String, String> {
         if !root.card(name).exists() {
             fault.help = "put one onto the card; the image brings one with every key and its default".into();
         }
-        fault.render(false)
+        fault.render(rackberry_core::config::Ink::Plain)
     })
 }
 

@@ -9,7 +9,11 @@ use crate::service::{
     clock::Clock,
     handle::{Handle, Message},
 };
-use rackberry_core::dhcp::{Packet, ServerReply, datagram::Datagram};
+use packet_socket::Received;
+use rackberry_core::dhcp::{
+    Packet, ServerReply,
+    datagram::{Checksum, Datagram},
+};
 
 impl Sockets {
     /// Hands every client's message to the owner. A burst waits in the kernel's buffer while the owner is busy.
@@ -26,10 +30,15 @@ impl Sockets {
                 }
             };
             let frame = &frame[..received.length];
-            match Datagram::read(frame, received.has_checksum) {
+            match Datagram::read(frame, checksum(received)) {
                 Ok(datagram) if self.is_meant(&datagram) => {
                     match Packet::read(datagram.payload, datagram.from) {
-                        Ok(packet) => self.hand_over(handle, clock, &datagram, packet, frame).await,
+                        Ok(packet) => {
+                            let (mac, kind, xid) = (packet.mac(), packet.kind(), packet.message().xid());
+                            tracing::trace!(%mac, ?kind, xid, "received");
+                            handle.packets().keep(mac, clock.now(), frame.to_vec());
+                            handle.tell(message(packet, &datagram)).await;
+                        }
                         Err(reason) => {
                             let from = datagram.from;
                             tracing::debug!(mac = %from.mac, from = %from.address, %reason, "not a DHCP client's message");
@@ -40,24 +49,6 @@ impl Sockets {
                 Err(reason) => tracing::debug!(%reason, "not a DHCP client's datagram"),
             }
         }
-    }
-
-    async fn hand_over(
-        &self,
-        handle: &Handle,
-        clock: Clock,
-        datagram: &Datagram<'_>,
-        packet: Packet,
-        frame: &[u8],
-    ) {
-        let (mac, kind, xid) = (packet.mac(), packet.kind(), packet.message().xid());
-        tracing::trace!(%mac, ?kind, xid, "received");
-        handle.packets().keep(mac, clock.now(), frame.to_vec());
-        let message = match datagram.to.port() {
-            BOOT_SERVER_PORT => Message::BootServerPacket(packet, datagram.from.address),
-            _ => Message::Packet(packet),
-        };
-        handle.tell(message).await;
     }
 
     /// Whether a datagram is meant for this server: sent to its address, or to everybody, by another host. Frames to other
@@ -84,7 +75,7 @@ impl Sockets {
                 }
             };
             let frame = &frame[..received.length];
-            let Ok(datagram) = Datagram::read(frame, received.has_checksum) else { continue };
+            let Ok(datagram) = Datagram::read(frame, checksum(received)) else { continue };
             if let Some(heard) = ServerReply::read(&datagram, self.mac, &self.asked()) {
                 handle.packets().keep(heard.client, clock.now(), frame.to_vec());
                 handle.tell(Message::ServerReply(heard)).await;
@@ -95,4 +86,16 @@ impl Sockets {
     fn asked(&self) -> Vec<u32> {
         self.questions.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
+}
+
+/// A client's message, for the owner.
+fn message(packet: Packet, datagram: &Datagram<'_>) -> Message {
+    match datagram.to.port() {
+        BOOT_SERVER_PORT => Message::BootServerPacket(packet, datagram.from.address),
+        _ => Message::Packet(packet),
+    }
+}
+
+fn checksum(received: Received) -> Checksum {
+    if received.has_checksum { Checksum::AsSent } else { Checksum::Unfinished }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use rackberry_core::{
-    appliance::{ArmBody, Command, Report},
+    appliance::{Arm, ArmBody, Command, Report},
     http::route::Api,
 };
 
@@ -56,8 +56,8 @@ pub(super) fn command(api: &Api, body: &[u8]) -> Result<Option<Command>, String>
     let bare = |command| json::<NoBody>(body).map(|NoBody {}| Some(command));
     match api {
         Api::Arm => {
-            let body: ArmBody = json(body)?;
-            Ok(Some(Command::Arm(body.try_into()?)))
+            let arm = Arm::try_from(json::<ArmBody>(body)?).map_err(|error| error.to_string())?;
+            Ok(Some(Command::Arm(arm)))
         }
         Api::Disarm => bare(Command::Disarm),
         Api::AcceptLoss => bare(Command::AcceptLoss),

@@ -19,6 +19,7 @@ const GROUP: &str = "rackberry";
 
 /// Why the server can't listen.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum BindError {
     /// Somebody has the port.
     #[error(
@@ -43,7 +44,6 @@ pub enum BindError {
     Port {
         /// What was to be listened on.
         address: SocketAddrV4,
-        /// The system's reason.
         source: io::Error,
     },
     /// The folder is missing and can't be made.
@@ -51,7 +51,6 @@ pub enum BindError {
     Folder {
         /// Where the socket was to be.
         folder: PathBuf,
-        /// The system's reason.
         source: io::Error,
     },
     /// Another service answers.
@@ -65,7 +64,6 @@ pub enum BindError {
     Socket {
         /// Where it was to be.
         path: PathBuf,
-        /// The system's reason.
         source: io::Error,
     },
 }

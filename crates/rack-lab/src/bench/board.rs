@@ -216,7 +216,7 @@ impl<'a> Board<'a> {
         );
     }
 
-    /// Pulls it out.
+    /// Pulls a USB disk out while the board runs.
     pub fn pull_usb(&self, name: &str) {
         monitor(&self.dir.join("monitor"), &[&format!("device_del usb-{name}")]);
     }
@@ -231,7 +231,7 @@ impl<'a> Board<'a> {
         self.qemu.as_ref().expect("it is on").lines().len()
     }
 
-    /// Cuts its power.
+    /// Cuts the power: QEMU is killed, and nothing is flushed.
     pub fn cut(&mut self) {
         self.qemu = None;
     }

@@ -29,7 +29,7 @@ while True:
     out.write(struct.pack('<IIII', 0, 0, len(frame), len(frame)) + frame)
 "#;
 
-/// A running capture.
+/// A capture of one interface, which ends with the test.
 pub struct Capture {
     file: PathBuf,
     _python: Watched,

@@ -30,7 +30,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("10.10.10.1", 9000), Handler).serve_forever()
 "#;
 
-/// Starts it.
+/// Starts the web server, which fails as the path that is asked for says.
 pub fn server(net: &Net) -> Watched {
     let server = net.write("failing.py", SERVER);
     let mut command = net.command("python3");

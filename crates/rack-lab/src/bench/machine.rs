@@ -22,7 +22,7 @@ const PLACES: [u64; 2] = [0, 40 << 20];
 
 /// A machine that is plugged in; drop it to pull its plug. A test that fails shows its console.
 pub struct Node {
-    /// The machine.
+    /// What is plugged in: its files, its console, its QEMU.
     pub machine: Machine,
     /// More of QEMU's arguments: further hardware.
     pub hardware: Vec<String>,
@@ -47,7 +47,7 @@ impl Node {
         Node { machine, hardware: Vec::new(), qemu: None, _cable: Watched::start(cable) }
     }
 
-    /// Switches it on.
+    /// Switches the machine on: QEMU starts with its disk as it is.
     pub fn switch_on(&mut self) {
         let qemu = self.machine.qemu();
         let mut command = Command::new("setpriv");

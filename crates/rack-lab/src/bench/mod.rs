@@ -143,7 +143,7 @@ pub fn text_of(line: &str, output: Output) -> String {
 
 /// A process whose lines are kept and can be waited for.
 pub struct Watched {
-    /// The process.
+    /// The process whose lines are kept.
     pub child: Child,
     lines: Arc<(Mutex<Lines>, Condvar)>,
 }
@@ -165,8 +165,13 @@ impl Watched {
             .expect("it starts");
         let lines = Arc::<(Mutex<Lines>, Condvar)>::default();
         let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
-        keep(out, Arc::clone(&lines), false);
-        keep(err, Arc::clone(&lines), true);
+        let (kept, ended) = (Arc::clone(&lines), Arc::clone(&lines));
+        std::thread::spawn(move || keep(out, &kept));
+        std::thread::spawn(move || {
+            keep(err, &ended);
+            locked(&ended.0).ended = true;
+            ended.1.notify_all();
+        });
         Watched { child, lines }
     }
 
@@ -214,7 +219,7 @@ impl Watched {
         pid
     }
 
-    /// SIGKILL.
+    /// Ends it by SIGKILL, as a power cut would, and waits for its end.
     pub fn kill(&mut self) {
         // Its parents end with it, and only then nothing of it is left.
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
@@ -228,7 +233,7 @@ impl Watched {
         let _ = self.child.wait();
     }
 
-    /// Any signal.
+    /// Sends a signal; the process must run.
     pub fn signal(&self, signal: Signal) {
         rustix::process::kill_process(self.pid(), signal).expect("it runs");
     }
@@ -254,21 +259,16 @@ fn locked(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn keep(from: impl std::io::Read + Send + 'static, lines: Arc<(Mutex<Lines>, Condvar)>, marks_end: bool) {
-    std::thread::spawn(move || {
-        let mut from = BufReader::new(from);
-        let mut line = Vec::new();
-        while from.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            locked(&lines.0).all.push(text);
-            lines.1.notify_all();
-            line.clear();
-        }
-        if marks_end {
-            locked(&lines.0).ended = true;
-            lines.1.notify_all();
-        }
-    });
+/// Keeps lines until there are no more.
+fn keep(from: impl std::io::Read, lines: &(Mutex<Lines>, Condvar)) {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        locked(&lines.0).all.push(text);
+        lines.1.notify_all();
+        line.clear();
+    }
 }
 
 /// Waits until something holds that no line of a log tells.
@@ -302,7 +302,7 @@ pub fn monitor(socket: &Path, orders: &[&str]) {
     assert!(!said.contains("Error") && !said.contains("error"), "{said}");
 }
 
-/// The repository.
+/// The repository's folder.
 pub fn root() -> &'static Path {
     let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     folders.nth(2).expect("this crate is in crates/ of it")

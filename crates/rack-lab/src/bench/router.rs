@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{Net, Watched};
 
-/// Its address.
+/// The address of the other DHCP server.
 pub const ROUTER: &str = "10.10.10.254";
-/// Its hardware address.
+/// The hardware address that its frames come from.
 pub const ROUTER_MAC: &str = "02:00:00:00:00:dd";
 const SOON: Duration = Duration::from_secs(30);
 

@@ -95,10 +95,10 @@ impl From<&Arm> for ArmBody {
 }
 
 impl TryFrom<ArmBody> for Arm {
-    /// What is wrong with its time, in words.
-    type Error = String;
+    /// What is wrong with its time.
+    type Error = config::DurationError;
 
-    fn try_from(body: ArmBody) -> Result<Arm, String> {
+    fn try_from(body: ArmBody) -> Result<Arm, config::DurationError> {
         let ArmBody { length, live, all, again, wake, nodes } = body;
         Ok(Arm {
             kind: if live { OrderKind::Live } else { OrderKind::Install },
@@ -117,7 +117,10 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Arm, String> {
-        serde_json::from_str::<ArmBody>(text).map_err(|error| error.to_string())?.try_into()
+        serde_json::from_str::<ArmBody>(text)
+            .map_err(|error| error.to_string())?
+            .try_into()
+            .map_err(|error: config::DurationError| error.to_string())
     }
 
     #[test]

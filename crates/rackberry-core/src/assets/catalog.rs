@@ -105,7 +105,7 @@ impl Catalog {
                 let sets = profile
                     .arches
                     .iter()
-                    .filter_map(|arch| FileSet::gather(profile, arch, &name, &base, folder, &self.loaders));
+                    .filter_map(|arch| FileSet::gather(profile, arch, &name, (folder, &base), &self.loaders));
                 sets.for_each(|set| version.offer(set));
             }
         }
@@ -175,7 +175,7 @@ impl Catalog {
             && Arc::ptr_eq(&self.findings, &other.findings)
     }
 
-    /// Every profile.
+    /// Every profile, built in or of the asset folders.
     pub fn profiles(&self) -> impl Iterator<Item = &Arc<Profile>> {
         self.profiles.values()
     }
@@ -318,7 +318,7 @@ impl Catalog {
         files.collect()
     }
 
-    /// The signing keys.
+    /// The keys whose signatures count.
     pub fn keys(&self) -> &Arc<Keys> {
         &self.keys
     }

@@ -8,7 +8,7 @@ use crate::{
     profiles::ConfigKind,
 };
 
-/// The folder.
+/// The folder of an asset folder that configurations are in.
 pub const FOLDER: &str = "cloud-configs";
 /// What is in a template's name.
 const TEMPLATE: &str = "j2";
@@ -37,10 +37,10 @@ pub enum Whose {
     Named(String),
 }
 
-/// A file.
+/// A file of that folder, and which node it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFile {
-    /// The file.
+    /// Where the file lies, and what is in it.
     pub found: Found,
     /// What its name says.
     pub name: ConfigName,
@@ -50,7 +50,7 @@ pub struct ConfigFile {
     place: usize,
 }
 
-/// All of them.
+/// The configurations of all asset folders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Configs {
     files: Vec<ConfigFile>,
@@ -186,7 +186,7 @@ impl Configs {
         configs
     }
 
-    /// Every file.
+    /// The files of all asset folders.
     pub fn all(&self) -> &[ConfigFile] {
         &self.files
     }

@@ -20,7 +20,7 @@ pub type Name = Vec<String>;
 pub struct Found {
     /// Its name, as it stands on the disk.
     pub name: Name,
-    /// Where it lies.
+    /// Where the file is on the disk.
     pub path: PathBuf,
     /// Its length in bytes.
     pub len: u64,
@@ -62,7 +62,7 @@ pub struct Stamp {
 /// One asset folder, or the folder of loaders. Its names compare as on FAT, whatever file system it is on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Folder {
-    /// Where it is.
+    /// Where the asset folder is on the disk.
     pub path: PathBuf,
     /// Its files, by their names as those compare.
     files: BTreeMap<Name, Found>,
@@ -162,7 +162,7 @@ impl Folder {
         self.files.get(&key(name)?)
     }
 
-    /// Every file.
+    /// Every file that was found below it.
     pub fn all(&self) -> impl Iterator<Item = &Found> {
         self.files.values()
     }

@@ -10,16 +10,43 @@ use crate::{
     profiles::{InstallerCheck, InstallerKeys, Profile},
 };
 
+/// Why an installer will not accept an image, in one clause, with the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
+pub enum InstallerRefusal {
+    /// It is signed by a key that the installer does not know.
+    #[error(
+        "{installer} knows no keys but those built into it, and {image} is signed by {signer}; it would overwrite the \
+         disk and then refuse the image: {remedy}"
+    )]
+    ForeignSigner { installer: String, image: String, signer: String, remedy: String },
+    /// Its signature proves nothing.
+    #[error("{installer} insists on the signature of {image}, and {reason} ({remedy})")]
+    Unproven { installer: String, image: String, reason: String, remedy: String },
+    /// It is proven to be another one.
+    #[error("{image}: {reason}")]
+    Bad { image: String, reason: String },
+    /// It has no signature.
+    #[error("{installer} asks for {image}.sig and installs nothing without it{list}: {remedy}")]
+    NoSignature {
+        installer: String,
+        image: String,
+        /// What is said of a list of digests, where there is one.
+        list: String,
+        remedy: String,
+    },
+}
+
 /// Whether `profile`'s installer will accept this image, of which this was found.
 ///
 /// # Errors
-/// Why not, in one clause, with the remedy.
+/// [`InstallerRefusal`] says why not.
 pub(super) fn accepts(
     profile: &Profile,
     image: &File,
     finding: Option<&Finding>,
     verify: Verify,
-) -> Result<(), String> {
+) -> Result<(), InstallerRefusal> {
     let Some(check) = profile.check else { return Ok(()) };
     let (installer, name) = (profile.installer(), image.found.own_name());
     if image.proof.signature.is_none() {
@@ -42,15 +69,19 @@ pub(super) fn accepts(
         None => Ok(()),
         Some(FileVerdict::Good(_)) if check.keys == InstallerKeys::Handed => Ok(()),
         Some(FileVerdict::Good(good)) if has_pinned(profile, &good.primary.to_string()) => Ok(()),
-        Some(FileVerdict::Good(good)) => Err(format!(
-            "{installer} knows no keys but those built into it, and {name} is signed by {} with key {}; it would \
-             overwrite the disk and then refuse the image: {remedy}",
-            good.user_id, good.primary
-        )),
+        Some(FileVerdict::Good(good)) => Err(InstallerRefusal::ForeignSigner {
+            installer: installer.to_owned(),
+            image: name.to_owned(),
+            signer: format!("{} with key {}", good.user_id, good.primary),
+            remedy,
+        }),
         Some(FileVerdict::Unproven(reason)) => {
-            Err(format!("{installer} insists on the signature of {name}, and {reason} ({remedy})"))
+            let (installer, image) = (installer.to_owned(), name.to_owned());
+            Err(InstallerRefusal::Unproven { installer, image, reason: reason.clone(), remedy })
         }
-        Some(FileVerdict::Bad(reason)) => Err(format!("{name}: {reason}")),
+        Some(FileVerdict::Bad(reason)) => {
+            Err(InstallerRefusal::Bad { image: name.to_owned(), reason: reason.clone() })
+        }
         Some(FileVerdict::Unsigned) => without_signature(check, installer, name, image, verify),
     }
 }
@@ -65,7 +96,7 @@ fn without_signature(
     name: &str,
     image: &File,
     verify: Verify,
-) -> Result<(), String> {
+) -> Result<(), InstallerRefusal> {
     if check.forgives_missing && verify == Verify::UnsignedOk {
         return Ok(());
     }
@@ -82,7 +113,8 @@ fn without_signature(
         }
         InstallerKeys::BuiltIn => "put its maker's beside the image".to_owned(),
     };
-    Err(format!("{installer} asks for {name}.sig and installs nothing without it{list}: {remedy}"))
+    let (installer, image) = (installer.to_owned(), name.to_owned());
+    Err(InstallerRefusal::NoSignature { installer, image, list, remedy })
 }
 
 #[cfg(test)]
@@ -162,7 +194,7 @@ mod tests {
             for (verify, wanted) in [(Verify::Required, strict), (Verify::UnsignedOk, lax)] {
                 let said = accepts(&profile(name), &image, finding.as_ref(), verify);
                 assert_eq!(said.is_ok(), wanted, "{name} {finding:?} {verify:?}: {said:?}");
-                let why = said.err().unwrap_or_else(|| words.to_owned());
+                let why = said.err().map_or_else(|| words.to_owned(), |why| why.to_string());
                 assert!(why.contains(words), "{name}: {why}");
             }
         }

@@ -14,7 +14,7 @@ use crate::{
 /// What is meant where a path does not say it.
 #[derive(Debug, Clone, Copy)]
 pub struct Standard<'a> {
-    /// The profile.
+    /// Name of the profile that the node installs.
     pub profile: &'a str,
     /// The version, or `current`.
     pub version: &'a str,
@@ -45,7 +45,7 @@ pub enum Access {
 /// A file that was asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Located<'c> {
-    /// The file.
+    /// The file that a path leads to.
     pub found: &'c Found,
     /// Who may have it.
     pub access: Access,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     assets::{
-        authentic::{Authenticity, FileVerdict, Finding, Job, authenticity},
+        authentic::{Authenticity, FileVerdict, Finding, Job, NotAccepted, authenticity},
         catalog::Catalog,
         installer,
         version::{File, FileSet, NotReady, Version},
@@ -13,6 +13,20 @@ use crate::{
     profiles::{Profile, Role},
 };
 use release_signature::Fingerprint;
+
+/// Why an image is not handed out, in one clause.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotHandedOut {
+    /// Nobody has looked at it yet.
+    #[error("it is being verified; try again soon")]
+    BeingVerified,
+    /// It is not authentic, or nobody vouches for it.
+    #[error(transparent)]
+    NotAccepted(#[from] NotAccepted),
+    /// Its own installer would refuse it.
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
+}
 
 impl Catalog {
     /// Files of complete sets that nobody has looked at yet, those of current versions first.
@@ -41,17 +55,17 @@ impl Catalog {
     /// installer will accept it.
     ///
     /// # Errors
-    /// Why not, in one clause.
-    pub fn may_hand_out(&self, version: &Version, image: &File, verify: Verify) -> Result<(), String> {
+    /// [`NotHandedOut`] says why not.
+    pub fn may_hand_out(&self, version: &Version, image: &File, verify: Verify) -> Result<(), NotHandedOut> {
         match self.finding(version, image) {
             Some(finding) => finding.verdict.will_do(verify)?,
             None if verify == Verify::UnsignedOk && image.proof.is_empty() => {}
-            None => return Err("it is being verified; try again soon".into()),
+            None => return Err(NotHandedOut::BeingVerified),
         }
         if !self.runs_installer(&version.profile) {
             return Ok(());
         }
-        self.installable(version, image, verify).map_err(|reason| reason.to_string())
+        Ok(self.installable(version, image, verify)?)
     }
 
     /// Whether a set's files are what their maker released.
@@ -78,7 +92,7 @@ impl Catalog {
         accepted.map_err(|reason| NotReady::Installer {
             profile: version.profile.name.clone(),
             version: version.name.clone(),
-            reason,
+            reason: reason.to_string(),
         })
     }
 

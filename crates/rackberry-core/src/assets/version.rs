@@ -15,9 +15,9 @@ use crate::{
 /// One version of one operating system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
-    /// The profile.
+    /// The operating system family that it is a version of.
     pub profile: Arc<Profile>,
-    /// The version's name.
+    /// What the version is called in folders and URLs.
     pub name: String,
     /// Its files, for each processor that has some.
     pub sets: Vec<FileSet>,
@@ -27,13 +27,13 @@ pub struct Version {
 /// mixed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSet {
-    /// The processor.
+    /// `x86_64` or `aarch64`.
     pub arch: String,
-    /// The asset folder.
+    /// Path of the asset folder that has the set.
     pub folder: PathBuf,
     /// The folder below it that has the files, as URLs name it.
     pub base: Name,
-    /// Its files.
+    /// Files that the profile names and that are there.
     pub files: Vec<File>,
     /// Images for other hardware or clouds that its installer can be told to take in the usual one's place.
     pub variants: Vec<File>,
@@ -52,7 +52,7 @@ pub struct FileSet {
 pub struct File {
     /// What it is for.
     pub role: Role,
-    /// The file.
+    /// Where the file lies, its size and its times.
     pub found: Found,
     /// What vouches for it, where something does.
     pub proof: Proof,
@@ -62,104 +62,46 @@ pub struct File {
 
 /// Why no version can be installed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum NotReady {
     /// The configuration names a profile that is not known.
     #[error("profile {profile:?} is not known; known are: {known}")]
-    UnknownProfile {
-        /// The profile.
-        profile: String,
-        /// All that are known.
-        known: String,
-    },
+    UnknownProfile { profile: String, known: String },
     /// Nothing of this profile is there.
     #[error("no version of {profile} in {dirs}; put one there as {profile}/VERSION/")]
-    NoVersion {
-        /// The profile.
-        profile: String,
-        /// Where was looked.
-        dirs: String,
-    },
+    NoVersion { profile: String, dirs: String },
     /// `current` names nothing, and several versions are there.
     #[error("{profile} has versions {versions} and no file {profile}/current that names one of them")]
-    NoCurrent {
-        /// The profile.
-        profile: String,
-        /// What is there.
-        versions: String,
-    },
+    NoCurrent { profile: String, versions: String },
     /// The version is not there.
     #[error("{profile} {version} is not in {dirs}")]
-    Absent {
-        /// The profile.
-        profile: String,
-        /// The version.
-        version: String,
-        /// Where was looked.
-        dirs: String,
-    },
+    Absent { profile: String, version: String, dirs: String },
     /// It is there, but not for this processor.
     #[error("{profile} {version} is not there for {arch} machines")]
-    Arch {
-        /// The profile.
-        profile: String,
-        /// The version.
-        version: String,
-        /// The processor.
-        arch: String,
-    },
+    Arch { profile: String, version: String, arch: String },
     /// Its files have not all been looked at.
     #[error("{profile} {version} is being verified ({files}); try again soon")]
     Pending {
-        /// The profile.
         profile: String,
-        /// The version.
         version: String,
         /// The files that are still to be looked at.
         files: String,
     },
     /// It is not what its maker released, or nobody knows.
     #[error("{profile} {version} is not authentic: {reason}")]
-    NotAuthentic {
-        /// The profile.
-        profile: String,
-        /// The version.
-        version: String,
-        /// Why.
-        reason: String,
-    },
+    NotAuthentic { profile: String, version: String, reason: String },
     /// Its own installer would not take it.
     #[error("{profile} {version} can't be installed: {reason}")]
-    Installer {
-        /// The profile.
-        profile: String,
-        /// The version.
-        version: String,
-        /// Why.
-        reason: String,
-    },
+    Installer { profile: String, version: String, reason: String },
     /// Several files are there of which one is meant.
     #[error(
         "{profile} {version} has several images ({files}), and nobody can tell which is meant; put each into a version's \
          folder of its own"
     )]
-    Surplus {
-        /// The profile.
-        profile: String,
-        /// The version.
-        version: String,
-        /// The files.
-        files: String,
-    },
+    Surplus { profile: String, version: String, files: String },
     /// A file is missing.
     #[error("{profile} {version} is incomplete: {missing} not there")]
-    Incomplete {
-        /// The profile.
-        profile: String,
-        /// The version.
-        version: String,
-        /// What is missing.
-        missing: String,
-    },
+    Incomplete { profile: String, version: String, missing: String },
 }
 
 impl NotReady {
@@ -199,8 +141,7 @@ impl FileSet {
         profile: &Profile,
         arch: &Architecture,
         version: &str,
-        base: &[String],
-        folder: &Folder,
+        (folder, base): (&Folder, &[String]),
         loaders: &Folder,
     ) -> Option<FileSet> {
         let base = [base, arch.folder.as_slice()].concat();
@@ -217,7 +158,7 @@ impl FileSet {
         };
         let file = |spec: &FileSpec, found: &Found| File {
             role: spec.role,
-            proof: proof(spec, found.own_name(), version, &arch.name, folder, &base),
+            proof: proof((spec, found.own_name()), (version, &arch.name), (folder, &base)),
             found: found.clone(),
             with_loaders: spec.with_loaders,
         };

@@ -12,7 +12,7 @@ pub enum Transport {
 /// What a node boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
-    /// Its own disk.
+    /// To the machine's own disk.
     Disk {
         /// One clause for the screen: why not the installer.
         why: String,
@@ -30,7 +30,7 @@ pub struct Kernel {
     pub server: String,
     /// The kernel's path below the root of TFTP and HTTP, without a leading slash.
     pub kernel: String,
-    /// The initrd's.
+    /// URL of the initrd.
     pub initrd: String,
     /// The node's address in BOOTIF's form.
     pub bootif: String,
@@ -78,7 +78,7 @@ impl Plan {
         }
     }
 
-    /// boot.ipxe.
+    /// The plan as an iPXE script (`boot.ipxe`).
     pub fn ipxe(&self) -> String {
         match self {
             // Under UEFI, `exit` leaves EDK2 at a blank screen (measured); a GRUB from here starts the disk.

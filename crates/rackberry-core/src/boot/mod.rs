@@ -8,20 +8,38 @@ pub use menu::{Kernel, Plan, Transport};
 
 use crate::ids::{Arch, Loader};
 
-/// The loaders that suit a kind of client, the best first. `ipxe`: it is an iPXE in the network card; `beside`: another
-/// DHCP server hands out the addresses. Empty where there is none.
+/// What asks for a loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rom {
+    /// The firmware's own client.
+    Own,
+    /// An iPXE in the network card, which runs scripts.
+    Ipxe,
+}
+
+/// Who hands out the addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addresses {
+    /// This service hands them out.
+    Here,
+    /// Another DHCP server, beside which this one says what to boot.
+    Elsewhere,
+}
+
+/// The loaders that suit a kind of client, the best first. Empty where there is none.
 ///
 /// Beside another server, GRUB by PXE is no good: it takes the address in that server's ACK for its own server. By HTTP
 /// it knows the URL that it came from.
-pub fn loaders(arch: Arch, ipxe: bool, beside: bool) -> &'static [Loader] {
+pub fn loaders(arch: Arch, rom: Rom, addresses: Addresses) -> &'static [Loader] {
+    use Addresses::{Elsewhere, Here};
     use Loader::{Grub, Ipxe, Lpxelinux, Pxelinux, Shim};
-    match (arch, ipxe, beside) {
-        (Arch::Bios, false, _) => &[Lpxelinux, Ipxe, Pxelinux],
-        (Arch::Bios, true, _) => &[Ipxe, Lpxelinux, Pxelinux],
+    match (arch, rom, addresses) {
+        (Arch::Bios, Rom::Own, _) => &[Lpxelinux, Ipxe, Pxelinux],
+        (Arch::Bios, Rom::Ipxe, _) => &[Ipxe, Lpxelinux, Pxelinux],
         (Arch::EfiX64Http | Arch::EfiArm64Http, ..) => &[Grub, Shim],
-        (Arch::EfiX64 | Arch::EfiArm64, _, true) => &[Ipxe],
-        (Arch::EfiX64 | Arch::EfiArm64, false, false) => &[Grub, Shim, Ipxe],
-        (Arch::EfiX64 | Arch::EfiArm64, true, false) => &[Ipxe, Grub, Shim],
+        (Arch::EfiX64 | Arch::EfiArm64, _, Elsewhere) => &[Ipxe],
+        (Arch::EfiX64 | Arch::EfiArm64, Rom::Own, Here) => &[Grub, Shim, Ipxe],
+        (Arch::EfiX64 | Arch::EfiArm64, Rom::Ipxe, Here) => &[Ipxe, Grub, Shim],
         (Arch::UbootArm64 | Arch::RaspberryPi | Arch::EfiIa32 | Arch::Other(_), ..) => &[],
     }
 }
@@ -99,7 +117,7 @@ pub fn asks_by_itself(arch: Arch) -> bool {
 
 /// Whether there is anything here for a kind of client.
 pub fn is_served(arch: Arch) -> bool {
-    asks_by_itself(arch) || !loaders(arch, false, false).is_empty()
+    asks_by_itself(arch) || !loaders(arch, Rom::Own, Addresses::Here).is_empty()
 }
 
 /// Whether a client without a boot file goes on to its disk by itself. EDK2 asks for ever.
@@ -127,8 +145,11 @@ mod tests {
     #[test]
     fn every_suited_loader_has_a_file_that_is_known_as_one() {
         for arch in ARCHS {
-            for (ipxe, beside) in [(false, false), (false, true), (true, false), (true, true)] {
-                for loader in loaders(arch, ipxe, beside) {
+            let roms = [Rom::Own, Rom::Ipxe];
+            let kinds =
+                roms.into_iter().flat_map(|rom| [(rom, Addresses::Here), (rom, Addresses::Elsewhere)]);
+            for (rom, addresses) in kinds {
+                for loader in loaders(arch, rom, addresses) {
                     let file = file(*loader, arch).unwrap_or_else(|| panic!("{loader} for {arch}"));
                     assert!(is_loader(file), "{file}");
                 }
@@ -138,25 +159,26 @@ mod tests {
 
     #[test]
     fn what_firmware_refuses_is_followed_by_what_is_signed() {
-        let x64 = loaders(Arch::EfiX64, false, false);
+        let x64 = loaders(Arch::EfiX64, Rom::Own, Addresses::Here);
         let refused = |loaders: &[Loader]| loaders.iter().copied().collect::<BTreeSet<_>>();
         assert_eq!(choose(x64, None, &refused(&[])), Some(Loader::Grub));
         assert_eq!(choose(x64, None, &refused(&[Loader::Grub])), Some(Loader::Shim));
         assert_eq!(choose(x64, Some(Loader::Shim), &refused(&[])), Some(Loader::Shim), "remembered");
         // Behind another server, PXE knows only iPXE; the same machine's HTTP client then begins with the signed one.
-        let http = loaders(Arch::EfiX64Http, false, true);
+        let http = loaders(Arch::EfiX64Http, Rom::Own, Addresses::Elsewhere);
         assert_eq!(choose(http, None, &refused(&[Loader::Ipxe])), Some(Loader::Shim));
         assert_eq!(choose(http, None, &refused(&[])), Some(Loader::Grub));
-        let bios = loaders(Arch::Bios, false, false);
+        let bios = loaders(Arch::Bios, Rom::Own, Addresses::Here);
         assert_eq!(choose(bios, None, &refused(&[Loader::Lpxelinux])), Some(Loader::Ipxe));
-        assert_eq!(choose(loaders(Arch::EfiIa32, false, false), None, &refused(&[])), None);
+        assert_eq!(choose(loaders(Arch::EfiIa32, Rom::Own, Addresses::Here), None, &refused(&[])), None);
     }
 
     proptest! {
         /// Who refuses all is given each in turn, and then the first again.
         #[test]
         fn every_loader_has_its_turn(arch in prop::sample::select(&ARCHS[..]), ipxe: bool, beside: bool, worked in 0..6usize) {
-            let suited = loaders(arch, ipxe, beside);
+            let rom = if ipxe { Rom::Ipxe } else { Rom::Own };
+            let suited = loaders(arch, rom, if beside { Addresses::Elsewhere } else { Addresses::Here });
             let worked = Loader::ALL.get(worked).copied();
             let mut refused = BTreeSet::new();
             for _ in suited {

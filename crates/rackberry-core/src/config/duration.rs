@@ -44,12 +44,20 @@ pub(super) fn parse(text: &str) -> Result<Duration, Wrong> {
     Ok(Duration::from_millis(millis))
 }
 
+/// A text that is no duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; {help}")]
+pub struct DurationError {
+    problem: String,
+    help: String,
+}
+
 /// Reads a duration from a command line or an API.
 ///
 /// # Errors
-/// What is wrong with it, and how to write it.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    parse(text).map_err(|Wrong { problem, help }| format!("{problem}; {help}"))
+/// [`DurationError`] says what is wrong with it, and how to write it.
+pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    parse(text).map_err(|Wrong { problem, help }| DurationError { problem, help })
 }
 
 /// Reads a duration and keeps it within limits, both included.

@@ -18,9 +18,9 @@ mod warnings;
 
 use std::path::PathBuf;
 
-pub use duration::{display as display_duration, parse_duration};
+pub use duration::{DurationError, display as display_duration, parse_duration};
 pub use file::{
-    fault::{self, ConfigError, Faults, Position},
+    fault::{self, ConfigError, Faults, Ink, Position},
     source,
 };
 pub(crate) use file::{read, syntax};

@@ -8,7 +8,7 @@ use super::{
     raw::{Node, RawConfig},
     settings::{Network, NodeSettings},
     source::Place,
-    validate::{Check, in_network},
+    validate::{Check, Use, in_network},
     values,
 };
 use crate::ids::Mac;
@@ -22,7 +22,7 @@ impl<K: Hash + Eq> Taken<K> {
     }
 
     /// Takes `what` for `owner`; reports it where that is taken already.
-    fn take(&mut self, what: K, shown: &str, owner: &str, place: Place, key: &str, check: &mut Check) {
+    fn take(&mut self, what: K, shown: &str, Use { owner, place, key }: Use<'_>, check: &mut Check) {
         if let Some((other, at)) = self.0.get(&what) {
             let refer = check.report.refer(place, *at);
             let problem = format!("{shown} is {other}'s already ({refer})");
@@ -59,13 +59,15 @@ pub(super) fn settings(raw: &RawConfig, network: Option<&Network>, check: &mut C
             }
         }
         for (mac, place, key) in mac_places(node) {
-            macs.take(mac, &mac.to_string(), owner, place, key, check);
+            macs.take(mac, &mac.to_string(), Use { owner, place, key }, check);
         }
         if let (Some(address), Some(at)) = (read.address, keys.address.set()) {
-            addresses.take(address, &address.to_string(), owner, at.place, "node.address", check);
+            let written = Use { owner, place: at.place, key: "node.address" };
+            addresses.take(address, &address.to_string(), written, check);
         }
         if let (Some(led), Some(at)) = (read.led, keys.led.set()) {
-            leds.take(led, &format!("LED {led}"), owner, at.place, "node.led", check);
+            let written = Use { owner, place: at.place, key: "node.led" };
+            leds.take(led, &format!("LED {led}"), written, check);
         }
         nodes.push(read);
     }
@@ -117,7 +119,7 @@ fn one(node: &Node, network: Option<&Network>, router: Option<Ipv4Addr>, check: 
             let address = values::host_address(text)?;
             let Some(network) = network else { return Ok(address) };
             let help = "leave the address out, or choose a free one of the network";
-            in_network(address, network).map_err(|problem| Wrong::new(problem, help))?;
+            in_network(address, network).map_err(|problem| Wrong::new(problem.to_string(), help))?;
             if address == network.address {
                 return Err(Wrong::new(format!("{address} is rackberry's own (network.address)"), help));
             }

@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use crate::ids::{Loader, Mac};
 
-/// The whole configuration.
+/// The configuration, merged, checked and with its defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// `[network]`
@@ -44,7 +44,7 @@ impl Network {
         Ipv4Addr::from_bits(self.address.to_bits() & self.mask().to_bits())
     }
 
-    /// The network's mask.
+    /// The prefix as a mask.
     pub fn mask(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0))
     }
@@ -82,24 +82,24 @@ impl Network {
 pub enum Mode {
     /// Full, unless another DHCP server answers.
     Auto,
-    /// Hands out addresses.
+    /// This service hands out addresses, whoever else does.
     Full,
     /// Gives boot data only.
     Proxy,
 }
 
-/// What leases hold.
+/// What leases hold beside the address.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dhcp {
     /// First and last address of the pool.
     pub pool: (Ipv4Addr, Ipv4Addr),
-    /// Option 3.
+    /// The router, which clients get as option 3.
     pub router: Option<Ipv4Addr>,
-    /// Option 6.
+    /// DNS servers, option 6.
     pub dns: Vec<Ipv4Addr>,
-    /// Option 42.
+    /// NTP servers, option 42.
     pub ntp: Vec<Ipv4Addr>,
-    /// Option 15.
+    /// Domain name, option 15.
     pub domain: Option<String>,
     /// How long a lease lasts.
     pub lease: Duration,
@@ -107,7 +107,7 @@ pub struct Dhcp {
     pub probe: bool,
 }
 
-/// The HTTP server.
+/// Where HTTP is served, and by which token orders are given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Http {
     /// TCP ports; the first is the one that rendered URLs name, unless 80 is among them.
@@ -119,7 +119,7 @@ pub struct Http {
 /// Defaults for installs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Install {
-    /// Default profile.
+    /// The profile of nodes that name none.
     pub profile: String,
     /// A version's name, or `current`.
     pub version: String,
@@ -146,7 +146,7 @@ pub struct Install {
 pub enum UnknownNodes {
     /// They install as listed ones do.
     Install,
-    /// They never install.
+    /// Machines that no `[[node]]` lists never install.
     Ignore,
 }
 
@@ -170,14 +170,14 @@ pub enum Verify {
     UnsignedOk,
 }
 
-/// One `[[node]]`.
+/// What a `[[node]]` says of its machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeSettings {
-    /// Unique name.
+    /// Unique name, which is the host name, too.
     pub name: String,
     /// Its hardware addresses, at least one; the first names it.
     pub macs: Vec<Mac>,
-    /// Its reserved address.
+    /// The address that only this node gets.
     pub address: Option<Ipv4Addr>,
     /// Profile, where not the default.
     pub profile: Option<String>,
@@ -193,7 +193,7 @@ pub struct NodeSettings {
     pub vars: toml::Table,
 }
 
-/// The panel.
+/// Which panel is driven.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
     /// Name of a file in board/.
@@ -203,7 +203,7 @@ pub struct Panel {
 /// The SD image itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct System {
-    /// Its host name.
+    /// The appliance's own host name.
     pub hostname: String,
     /// Whether root may log in, by key.
     pub root_login: bool,

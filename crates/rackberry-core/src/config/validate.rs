@@ -20,6 +20,14 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Checks everything. The settings are good if `report` stayed empty; what was reported has its default.
+/// Who uses something that only one may use, and where that is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Use<'a> {
+    pub owner: &'a str,
+    pub place: Place,
+    pub key: &'a str,
+}
+
 pub(super) fn settings(raw: &RawConfig, report: &mut Report) -> Settings {
     let check = &mut Check { report };
     let (network, address_known) = network(&raw.network, check);
@@ -131,23 +139,33 @@ fn pool_fits((first, last): (Ipv4Addr, Ipv4Addr), network: &Network) -> Result<(
     let (from, to) = network.default_pool();
     let help = format!("for example {from}-{to}");
     for address in [first, last] {
-        in_network(address, network).map_err(|problem| Wrong::new(problem, help.as_str()))?;
+        in_network(address, network).map_err(|problem| Wrong::new(problem.to_string(), help.as_str()))?;
     }
     Ok(())
 }
 
-/// Says why no host of the network can have `address`.
-pub(super) fn in_network(address: Ipv4Addr, network: &Network) -> Result<(), String> {
+/// Why no host of a network can have an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoHost {
+    #[error("{0} is outside of the network {1}/{2}")]
+    Outside(Ipv4Addr, Ipv4Addr, u8),
+    #[error("{0} is the network itself, which no host can have")]
+    Network(Ipv4Addr),
+    #[error("{0} is the broadcast address, which no host can have")]
+    Broadcast(Ipv4Addr),
+}
+
+/// Whether a host of the network can have `address`.
+pub(super) fn in_network(address: Ipv4Addr, network: &Network) -> Result<(), NoHost> {
     if !network.contains(address) {
-        return Err(format!("{address} is outside of the network {}/{}", network.base(), network.prefix));
+        Err(NoHost::Outside(address, network.base(), network.prefix))
+    } else if address == network.base() {
+        Err(NoHost::Network(address))
+    } else if address == network.broadcast() {
+        Err(NoHost::Broadcast(address))
+    } else {
+        Ok(())
     }
-    if address == network.base() {
-        return Err(format!("{address} is the network itself, which no host can have"));
-    }
-    if address == network.broadcast() {
-        return Err(format!("{address} is the broadcast address, which no host can have"));
-    }
-    Ok(())
 }
 
 fn servers(field: &Field<List<String>>, key: &str, check: &mut Check) -> Vec<Ipv4Addr> {

@@ -7,10 +7,10 @@ use crate::{
     ids::{Arch, Mac, MachineId},
 };
 
-/// A DHCP client.
+/// A DHCP client, as far as booting goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    /// Its hardware address.
+    /// The hardware address that the message speaks of (`chaddr`).
     pub mac: Mac,
     /// What it boots with, where it says so (option 93, or the number in option 60).
     pub arch: Option<Arch>,
@@ -25,7 +25,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Who sent `packet`.
+    /// Whom a message speaks of, and what that boots with.
     pub fn of(packet: &Packet) -> Client {
         let options = packet.message().opts();
         let class = match options.get(OptionCode::ClassIdentifier) {

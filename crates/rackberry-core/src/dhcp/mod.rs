@@ -15,7 +15,7 @@ mod tests;
 mod wire;
 
 pub use client::Client;
-pub use proxy::Proxy;
+pub use proxy::{Proxy, ProxyClient};
 pub use recorder::Recorder;
 pub use rogue::{
     Presence, RogueDetection, ServingMode,

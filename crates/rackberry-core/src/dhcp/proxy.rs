@@ -25,6 +25,15 @@ pub struct Proxy {
     attempts: BTreeMap<Mac, Attempt>,
 }
 
+/// The machine that asks, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProxyClient {
+    /// The hardware address that names its node.
+    pub node: Mac,
+    /// The style that has once led it to its loader.
+    pub worked: Option<OfferStyle>,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Attempt {
     style: OfferStyle,
@@ -32,16 +41,16 @@ struct Attempt {
 }
 
 impl Proxy {
-    /// Answers a network boot client's DISCOVER with what it is to boot; `worked` is the style that has once led it to its
-    /// loader; `node` is the machine's first address. Nothing for a client that is to boot nothing from here, or does not say that it understands such an offer.
+    /// Answers a network boot client's DISCOVER with what it is to boot. Nothing for a client that is to boot nothing from
+    /// here, or does not say that it understands such an offer.
     pub fn offer(
         &mut self,
         packet: &Packet,
-        node: Mac,
+        machine: ProxyClient,
         boot: &Boot,
-        worked: Option<OfferStyle>,
         own: Ipv4Addr,
     ) -> Option<Action> {
+        let ProxyClient { node, worked } = machine;
         let client = Client::of(packet);
         let asks = (client.is_pxe() && !client.is_uboot()) || client.is_http();
         if packet.kind() != MessageType::Discover || !asks || *boot == Boot::None {
@@ -145,7 +154,12 @@ mod tests {
     fn each_offer_style_has_the_options_that_its_clients_need() {
         for (class, file, discovery) in [(BIOS, Some("x"), true), (UEFI, None, false)] {
             let discover = packet(MessageType::Discover, class, &[]);
-            let (to, offer) = said(Proxy::default().offer(&discover, MAC, &boot("x"), None, OWN));
+            let (to, offer) = said(Proxy::default().offer(
+                &discover,
+                ProxyClient { node: MAC, worked: None },
+                &boot("x"),
+                OWN,
+            ));
             assert_eq!(to, Destination::Broadcast, "the client has no address yet");
             assert_eq!((offer.yiaddr(), offer.siaddr()), (Ipv4Addr::UNSPECIFIED, OWN));
             assert_eq!(file_of(&offer).as_deref(), file);
@@ -183,17 +197,42 @@ mod tests {
     #[test]
     fn a_client_that_is_to_boot_nothing_gets_no_proxy_offer() {
         let mut proxy = Proxy::default();
-        assert_eq!(proxy.offer(&packet(MessageType::Discover, BIOS, &[]), MAC, &Boot::None, None, OWN), None);
         assert_eq!(
-            proxy.offer(&packet(MessageType::Discover, "udhcp", &[]), MAC, &boot("x"), None, OWN),
+            proxy.offer(
+                &packet(MessageType::Discover, BIOS, &[]),
+                ProxyClient { node: MAC, worked: None },
+                &Boot::None,
+                OWN
+            ),
+            None
+        );
+        assert_eq!(
+            proxy.offer(
+                &packet(MessageType::Discover, "udhcp", &[]),
+                ProxyClient { node: MAC, worked: None },
+                &boot("x"),
+                OWN
+            ),
             None
         );
         for class in ["U-Boot.armv8", "PXEClient:Arch:0000b:UNDI:003000"] {
             let arch = [DhcpOption::ClientSystemArchitecture(11.into())];
             let discover = packet(MessageType::Discover, class, &arch);
-            assert_eq!(proxy.offer(&discover, MAC, &boot("x"), None, OWN), None, "{class}");
+            assert_eq!(
+                proxy.offer(&discover, ProxyClient { node: MAC, worked: None }, &boot("x"), OWN),
+                None,
+                "{class}"
+            );
         }
-        assert_eq!(proxy.offer(&packet(MessageType::Request, BIOS, &[]), MAC, &boot("x"), None, OWN), None);
+        assert_eq!(
+            proxy.offer(
+                &packet(MessageType::Request, BIOS, &[]),
+                ProxyClient { node: MAC, worked: None },
+                &boot("x"),
+                OWN
+            ),
+            None
+        );
     }
 
     #[test]
@@ -201,7 +240,7 @@ mod tests {
         let mut proxy = Proxy::default();
         let discover = packet(MessageType::Discover, UEFI, &[]);
         let direct = |proxy: &mut Proxy, worked| {
-            let (_, offer) = said(proxy.offer(&discover, MAC, &boot("x"), worked, OWN));
+            let (_, offer) = said(proxy.offer(&discover, ProxyClient { node: MAC, worked }, &boot("x"), OWN));
             offer.opts().contains(OptionCode::VendorExtensions)
         };
         let tries: Vec<bool> = (0..9).map(|_| direct(&mut proxy, None)).collect();
@@ -219,7 +258,8 @@ mod tests {
             let mut proxy = Proxy::default();
             for _ in 0..9 {
                 let worked = Some(OfferStyle::RoundTrip);
-                let (_, offer) = said(proxy.offer(&discover, MAC, &boot("http://x/"), worked, OWN));
+                let (_, offer) =
+                    said(proxy.offer(&discover, ProxyClient { node: MAC, worked }, &boot("http://x/"), OWN));
                 assert_eq!(file_of(&offer).as_deref(), Some("http://x/"));
             }
             assert_eq!(proxy.progressed(MAC), None, "it says nothing of the machine's firmware");
@@ -239,7 +279,7 @@ mod tests {
                     proxy.progressed(MAC);
                     (same, last) = (0, None);
                 }
-                let (_, offer) = said(proxy.offer(&discover, MAC, &boot("x"), worked, OWN));
+                let (_, offer) = said(proxy.offer(&discover, ProxyClient { node: MAC, worked }, &boot("x"), OWN));
                 let style = offer.opts().contains(OptionCode::VendorExtensions);
                 same = if last == Some(style) { same + 1 } else { 1 };
                 last = Some(style);

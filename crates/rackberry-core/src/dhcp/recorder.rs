@@ -15,7 +15,7 @@ const PCAP: u32 = 0xa1b2_c3d4;
 /// LINKTYPE_ETHERNET of the same.
 const ETHERNET: u32 = 1;
 
-/// The recorder.
+/// Keeps machines' last DHCP packets.
 #[derive(Debug, Default)]
 pub struct Recorder {
     machines: BTreeMap<Mac, VecDeque<Record>>,

@@ -23,7 +23,7 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt, net::Ipv4Addr, time::Duration};
 
-use claims::{Claims, Witness};
+use claims::{Claims, Witness, Word};
 
 use crate::{
     config::Mode,
@@ -59,7 +59,7 @@ pub enum ServingMode {
     /// Looks whether another server is there, and answers nobody until it knows.
     #[default]
     Looking,
-    /// Hands out addresses.
+    /// Hands out addresses: no other server does, or the configuration says so.
     Full,
     /// Hands out none: another server does.
     Proxy,
@@ -68,7 +68,7 @@ pub enum ServingMode {
 /// Who is at an address that is said to be a DHCP server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// Nobody.
+    /// Nobody answers at the address.
     Absent,
     /// Somebody who takes no datagrams on DHCP's port.
     Refuses(Mac),
@@ -76,7 +76,7 @@ pub enum Presence {
     There(Mac),
 }
 
-/// Another server.
+/// Another server that counts at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Other {
     mac: Mac,
@@ -171,14 +171,15 @@ impl RogueDetection {
         let mut out = DhcpOutcome::default();
         if heard.is_answer {
             self.claims.settle(heard.server);
-            self.saw(heard.server, heard.from.mac, 0, now, &mut out);
+            self.saw((heard.server, heard.from.mac), 0, now, &mut out);
             self.settle_pause();
         } else {
             let sender = *heard.from.address.ip();
             let is_sender = !sender.is_unspecified() && sender != self.own;
             let at = if is_sender { sender } else { heard.server };
             let witness = Witness::Server(heard.from.mac);
-            self.claim(heard.server, witness, at, (heard.client, heard.xid), now, &mut out);
+            let conversation = (heard.client, heard.xid);
+            self.claim(Word { server: heard.server, witness, at, conversation }, now, &mut out);
         }
         out
     }
@@ -186,7 +187,8 @@ impl RogueDetection {
     /// A machine's REQUEST named the server it has chosen (option 54), in its conversation `xid`.
     pub fn named(&mut self, server: Ipv4Addr, client: Mac, xid: u32, now: Time) -> DhcpOutcome {
         let mut out = DhcpOutcome::default();
-        self.claim(server, Witness::Client(client), server, (client, xid), now, &mut out);
+        let witness = Witness::Client(client);
+        self.claim(Word { server, witness, at: server, conversation: (client, xid) }, now, &mut out);
         out
     }
 
@@ -201,9 +203,12 @@ impl RogueDetection {
             match presence {
                 Presence::There(mac) if is_witness(mac) => {
                     let told = self.others.get(&server).map_or(1, |other| other.told + 1);
-                    self.saw(server, mac, told.min(CONVERSATIONS), now, &mut out);
+                    self.saw((server, mac), told.min(CONVERSATIONS), now, &mut out);
                 }
-                _ => self.dismiss(server, claim.witness, presence, now, &mut out),
+                _ => {
+                    self.claims.dismiss(server, now);
+                    self.dismiss(server, claim.witness, presence, &mut out);
+                }
             }
         }
         self.settle_pause();
@@ -241,15 +246,8 @@ impl RogueDetection {
         [self.next_question, look, self.claims.deadline()].into_iter().flatten().chain(gone).min()
     }
 
-    fn claim(
-        &mut self,
-        server: Ipv4Addr,
-        witness: Witness,
-        at: Ipv4Addr,
-        conversation: (Mac, u32),
-        now: Time,
-        out: &mut DhcpOutcome,
-    ) {
+    fn claim(&mut self, word: Word, now: Time, out: &mut DhcpOutcome) {
+        let Word { server, witness, at, .. } = word;
         // In mode proxy another server is what is expected, and one that answers questions is known by that.
         let answers = self.others.get(&server).is_some_and(|other| other.told == 0);
         let is_void = server == self.own || server.is_unspecified() || self.mode == Mode::Proxy;
@@ -259,7 +257,7 @@ impl RogueDetection {
         }
         // Its answer would tell more than all else.
         self.ask_unless_recent(now, out);
-        if !self.claims.raise(server, witness, at, conversation, now) {
+        if !self.claims.raise(word, now) {
             return;
         }
         out.actions.push(Action::Verify(at));
@@ -274,7 +272,7 @@ impl RogueDetection {
     }
 
     /// A server is there: by its own answer where nobody else `told` of it, else by so many conversations.
-    fn saw(&mut self, server: Ipv4Addr, mac: Mac, told: u32, now: Time, out: &mut DhcpOutcome) {
+    fn saw(&mut self, (server, mac): (Ipv4Addr, Mac), told: u32, now: Time, out: &mut DhcpOutcome) {
         let known = self.others.get(&server).copied();
         let is_void = server == self.own || server.is_unspecified() || self.mode == Mode::Proxy;
         if is_void || (known.is_none() && self.others.len() >= MOST) {
@@ -288,15 +286,7 @@ impl RogueDetection {
     }
 
     /// A claim was wrong. A server that was there by such claims is gone.
-    fn dismiss(
-        &mut self,
-        server: Ipv4Addr,
-        witness: Witness,
-        presence: Presence,
-        now: Time,
-        out: &mut DhcpOutcome,
-    ) {
-        self.claims.dismiss(server, now);
+    fn dismiss(&mut self, server: Ipv4Addr, witness: Witness, presence: Presence, out: &mut DhcpOutcome) {
         if self.others.get(&server).is_some_and(|other| other.told > 0) {
             self.lose(server, out);
         }

@@ -15,7 +15,11 @@ use crate::{
     config::Settings,
     dhcp::{
         Boot, Lease, LeaseChange, Notice, Packet, Reply,
-        server::{lease::Leases, pool::Pool, reply::Terms},
+        server::{
+            lease::Leases,
+            pool::Pool,
+            reply::{Granted, Terms},
+        },
     },
     ids::{Changed, Deadlines, Mac, Time},
 };
@@ -38,7 +42,7 @@ pub struct ProbeId(pub u64);
 /// Something for the adapter to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Send a message.
+    /// Send a message to a client or relay agent.
     Send(Reply),
     /// Find out who uses the address: [`Server::probed`] is called for every host that answers, and at the end.
     Probe(ProbeId, Ipv4Addr),
@@ -58,7 +62,7 @@ pub struct DhcpOutcome {
     pub changes: Vec<LeaseChange>,
     /// What to send and probe.
     pub actions: Vec<Action>,
-    /// What to log.
+    /// What an operator should hear of.
     pub notices: Vec<Notice>,
 }
 
@@ -85,6 +89,14 @@ pub struct Server {
     /// Addresses that others use, and until when they are left alone.
     in_use: Deadlines<Ipv4Addr>,
     said_empty: Option<Time>,
+}
+
+/// A client's message, what that client is to boot, and when it came.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    packet: &'a Packet,
+    boot: &'a Boot,
+    now: Time,
 }
 
 /// A DISCOVER whose answer waits for a probe.
@@ -157,9 +169,10 @@ impl Server {
             out.notices.push(Notice::ForeignRelay { relay });
             return out;
         }
+        let question = Question { packet, boot, now };
         match packet.kind() {
-            MessageType::Discover => self.discover(packet, boot, now, &mut out),
-            MessageType::Request => self.request(packet, boot, now, &mut out),
+            MessageType::Discover => self.discover(question, &mut out),
+            MessageType::Request => self.request(question, &mut out),
             MessageType::Decline => self.decline(packet, now, &mut out),
             MessageType::Release => self.release(packet, now, &mut out),
             MessageType::Inform => self.inform(packet, boot, &mut out),
@@ -183,9 +196,9 @@ impl Server {
         if answered.is_some() {
             self.quarantine(offer.address, mac, now, &mut out);
             self.withdraw(mac);
-            self.discover(&packet, &boot, now, &mut out);
+            self.discover(Question { packet: &packet, boot: &boot, now }, &mut out);
         } else {
-            self.offer(&packet, &boot, offer.address, now, &mut out);
+            self.offer(Question { packet: &packet, boot: &boot, now }, offer.address, &mut out);
         }
         out
     }
@@ -273,7 +286,8 @@ impl Server {
     }
 
     /// RFC 2131 section 4.3.1.
-    fn discover(&mut self, packet: &Packet, boot: &Boot, now: Time, out: &mut DhcpOutcome) {
+    fn discover(&mut self, question: Question<'_>, out: &mut DhcpOutcome) {
+        let Question { packet, boot, now } = question;
         let mac = packet.mac();
         if let Some(parked) = self.parked.get_mut(&mac) {
             // It asks again while its address is probed: the answer goes to the question it asked last.
@@ -300,7 +314,7 @@ impl Server {
             || self.offers.get(&mac).is_some_and(|offer| offer.address == address);
         self.hold(Lease { mac, address, until: now + OFFER_HOLDS });
         if known || !self.probing {
-            self.offer(packet, boot, address, now, out);
+            self.offer(question, address, out);
         } else {
             self.last_probe += 1;
             let probe = ProbeId(self.last_probe);
@@ -310,11 +324,16 @@ impl Server {
         }
     }
 
-    fn offer(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut DhcpOutcome) {
+    fn offer(&mut self, question: Question<'_>, address: Ipv4Addr, out: &mut DhcpOutcome) {
+        let Question { packet, boot, now } = question;
         self.hold(Lease { mac: packet.mac(), address, until: now + OFFER_HOLDS });
+        self.say(packet, Granted { kind: MessageType::Offer, address: Some(address), boot }, out);
+    }
+
+    /// Sends an OFFER or ACK.
+    fn say(&self, packet: &Packet, granted: Granted<'_>, out: &mut DhcpOutcome) {
         let name = self.names.get(&packet.mac()).map(String::as_str);
-        let reply = reply::grant(packet, MessageType::Offer, Some(address), name, boot, &self.terms);
-        out.actions.push(Action::Send(reply));
+        out.actions.push(Action::Send(reply::grant(packet, granted, name, &self.terms)));
     }
 
     /// The address for a DISCOVER: the reserved one, the one it has or had, the one it was offered, the one it

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 /// What validators are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
-    /// Length in bytes.
+    /// Length of the file in bytes.
     pub len: u64,
     /// When the content last changed; none for before 1970.
     pub modified: Option<Duration>,
@@ -33,7 +33,7 @@ pub struct Conditions<'a> {
     pub if_unmodified_since: Option<&'a str>,
 }
 
-/// What to answer.
+/// What to answer: status, and which bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// 200, 206, 304, 412 or 416.

@@ -19,7 +19,7 @@ pub const LONGEST_SEGMENT: usize = 255;
 pub struct Target {
     /// The grant's token, where the path names one.
     pub grant: Option<String>,
-    /// The rest.
+    /// What the rest of the path asks for.
     pub route: Route,
 }
 
@@ -133,7 +133,7 @@ pub fn parse(path: &str, query: Option<&str>) -> Result<Target, RouteError> {
         return Err(RouteError::TooLong);
     }
     let segments = path::from_url(path)?;
-    granted(segments, path.ends_with('/'), query)
+    granted(Asked { segments, is_folder: path.ends_with('/'), query })
 }
 
 /// What a TFTP file name means. It is not percent-encoded. Leading and doubled slashes don't count, and a
@@ -151,7 +151,7 @@ pub fn tree(name: &str) -> Result<Target, RouteError> {
         return Err(RouteError::TooLong);
     }
     let segments = path::from_file_name(path)?;
-    match granted(segments, path.ends_with(['/', '\\']), query)? {
+    match granted(Asked { segments, is_folder: path.ends_with(['/', '\\']), query })? {
         Target { route: Route::Api(_) | Route::Health | Route::Metrics | Route::Page, .. } => {
             Err(RouteError::NotFound(format!("{name:?} over TFTP")))
         }
@@ -159,13 +159,22 @@ pub fn tree(name: &str) -> Result<Target, RouteError> {
     }
 }
 
-fn granted(mut segments: Vec<String>, folder: bool, query: Option<&str>) -> Result<Target, RouteError> {
+/// A path and its query, in their parts.
+struct Asked<'a> {
+    segments: Vec<String>,
+    /// It ended in a slash.
+    is_folder: bool,
+    query: Option<&'a str>,
+}
+
+fn granted(mut asked: Asked<'_>) -> Result<Target, RouteError> {
+    let segments = &mut asked.segments;
     if segments.first().is_none_or(|first| first != "g") || segments.len() < 3 {
-        return Ok(Target { grant: None, route: meaning(segments, folder, query)? });
+        return Ok(Target { grant: None, route: meaning(asked)? });
     }
     let rest = segments.split_off(2);
     let grant = segments.pop();
-    match meaning(rest, folder, query)? {
+    match meaning(Asked { segments: rest, ..asked })? {
         // People's part of the tree has no grant.
         Route::Api(Api::Report(mac)) => Ok(Target { grant, route: Route::Api(Api::Report(mac)) }),
         Route::Api(_) | Route::Health | Route::Metrics | Route::Page => {
@@ -175,11 +184,11 @@ fn granted(mut segments: Vec<String>, folder: bool, query: Option<&str>) -> Resu
     }
 }
 
-fn meaning(mut segments: Vec<String>, folder: bool, query: Option<&str>) -> Result<Route, RouteError> {
+fn meaning(Asked { mut segments, is_folder, query }: Asked<'_>) -> Result<Route, RouteError> {
     if segments.is_empty() {
         return Ok(Route::Page);
     }
-    if folder {
+    if is_folder {
         return Err(RouteError::NotFound(format!("list of {}", segments.join("/"))));
     }
     if folded(&segments[0]) == "static" && segments.len() > 1 {

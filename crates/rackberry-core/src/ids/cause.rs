@@ -45,7 +45,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Every kind.
+    /// Every cause that an installer may report.
     pub const ALL: [Cause; 18] = [
         Self::NoDisk,
         Self::WrongDisk,

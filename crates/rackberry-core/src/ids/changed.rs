@@ -14,7 +14,7 @@ pub struct Changed {
 }
 
 impl Changed {
-    /// This one has.
+    /// Notes that this record has changed.
     pub fn note(&mut self, mac: Mac) {
         if self.macs.len() >= MOST {
             self.note_all();
@@ -24,7 +24,7 @@ impl Changed {
         }
     }
 
-    /// Any may have.
+    /// Notes that any record may have changed.
     pub fn note_all(&mut self) {
         self.macs.clear();
         self.is_all = true;

@@ -30,7 +30,7 @@ impl<K: Ord + Copy> Deadlines<K> {
         }
     }
 
-    /// When something ends.
+    /// When this one ends, if it is known.
     pub fn get(&self, key: K) -> Option<Time> {
         self.of.get(&key).copied()
     }

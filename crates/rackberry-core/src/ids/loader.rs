@@ -21,7 +21,7 @@ pub enum Loader {
 }
 
 impl Loader {
-    /// All of them.
+    /// Every loader that is known here.
     pub const ALL: [Loader; 5] = [Self::Pxelinux, Self::Lpxelinux, Self::Ipxe, Self::Grub, Self::Shim];
 
     /// Its name in the configuration and in the API.

@@ -14,7 +14,7 @@ pub enum OfferStyle {
 }
 
 impl OfferStyle {
-    /// The other one.
+    /// The style that is tried when this one does not work.
     pub fn other(self) -> OfferStyle {
         match self {
             Self::Direct => Self::RoundTrip,

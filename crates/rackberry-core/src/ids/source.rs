@@ -9,7 +9,7 @@ pub enum Source {
     Button,
     /// The control socket: somebody with a shell on this machine.
     Socket,
-    /// The network API.
+    /// The API on the network, with the token.
     Web,
 }
 

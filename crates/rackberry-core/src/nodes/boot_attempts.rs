@@ -36,13 +36,13 @@ enum Reached {
 /// A step on a node's way from its firmware to its kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BootStep {
-    /// Its firmware's DISCOVER.
+    /// The firmware sent a DISCOVER.
     Asked,
     /// It has its loader.
     Loader,
     /// Its loader asked for the menu, which names a kernel or leads to the disk.
     Menu {
-        /// It names one.
+        /// Whether the menu names a kernel.
         kernel: bool,
     },
     /// It asked for the kernel, or for anything that comes after that.
@@ -50,7 +50,7 @@ pub enum BootStep {
 }
 
 impl BootAttempt {
-    /// Notes a step.
+    /// Takes in the next step, and what it says of the one before.
     pub fn take(&mut self, step: BootStep) {
         match step {
             BootStep::Asked => {
@@ -159,7 +159,7 @@ impl BootAttempts {
         }
     }
 
-    /// A node's attempt.
+    /// How far a node's present attempt has come.
     pub fn of(&self, mac: Mac) -> BootAttempt {
         self.boot_attempts.get(&mac).cloned().unwrap_or_default()
     }

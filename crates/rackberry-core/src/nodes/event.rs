@@ -49,7 +49,7 @@ pub enum NodeEvent {
     },
     /// A part of the image has been sent.
     ImagePart {
-        /// First byte.
+        /// The first byte that is sent.
         start: u64,
         /// The byte after the last one.
         end: u64,
@@ -67,7 +67,7 @@ pub enum NodeEvent {
 /// What a machine says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
-    /// It goes on.
+    /// The installer runs and goes on.
     GoesOn,
     /// It has its configuration.
     Configuring,
@@ -75,7 +75,7 @@ pub enum Word {
     Written,
     /// It is up from its own disk.
     Up,
-    /// It gave up.
+    /// The installer gave up, and says why.
     GaveUp {
         /// Where.
         stage: Stage,

@@ -57,7 +57,7 @@ pub enum Leds {
         /// The nodes', in the order of their numbers.
         nodes: Vec<Line>,
         /// Lit when the line is low.
-        active_low: bool,
+        active: Active,
     },
     /// Pixels of an APA102 strip, counted from 1.
     Strip {
@@ -79,7 +79,7 @@ pub enum Leds {
         /// The nodes'.
         nodes: Vec<ExpanderPin>,
         /// Lit when the pin is low.
-        active_low: bool,
+        active: Active,
     },
     /// Drawn on the terminal.
     Terminal {
@@ -125,13 +125,22 @@ pub struct ExpanderPin {
     pub pin: u8,
 }
 
+/// The level at which something is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Active {
+    /// It lights, or is pressed, while its line is high.
+    High,
+    /// While it is low.
+    Low,
+}
+
 /// The button.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Button {
     /// Where it is.
     pub at: ButtonAt,
     /// Pressed when the line is low.
-    pub active_low: bool,
+    pub active: Active,
     /// What holds the line while nobody presses.
     pub pull: Pull,
 }

@@ -104,10 +104,30 @@ impl Down {
     }
 }
 
+/// Where a button is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contact {
+    /// Up.
+    Released,
+    /// Down.
+    Pressed,
+}
+
+impl From<bool> for Contact {
+    /// Whether it is pressed.
+    fn from(is_pressed: bool) -> Contact {
+        if is_pressed { Contact::Pressed } else { Contact::Released }
+    }
+}
+
 impl Button {
-    /// A button that is `pressed` when the service starts is held or stuck: that press never counts.
-    pub fn new(pressed: bool) -> Button {
-        Button { state: if pressed { State::Ignored { up: None } } else { State::Up }, last: Time::default() }
+    /// A button that is pressed when the service starts is held or stuck: that press never counts.
+    pub fn new(at_start: Contact) -> Button {
+        let state = match at_start {
+            Contact::Pressed => State::Ignored { up: None },
+            Contact::Released => State::Up,
+        };
+        Button { state, last: Time::default() }
     }
 
     /// The line changed; what was meant by the press before, if that is settled only now. Edges may come late

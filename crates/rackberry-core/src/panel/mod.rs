@@ -9,7 +9,7 @@ mod pattern;
 pub mod screen;
 mod show;
 
-pub use button::{Edge, Press};
+pub use button::{Contact, Edge, Press};
 pub use edge::Tracker;
 pub use pattern::Pattern;
 
@@ -211,12 +211,12 @@ struct Progress {
 }
 
 impl Panel {
-    /// A panel with so many node LEDs, one at least; `pressed` says whether the button is down at the start.
-    pub fn new(leds: u16, pressed: bool) -> Panel {
+    /// A panel with so many node LEDs, one at least, and where its button is at the start.
+    pub fn new(leds: u16, button: Contact) -> Panel {
         Panel {
             leds: leds.max(1),
             facts: PanelFacts::default(),
-            button: Button::new(pressed),
+            button: Button::new(button),
             identify_until: None,
             silenced: BTreeSet::new(),
             given: BTreeMap::new(),
@@ -225,8 +225,8 @@ impl Panel {
     }
 
     /// The hardware was away, or is there for the first time: whatever the button did before means nothing.
-    pub fn attach(&mut self, pressed: bool) {
-        self.button = Button::new(pressed);
+    pub fn attach(&mut self, button: Contact) {
+        self.button = Button::new(button);
     }
 
     /// What it shows.

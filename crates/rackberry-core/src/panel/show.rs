@@ -152,18 +152,18 @@ mod tests {
     }
 
     fn panel(leds: u16, nodes: Vec<PanelNode>) -> Panel {
-        let mut panel = Panel::new(leds, false);
+        let mut panel = Panel::new(leds, Contact::Released);
         panel.update(PanelFacts { mode: StatusMode::Armed, nodes, ..PanelFacts::default() }, Time(0));
         panel
     }
 
-    fn edge(pressed: bool, at: u64) -> Edge {
-        Edge { pressed, at: Time(at), after_loss: false }
+    fn edge(contact: Contact, at: u64) -> Edge {
+        Edge { pressed: contact == Contact::Pressed, at: Time(at), after_loss: false }
     }
 
     fn press(panel: &mut Panel, from: u64, length: u64) -> Option<PanelOrder> {
-        panel.edge(edge(true, from), Time(from));
-        panel.edge(edge(false, from + length), Time(from + length));
+        panel.edge(edge(Contact::Pressed, from), Time(from));
+        panel.edge(edge(Contact::Released, from + length), Time(from + length));
         panel.tick(Time(from + length + 30))
     }
 
@@ -247,7 +247,7 @@ mod tests {
         }
         panel.update(with(StatusMode::Safe, &[Trouble::Disk, Trouble::Assets, Trouble::Network]), Time(0));
         assert_eq!(panel.lamps(Time(0))[0].pattern, Pattern::Pulses(6));
-        panel.edge(edge(true, 0), Time(0));
+        panel.edge(edge(Contact::Pressed, 0), Time(0));
         assert_eq!(panel.lamps(Time(2000))[0].pattern, Pattern::Steady);
         assert_eq!(panel.lamps(Time(10_000))[0].pattern, Pattern::Blink(120));
         assert_eq!(panel.lamps(Time(20_000))[0], DARK);
@@ -283,8 +283,8 @@ mod tests {
     fn a_press_that_is_heard_of_too_late_orders_nothing() {
         let mut panel = panel(1, Vec::new());
         panel.update(PanelFacts { mode: StatusMode::Safe, ..PanelFacts::default() }, Time(0));
-        panel.edge(edge(true, 1000), Time(60_000));
-        panel.edge(edge(false, 3500), Time(60_000));
+        panel.edge(edge(Contact::Pressed, 1000), Time(60_000));
+        panel.edge(edge(Contact::Released, 3500), Time(60_000));
         assert_eq!(panel.tick(Time(60_000)), None);
         assert_eq!(press(&mut panel, 61_000, 2500), Some(PanelOrder::Arm));
     }
@@ -293,9 +293,9 @@ mod tests {
     fn a_button_that_is_down_when_the_hardware_comes_back_means_nothing() {
         let mut panel = panel(1, Vec::new());
         panel.update(PanelFacts { mode: StatusMode::Safe, ..PanelFacts::default() }, Time(0));
-        panel.edge(edge(true, 1000), Time(1000));
-        panel.attach(true);
-        panel.edge(edge(false, 3500), Time(3500));
+        panel.edge(edge(Contact::Pressed, 1000), Time(1000));
+        panel.attach(Contact::Pressed);
+        panel.edge(edge(Contact::Released, 3500), Time(3500));
         assert_eq!(panel.tick(Time(3600)), None);
     }
 
@@ -306,7 +306,7 @@ mod tests {
             node.image = (sent, 100);
             PanelFacts { mode: StatusMode::Armed, nodes: vec![node], ..PanelFacts::default() }
         };
-        let mut panel = Panel::new(1, false);
+        let mut panel = Panel::new(1, Contact::Released);
         let shown = |panel: &Panel, now| panel.lamps(Time(now))[1].pattern;
         panel.update(at(40), Time(4_000));
         assert_eq!(shown(&panel, 4_000), Pattern::Part(40));
@@ -322,7 +322,7 @@ mod tests {
         /// However an image comes in, its LED goes on once and off once every two seconds.
         #[test]
         fn a_transfer_never_flickers(steps in proptest::collection::vec((1u64..400, 0u64..5), 1..80)) {
-            let mut panel = Panel::new(1, false);
+            let mut panel = Panel::new(1, Contact::Released);
             let (mut now, mut sent, mut changes) = (Time(20_000), 0, 0);
             let mut lit = true;
             for (pause, more) in steps {

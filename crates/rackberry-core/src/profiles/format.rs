@@ -1,5 +1,34 @@
 //! Formats of configurations, and which versions take them.
 
+use std::fmt;
+
+/// A configuration's format that a version does not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatError {
+    pub(super) format: String,
+    pub(super) profile: String,
+    pub(super) version: String,
+    /// The first version that does, or `*.` and its day.
+    pub(super) since: Option<String>,
+    /// Those that it takes, in words.
+    pub(super) taken: Vec<String>,
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it is {}, which {} {} does not take", self.format, self.profile, self.version)?;
+        match self.since.as_deref().map(|first| (first, first.strip_prefix("*."))) {
+            Some((_, Some(day))) => write!(f, " (versions since {day} do)")?,
+            Some((first, None)) => write!(f, " (the first that does is {first})")?,
+            None => {}
+        }
+        let taken = if self.taken.is_empty() { "none".to_owned() } else { self.taken.join(", ") };
+        write!(f, "; of such it takes {taken}")
+    }
+}
+
+impl std::error::Error for FormatError {}
+
 /// A format's name for people.
 pub fn format_words(format: &str) -> String {
     match format.strip_prefix("ignition-") {

@@ -10,8 +10,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 pub use built_in::{NAMES, SHARED_SCRIPT, built_in, part};
 pub use file::{ProfileError, parse};
-pub use format::format_words;
 use format::is_since;
+pub use format::{FormatError, format_words};
 
 /// One operating system family.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,8 +201,8 @@ impl Profile {
     /// Whether a version takes a configuration of this format.
     ///
     /// # Errors
-    /// Why not, in one clause, with those that it takes.
-    pub fn takes(&self, format: &str, version: &str) -> Result<(), String> {
+    /// [`FormatError`] says why not, with those that it takes.
+    pub fn takes(&self, format: &str, version: &str) -> Result<(), FormatError> {
         let Some(formats) = &self.formats else { return Ok(()) };
         let since = formats.get(format);
         if since.is_some_and(|first| is_since(version, first)) {
@@ -210,17 +210,13 @@ impl Profile {
         }
         let taken = formats.iter().filter(|(_, first)| is_since(version, first));
         let taken: Vec<String> = taken.map(|(format, _)| format_words(format)).collect();
-        let since = since.map(|first| match first.strip_prefix("*.") {
-            Some(day) => format!(" (versions since {day} do)"),
-            None => format!(" (the first that does is {first})"),
-        });
-        let since = since.unwrap_or_default();
-        Err(format!(
-            "it is {}, which {} {version} does not take{since}; of such it takes {}",
-            format_words(format),
-            self.name,
-            if taken.is_empty() { "none".to_owned() } else { taken.join(", ") }
-        ))
+        Err(FormatError {
+            format: format_words(format),
+            profile: self.name.clone(),
+            version: version.to_owned(),
+            since: since.cloned(),
+            taken,
+        })
     }
 
     /// Whether its installer is handed keys.
@@ -300,7 +296,7 @@ mod tests {
             let said = profile(name).takes(format, version);
             assert_eq!(said.is_ok(), takes, "{name} {version} {format}: {said:?}");
         }
-        let said = profile("flatcar").takes("ignition-3.0", "2905.2.5").unwrap_err();
+        let said = profile("flatcar").takes("ignition-3.0", "2905.2.5").unwrap_err().to_string();
         assert!(
             said.contains("which flatcar 2905.2.5 does not take (the first that does is 3185)"),
             "{said}"

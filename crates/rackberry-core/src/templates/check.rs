@@ -8,6 +8,7 @@ use crate::profiles::ConfigKind;
 
 /// Why a configuration can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are what the message names")]
 pub enum ConfigError {
     /// Some editors put it before the first line, where machines look for something else.
     #[error("it begins with a byte order mark; save it as UTF-8 without one (Notepad: UTF-8, not UTF-8-BOM)")]
@@ -38,12 +39,7 @@ pub enum ConfigError {
     NoKeys,
     /// A line that Debian's installer can't read.
     #[error("line {line}: {text:?} is no answer; write OWNER QUESTION TYPE VALUE")]
-    Preseed {
-        /// From 1.
-        line: usize,
-        /// The line.
-        text: String,
-    },
+    Preseed { line: usize, text: String },
     /// It would be taken for that of the script which the appliance adds.
     #[error("preseed/run/checksum would be taken for rackberry's own script, too; leave it out")]
     RunChecksum,
@@ -62,7 +58,7 @@ pub struct Facts {
 /// # Errors
 /// [`ConfigError`] says what its installer would stumble over.
 pub fn check(kind: ConfigKind, text: &str) -> Result<Facts, ConfigError> {
-    examine(kind, text, true)
+    examine(kind, text, Depth::Whole)
 }
 
 /// As [`check`], of a long text: it takes little memory, and leaves YAML below its header to the installer.
@@ -70,16 +66,23 @@ pub fn check(kind: ConfigKind, text: &str) -> Result<Facts, ConfigError> {
 /// # Errors
 /// [`ConfigError`] says what its installer would stumble over.
 pub fn check_large(kind: ConfigKind, text: &str) -> Result<Facts, ConfigError> {
-    examine(kind, text, false)
+    examine(kind, text, Depth::Header)
 }
 
-fn examine(kind: ConfigKind, text: &str, whole: bool) -> Result<Facts, ConfigError> {
+/// How much of a YAML text is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Whole,
+    Header,
+}
+
+fn examine(kind: ConfigKind, text: &str, depth: Depth) -> Result<Facts, ConfigError> {
     if text.starts_with('\u{feff}') {
         return Err(ConfigError::Mark);
     }
     match kind {
         ConfigKind::Ignition => ignition(text).map(|format| Facts { format: Some(format) }),
-        ConfigKind::CloudConfig => cloud_config(text, whole).map(|format| Facts { format }),
+        ConfigKind::CloudConfig => cloud_config(text, depth).map(|format| Facts { format }),
         ConfigKind::Preseed => preseed::check(text).map(|()| Facts::default()),
     }
 }
@@ -133,7 +136,7 @@ const USER_DATA: [(&str, &str); 6] = [
     ("## template:", "a template of cloud-init's"),
 ];
 
-fn cloud_config(text: &str, whole: bool) -> Result<Option<String>, ConfigError> {
+fn cloud_config(text: &str, depth: Depth) -> Result<Option<String>, ConfigError> {
     let header = text.lines().next().unwrap_or_default();
     if header.starts_with("#!") {
         return Ok(None);
@@ -152,7 +155,7 @@ fn cloud_config(text: &str, whole: bool) -> Result<Option<String>, ConfigError> 
         }
         return Err(ConfigError::Header(header.chars().take(60).collect()));
     }
-    if !whole {
+    if depth == Depth::Header {
         return Ok(None);
     }
     let documents =

@@ -14,8 +14,15 @@ use release_signature::{Bad, Fingerprint, Issuer, Keyring};
 
 use super::{FILE, bad, fingerprint, good, gpg::Gpg};
 
+/// What a primary key is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Primary {
+    Signs,
+    OnlyCertifies,
+}
+
 /// A key of rPGP's making: its primary key certifies, its subkeys are for what `subkeys` sets.
-fn generate(version: KeyVersion, signs: bool, subkeys: Vec<SubkeyParamsBuilder>) -> SignedSecretKey {
+fn generate(version: KeyVersion, primary: Primary, subkeys: Vec<SubkeyParamsBuilder>) -> SignedSecretKey {
     let kind = if version == KeyVersion::V6 { KeyType::Ed25519 } else { KeyType::Ed25519Legacy };
     let subkeys =
         subkeys.into_iter().map(|mut subkey| subkey.version(version).key_type(kind.clone()).build().unwrap());
@@ -23,7 +30,7 @@ fn generate(version: KeyVersion, signs: bool, subkeys: Vec<SubkeyParamsBuilder>)
         .version(version)
         .key_type(kind.clone())
         .can_certify(true)
-        .can_sign(signs)
+        .can_sign(primary == Primary::Signs)
         .primary_user_id("mallory <mallory@example.org>".into())
         .subkeys(subkeys.collect())
         .build()
@@ -133,7 +140,7 @@ fn a_subkey_that_somebody_else_adopted() {
         None
     });
     let (theirs, back) = (theirs.unwrap(), back.unwrap());
-    let mallory = generate(KeyVersion::V4, true, vec![]);
+    let mallory = generate(KeyVersion::V4, Primary::Signs, vec![]);
     let mut flags = KeyFlags::default();
     flags.set_sign(true);
     for subpackets in [vec![], vec![back]] {
@@ -181,7 +188,7 @@ fn a_subkey_that_was_put_beside_a_trusted_key() {
 fn a_key_that_is_for_something_else() {
     let mut authenticates = SubkeyParamsBuilder::default();
     authenticates.can_authenticate(true);
-    let key = generate(KeyVersion::V4, false, vec![authenticates]);
+    let key = generate(KeyVersion::V4, Primary::OnlyCertifies, vec![authenticates]);
     let subkey = &key.secret_subkeys[0].key;
     let by_primary = sign(&key.primary_key, HashAlgorithm::Sha256, vec![now(), by(&key.primary_key)]);
     let by_subkey = sign(subkey, HashAlgorithm::Sha256, vec![now(), by(subkey)]);
@@ -212,8 +219,8 @@ fn a_longer_life_that_was_not_signed() {
 /// Nobody but its owner revokes a key.
 #[test]
 fn a_revocation_by_somebody_else() {
-    let maker = generate(KeyVersion::V4, true, vec![]);
-    let mallory = generate(KeyVersion::V4, true, vec![]);
+    let maker = generate(KeyVersion::V4, Primary::Signs, vec![]);
+    let mallory = generate(KeyVersion::V4, Primary::Signs, vec![]);
     let signature = sign(&maker.primary_key, HashAlgorithm::Sha512, vec![now(), by(&maker.primary_key)]);
     let certificate = |revoker: &SignedSecretKey| {
         let revoked = maker.primary_key.public_key();
@@ -237,7 +244,7 @@ fn a_revocation_by_somebody_else() {
 fn a_version_6_key() {
     let mut signs = SubkeyParamsBuilder::default();
     signs.can_sign(true);
-    let key = generate(KeyVersion::V6, true, vec![signs]);
+    let key = generate(KeyVersion::V6, Primary::Signs, vec![signs]);
     let subkey = &key.secret_subkeys[0].key;
     for signature in [
         sign(&key.primary_key, HashAlgorithm::Sha512, vec![now(), by(&key.primary_key)]),
@@ -250,7 +257,7 @@ fn a_version_6_key() {
 
 #[test]
 fn a_signature_of_a_strange_kind() {
-    let key = generate(KeyVersion::V4, true, vec![]);
+    let key = generate(KeyVersion::V4, Primary::Signs, vec![]);
     let certificate = public(&key);
     let reason = |signature: &[u8]| bad(signature, FILE, &[&certificate]);
     let undated = sign(&key.primary_key, HashAlgorithm::Sha256, vec![by(&key.primary_key)]);

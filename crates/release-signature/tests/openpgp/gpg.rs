@@ -47,6 +47,7 @@ impl Gpg {
     }
 
     /// A new key of somebody called `name`; the answer is its fingerprint.
+    #[allow(clippy::too_many_arguments, reason = "words of gpg, in its order")]
     pub fn key(&self, day: &str, name: &str, algorithm: &str, usage: &str, expires: &str) -> String {
         let user_id = format!("{name} <{name}@example.org>");
         self.run(day, &["--quick-generate-key", &user_id, algorithm, usage, expires], b"");
@@ -54,6 +55,7 @@ impl Gpg {
     }
 
     /// A new subkey; the answer is its fingerprint.
+    #[allow(clippy::too_many_arguments, reason = "words of gpg, in its order")]
     pub fn subkey(&self, day: &str, primary: &str, algorithm: &str, usage: &str, expires: &str) -> String {
         let before = self.fingerprints();
         self.run(day, &["--quick-add-key", primary, algorithm, usage, expires], b"");

@@ -5,7 +5,7 @@ use crate::{
         decision::{BootChoice, Decision, Lead, SpeaksFor},
         policy::Known,
     },
-    boot,
+    boot::{self, Addresses, Rom},
     dhcp::{self, ServingMode},
     ids::{Arch, Loader, Mac},
     nodes::{BootDestination, Node, NodeEvent, Verdict},
@@ -16,13 +16,17 @@ use crate::{
 pub struct BootPolicy<'a> {
     known: Known<'a>,
     /// Another DHCP server hands out the addresses.
-    is_beside: bool,
+    addresses: Addresses,
 }
 
 impl<'a> BootPolicy<'a> {
     /// By what is known.
     pub fn new(known: Known<'a>) -> BootPolicy<'a> {
-        BootPolicy { known, is_beside: known.network.serving_mode() == ServingMode::Proxy }
+        let addresses = match known.network.serving_mode() {
+            ServingMode::Proxy => Addresses::Elsewhere,
+            ServingMode::Looking | ServingMode::Full => Addresses::Here,
+        };
+        BootPolicy { known, addresses }
     }
 
     /// Where a start from the network by this card leads that begins now.
@@ -128,7 +132,7 @@ impl<'a> BootPolicy<'a> {
         }
         // In somebody else's network, others' machines boot as if this service were not there.
         let ours = nodes.is_listed(client.mac) || node.is_some_and(|node| node.writes > 0);
-        if to_disk && self.is_beside && !ours {
+        if to_disk && self.addresses == Addresses::Elsewhere && !ours {
             return BootChoice::Nothing;
         }
         if boot::asks_by_itself(arch) {
@@ -167,7 +171,8 @@ impl<'a> BootPolicy<'a> {
         if arch == Arch::Bios && setup.catalog().pxelinux_menu(machines.nodes().key(client.mac)).is_some() {
             return Some(Loader::Pxelinux);
         }
-        let suited: Vec<Loader> = boot::loaders(arch, client.boots_scripts(), self.is_beside)
+        let rom = if client.boots_scripts() { Rom::Ipxe } else { Rom::Own };
+        let suited: Vec<Loader> = boot::loaders(arch, rom, self.addresses)
             .iter()
             .copied()
             .filter(|loader| usable(*loader))
@@ -187,7 +192,7 @@ impl<'a> BootPolicy<'a> {
         if !boot::is_served(arch) {
             return Some(format!("there is no loader for its firmware ({arch})"));
         }
-        let loaders = boot::loaders(arch, false, self.is_beside).iter();
+        let loaders = boot::loaders(arch, Rom::Own, self.addresses).iter();
         let mut files = loaders.filter_map(|loader| boot::file(*loader, arch));
         let is_there = boot::asks_by_itself(arch) || files.any(|file| self.has_loader_file(file));
         (!is_there).then(|| {

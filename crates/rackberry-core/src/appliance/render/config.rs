@@ -87,7 +87,7 @@ impl<'a> Renderer<'a> {
             _ => return Err(fault(file.found.no_text().unwrap_or_default())),
         };
         if let Some(format) = format {
-            profile.takes(&format, &plan.version.name).map_err(fault)?;
+            profile.takes(&format, &plan.version.name).map_err(|error| fault(error.to_string()))?;
         }
         Ok(Some(NodeConfig { kind, text }))
     }

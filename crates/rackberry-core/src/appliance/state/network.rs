@@ -106,7 +106,8 @@ impl Network {
             self.learn(mac, address, nodes, out);
         }
         let worked = nodes.get(mac).and_then(|node| node.offer_style);
-        let offer = self.proxy.offer(packet, nodes.key(mac), boot, worked, self.own);
+        let offer =
+            self.proxy.offer(packet, dhcp::ProxyClient { node: nodes.key(mac), worked }, boot, self.own);
         offer.into_iter().for_each(|offer| out.effect(Effect::Dhcp(offer)));
     }
 

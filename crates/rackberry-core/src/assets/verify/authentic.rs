@@ -35,7 +35,7 @@ pub struct Proof {
 /// A list of digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// The list.
+    /// The list of digests.
     pub list: Found,
     /// Its signature; none where it carries its own, or has none.
     pub signature: Option<Found>,
@@ -47,7 +47,7 @@ impl Proof {
         self.signature.is_none() && self.lists.is_empty()
     }
 
-    /// Its files.
+    /// Signature and lists, with what signs these.
     pub fn files(&self) -> impl Iterator<Item = &Found> {
         let lists = self.lists.iter().flat_map(|listed| [&listed.list].into_iter().chain(&listed.signature));
         self.signature.iter().chain(lists)
@@ -79,19 +79,33 @@ pub enum FileVerdict {
     Unsigned,
 }
 
+/// Why a file will not do, in one clause.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAccepted {
+    /// It is proven to be another one.
+    #[error("{0}")]
+    Bad(String),
+    /// Nobody who is known vouches for it.
+    #[error("{0}")]
+    Unproven(String),
+    /// Nobody vouches for it.
+    #[error("nobody has signed it")]
+    Unsigned,
+}
+
 impl FileVerdict {
     /// Whether it will do: good, or such as nobody vouches for, where those are accepted. What is proven to be wrong
     /// never will.
     ///
     /// # Errors
-    /// Why not, in one clause.
-    pub fn will_do(&self, verify: Verify) -> Result<(), String> {
+    /// [`NotAccepted`] says why not.
+    pub fn will_do(&self, verify: Verify) -> Result<(), NotAccepted> {
         match self {
             FileVerdict::Good(_) => Ok(()),
-            FileVerdict::Bad(reason) => Err(reason.clone()),
+            FileVerdict::Bad(reason) => Err(NotAccepted::Bad(reason.clone())),
             FileVerdict::Unproven(_) | FileVerdict::Unsigned if verify == Verify::UnsignedOk => Ok(()),
-            FileVerdict::Unproven(reason) => Err(reason.clone()),
-            FileVerdict::Unsigned => Err("nobody has signed it".into()),
+            FileVerdict::Unproven(reason) => Err(NotAccepted::Unproven(reason.clone())),
+            FileVerdict::Unsigned => Err(NotAccepted::Unsigned),
         }
     }
 }
@@ -117,9 +131,9 @@ pub type Findings = BTreeMap<Subject, Finding>;
 /// A file that is to be looked at.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// What it is.
+    /// What the finding depends on.
     pub subject: Subject,
-    /// The file.
+    /// The file that is to be read.
     pub file: Found,
     /// What vouches for it.
     pub proof: Proof,

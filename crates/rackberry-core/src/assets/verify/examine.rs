@@ -79,7 +79,7 @@ impl Examiner {
             }
             By::Wrong(reason, _) => FileVerdict::Bad(reason.clone()),
         };
-        verdict.will_do(verify).err()
+        verdict.will_do(verify).err().map(|why| why.to_string())
     }
 
     /// The file's next bytes.

@@ -65,7 +65,7 @@ impl Keys {
         &self.id
     }
 
-    /// The keys.
+    /// The keys, ready to verify by.
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
     }

@@ -23,12 +23,9 @@ const MOST_LISTS: usize = 4;
 
 /// What vouches for the file called `name`: its own signature, and lists of digests that may name it.
 pub(in crate::assets) fn proof(
-    spec: &FileSpec,
-    name: &str,
-    version: &str,
-    arch: &str,
-    folder: &Folder,
-    base: &[String],
+    (spec, name): (&FileSpec, &str),
+    (version, arch): (&str, &str),
+    (folder, base): (&Folder, &[String]),
 ) -> Proof {
     let beside = |name: &str| folder.get(&[base, &segments(name)].concat()).cloned();
     let signature = spec.signatures(name, version, arch).iter().find_map(|signature| beside(signature));
@@ -104,7 +101,7 @@ mod tests {
         let coreos = profiles::built_in().remove(0);
         let image = coreos.files.iter().find(|spec| spec.role == profiles::Role::Image).unwrap();
         let base = ["raw", "1"].map(str::to_owned);
-        let proof = proof(image, "image.bin.bz2", "1", "x86_64", &folder, &base);
+        let proof = proof((image, "image.bin.bz2"), ("1", "x86_64"), (&folder, &base));
         let name = |found: Found| found.own_name().to_owned();
         let lists = proof.lists.into_iter().map(|listed| (name(listed.list), listed.signature.map(name)));
         (proof.signature.map(name), lists.collect())

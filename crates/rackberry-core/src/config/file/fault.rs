@@ -21,7 +21,7 @@ pub struct ConfigError {
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// Counted from 1.
+    /// Number of the line, counted from 1.
     pub line: usize,
     /// Counted from 1, in characters.
     pub column: usize,
@@ -34,7 +34,7 @@ pub struct Position {
 /// A refused value, before it is known where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
-    /// What is wrong.
+    /// What is wrong, in one clause.
     pub problem: String,
     /// What to do about it.
     pub help: String,
@@ -55,11 +55,20 @@ const RESET: &str = "\x1b[0m";
 /// An excerpt of more characters than this is cut around its fault.
 const WIDEST: usize = 100;
 
+/// How a fault is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    /// As text.
+    Plain,
+    /// For terminals.
+    Coloured,
+}
+
 impl ConfigError {
     /// The fault for a terminal: what and where, the line with a caret below, and the help.
-    pub fn render(&self, colour: bool) -> String {
+    pub fn render(&self, ink: Ink) -> String {
         let paint = |code: &str, text: &str| {
-            if colour { format!("{code}{text}{RESET}") } else { text.to_owned() }
+            if ink == Ink::Coloured { format!("{code}{text}{RESET}") } else { text.to_owned() }
         };
         let mut out = format!("{}: ", paint(BOLD, &self.place()));
         if let Some(key) = &self.key {
@@ -131,7 +140,7 @@ impl Faults {
         (!errors.is_empty()).then_some(Self(errors))
     }
 
-    /// Each fault.
+    /// The faults, in the order of files and lines.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }
@@ -142,8 +151,8 @@ impl Faults {
     }
 
     /// All of them for a terminal, with the lines of the files.
-    pub fn render(&self, colour: bool) -> String {
-        self.0.iter().map(|error| error.render(colour)).collect::<Vec<_>>().join("\n")
+    pub fn render(&self, ink: Ink) -> String {
+        self.0.iter().map(|error| error.render(ink)).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -201,11 +210,11 @@ mod tests {
             "rackberry.toml:12:8: dhcp.pool: \"x-\" is no pool\n  help: write another"
         );
         assert_eq!(
-            fault().render(false),
+            fault().render(Ink::Plain),
             "rackberry.toml:12:8: dhcp.pool: \"x-\" is no pool\n  12 | pool = \"x-\"\n     |        ^^^^\n  \
              help: write another"
         );
-        assert!(fault().render(true).contains("\x1b[1;31m^^^^\x1b[0m"));
+        assert!(fault().render(Ink::Coloured).contains("\x1b[1;31m^^^^\x1b[0m"));
     }
 
     proptest! {
@@ -214,7 +223,7 @@ mod tests {
             let column = at.min(length) + 1;
             let excerpt = "x".repeat(length);
             let error = ConfigError { position: Some(Position { line: 1, column, width, excerpt }), ..fault() };
-            let rendered = error.render(false);
+            let rendered = error.render(Ink::Plain);
             let lines: Vec<&str> = rendered.lines().collect();
             prop_assert!(lines[1].chars().count() <= WIDEST + 8);
             prop_assert!(lines[2].contains('^'));

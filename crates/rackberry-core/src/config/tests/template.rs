@@ -99,7 +99,7 @@ fn reference() -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::super::{Settings, keys, parse},
+        super::super::{Ink, Settings, keys, parse},
         *,
     };
 
@@ -107,7 +107,8 @@ mod tests {
     const END: &str = "<!-- end of keys -->\n";
 
     fn settings(text: String) -> Settings {
-        parse(&[("rackberry.toml".into(), text)]).unwrap_or_else(|faults| panic!("{}", faults.render(false)))
+        parse(&[("rackberry.toml".into(), text)])
+            .unwrap_or_else(|faults| panic!("{}", faults.render(Ink::Plain)))
     }
 
     /// Takes the sign away from each key.

@@ -21,7 +21,7 @@ const MOST: usize = 16;
 /// Conversations that are remembered.
 const CONVERSATIONS: usize = 256;
 
-/// Who says so.
+/// Whose word a claim is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Witness {
     /// A machine, whose REQUEST names the server that it has chosen.
@@ -30,10 +30,23 @@ pub(super) enum Witness {
     Server(Mac),
 }
 
-/// A claim.
+/// What somebody says of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Word {
+    /// Address of the server that is spoken of.
+    pub server: Ipv4Addr,
+    /// Whose word it is.
+    pub witness: Witness,
+    /// The address at which that server, or its relay agent, must be.
+    pub at: Ipv4Addr,
+    /// In which conversation: the client, and its transaction's number.
+    pub conversation: (Mac, u32),
+}
+
+/// A claim that is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Claim {
-    /// Who says so.
+    /// Whose word it is.
     pub witness: Witness,
     /// The address at which that server, or its relay agent, must be.
     pub at: Ipv4Addr,
@@ -49,15 +62,9 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Somebody speaks of a server, in the conversation `xid` of `client`. Whether that is to be verified.
-    pub fn raise(
-        &mut self,
-        server: Ipv4Addr,
-        witness: Witness,
-        at: Ipv4Addr,
-        (client, xid): (Mac, u32),
-        now: Time,
-    ) -> bool {
+    /// Somebody speaks of a server. Whether that is to be verified.
+    pub fn raise(&mut self, word: Word, now: Time) -> bool {
+        let Word { server, witness, at, conversation: (client, xid) } = word;
         let by_server = matches!(witness, Witness::Server(_));
         let conversation = (server, client, xid, by_server);
         if self.conversations.contains(&conversation) {

@@ -26,7 +26,7 @@ pub struct ServerReply {
     pub server: Ipv4Addr,
     /// Who sent the frame: the server, or the relay agent before it.
     pub from: Sender,
-    /// Whom it answers.
+    /// Hardware address of the machine that it answers.
     pub client: Mac,
     /// The conversation's number, which the client has chosen.
     pub xid: u32,
@@ -85,7 +85,7 @@ mod tests {
     use std::net::SocketAddrV4;
 
     use super::*;
-    use crate::dhcp::{Packet, frame};
+    use crate::dhcp::{Packet, datagram::Checksum, frame};
 
     const OWN: Mac = Mac([2, 0, 0, 0, 0, 1]);
     const ROUTER: Mac = Mac([2, 0, 0, 0, 0, 0xfe]);
@@ -106,7 +106,7 @@ mod tests {
     fn heard_from(port: u16, payload: &[u8], own: Mac, asked: &[u32]) -> Option<ServerReply> {
         let everywhere = (SERVER, Ipv4Addr::BROADCAST);
         let frame = frame::datagram((ROUTER, frame::EVERYBODY), everywhere, (port, 68), payload);
-        ServerReply::read(&Datagram::read(&frame, true).unwrap(), own, asked)
+        ServerReply::read(&Datagram::read(&frame, Checksum::AsSent).unwrap(), own, asked)
     }
 
     fn heard(payload: &[u8]) -> Option<ServerReply> {

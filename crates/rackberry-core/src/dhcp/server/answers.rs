@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use dhcproto::v4::MessageType;
 
-use super::Server;
+use super::{Question, Server, reply::Granted};
 use crate::{
     dhcp::{Action, Boot, DhcpOutcome, Lease, Packet, server::reply},
     ids::{Mac, Time},
@@ -13,7 +13,8 @@ use crate::{
 impl Server {
     /// RFC 2131 section 4.3.2. Table 4 tells the client's states apart by what a REQUEST has and lacks; clients leave
     /// things out and add others, and what dnsmasq or ISC's server acknowledges of that is acknowledged here.
-    pub(super) fn request(&mut self, packet: &Packet, boot: &Boot, now: Time, out: &mut DhcpOutcome) {
+    pub(super) fn request(&mut self, question: Question<'_>, out: &mut DhcpOutcome) {
+        let Question { packet, now, .. } = question;
         let mac = packet.mac();
         let (requested, own) = (packet.requested(), packet.ciaddr_field());
         // Who renews a lease has its address. Some say so in option 50, too; another one there means that `ciaddr` is stale.
@@ -25,34 +26,35 @@ impl Server {
             // SELECTING, or a renewal that names its server. The offer may have been made before a restart of this server.
             (Some(server), ..) if server == self.terms.server => {
                 match requested.or(renewed).or(offered).filter(|address| self.may_keep(*address, mac, now)) {
-                    Some(address) => self.acknowledge(packet, boot, address, now, out),
+                    Some(address) => self.acknowledge(question, address, out),
                     None => self.refuse(packet, "this address was not offered", out),
                 }
             }
             // A renewal that names the server of an earlier lease.
             (Some(_), Some(own), _) if held == Some(own) && self.may_keep(own, mac, now) => {
-                self.acknowledge(packet, boot, own, now, out);
+                self.acknowledge(question, own, out);
             }
             // It chose another server.
             (Some(_), ..) => self.withdraw(mac),
-            (None, Some(own), _) => self.renew(packet, boot, own, now, out),
+            (None, Some(own), _) => self.renew(question, own, out),
             // SELECTING by who does not name the server.
             (None, None, Some(address)) if offered == Some(address) && self.may_keep(address, mac, now) => {
-                self.acknowledge(packet, boot, address, now, out);
+                self.acknowledge(question, address, out);
             }
-            (None, None, Some(address)) => self.reboot(packet, boot, address, now, out),
+            (None, None, Some(address)) => self.reboot(question, address, out),
             (None, None, None) => {}
         }
     }
 
     /// INIT-REBOOT. Of a client that is not known nothing is said: another server may know it.
-    fn reboot(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut DhcpOutcome) {
+    fn reboot(&mut self, question: Question<'_>, address: Ipv4Addr, out: &mut DhcpOutcome) {
+        let Question { packet, now, .. } = question;
         let mac = packet.mac();
         let held = self.leases.of(mac).map(|lease| lease.address);
         if packet.giaddr().is_none() && !self.is_here(address) {
             self.refuse(packet, "this address is of another network", out);
         } else if held == Some(address) && self.may_keep(address, mac, now) {
-            self.acknowledge(packet, boot, address, now, out);
+            self.acknowledge(question, address, out);
         } else if held.is_some() || self.mac_of(address, now).is_some() {
             self.refuse(packet, "this address is not this machine's", out);
         }
@@ -60,9 +62,10 @@ impl Server {
 
     /// RENEWING and REBINDING. A client that is not known (this server may have lost its state) keeps an address that is
     /// free.
-    fn renew(&mut self, packet: &Packet, boot: &Boot, address: Ipv4Addr, now: Time, out: &mut DhcpOutcome) {
+    fn renew(&mut self, question: Question<'_>, address: Ipv4Addr, out: &mut DhcpOutcome) {
+        let Question { packet, now, .. } = question;
         if self.may_keep(address, packet.mac(), now) {
-            self.acknowledge(packet, boot, address, now, out);
+            self.acknowledge(question, address, out);
         } else {
             self.refuse(packet, "this address is not this machine's", out);
         }
@@ -72,20 +75,12 @@ impl Server {
         self.is_free(address, mac, now) && self.is_for(address, mac)
     }
 
-    fn acknowledge(
-        &mut self,
-        packet: &Packet,
-        boot: &Boot,
-        address: Ipv4Addr,
-        now: Time,
-        out: &mut DhcpOutcome,
-    ) {
+    fn acknowledge(&mut self, question: Question<'_>, address: Ipv4Addr, out: &mut DhcpOutcome) {
+        let Question { packet, boot, now } = question;
         let mac = packet.mac();
         self.withdraw(mac);
         out.changes.extend(self.leases.put(Lease { mac, address, until: now + self.terms.lease }));
-        let name = self.names.get(&mac).map(String::as_str);
-        let reply = reply::grant(packet, MessageType::Ack, Some(address), name, boot, &self.terms);
-        out.actions.push(Action::Send(reply));
+        self.say(packet, Granted { kind: MessageType::Ack, address: Some(address), boot }, out);
     }
 
     fn refuse(&mut self, packet: &Packet, why: &str, out: &mut DhcpOutcome) {
@@ -124,9 +119,7 @@ impl Server {
         // Without an address in either place, nothing would arrive.
         let sender = packet.sender().address;
         if packet.ciaddr().is_some() || packet.giaddr().is_some() || !sender.ip().is_unspecified() {
-            let name = self.names.get(&packet.mac()).map(String::as_str);
-            let reply = reply::grant(packet, MessageType::Ack, None, name, boot, &self.terms);
-            out.actions.push(Action::Send(reply));
+            self.say(packet, Granted { kind: MessageType::Ack, address: None, boot }, out);
         }
     }
 }

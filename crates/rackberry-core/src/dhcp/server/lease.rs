@@ -7,11 +7,11 @@ use crate::ids::{Changed, Deadlines, Mac, Time};
 /// An address that a machine holds, or held last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Lease {
-    /// Whose.
+    /// Hardware address of the machine that holds it.
     pub mac: Mac,
-    /// Which.
+    /// The address that it holds.
     pub address: Ipv4Addr,
-    /// Until when.
+    /// When it ends, unless it is renewed.
     pub until: Time,
 }
 
@@ -35,7 +35,7 @@ impl LeaseChange {
 }
 
 impl Lease {
-    /// Whether it holds.
+    /// Whether it has not ended by now.
     pub fn is_in_force(&self, now: Time) -> bool {
         now < self.until
     }

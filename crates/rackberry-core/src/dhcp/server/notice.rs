@@ -14,34 +14,34 @@ use crate::{
 pub enum Notice {
     /// No address is left.
     PoolIsEmpty {
-        /// Who asked.
+        /// The machine that asked in vain.
         mac: Mac,
-        /// From here.
+        /// First address of the pool.
         first: Ipv4Addr,
-        /// To here.
+        /// Last address of the pool.
         last: Ipv4Addr,
     },
     /// A probe or a DECLINE found an address in use.
     InUse {
-        /// Which.
+        /// The address that somebody else uses.
         address: Ipv4Addr,
         /// The client that was to have it.
         mac: Mac,
     },
     /// Another DHCP server is in this network.
     OtherServer {
-        /// Its address.
+        /// The other server, as it names itself.
         address: Ipv4Addr,
-        /// Its hardware address.
+        /// Where its frames come from.
         mac: Mac,
         /// Whether addresses are handed out no more.
         stands_down: bool,
     },
     /// It has not been heard of for long.
     OtherServerGone {
-        /// Its address.
+        /// The other server, as it names itself.
         address: Ipv4Addr,
-        /// Its hardware address.
+        /// Where its frames come from.
         mac: Mac,
         /// Whether addresses are handed out again.
         resumes: bool,
@@ -58,18 +58,18 @@ pub enum Notice {
     /// A message came from another machine than the one it speaks of, and no relay agent had passed it on; or one had, of a
     /// machine that is on this switch itself.
     Spoofed {
-        /// The frame's source.
+        /// The hardware address that sent the frame.
         source: Mac,
         /// The client's hardware address that the message names.
         mac: Mac,
-        /// DISCOVER, REQUEST, ...
+        /// What the message is: DISCOVER, REQUEST, ...
         kind: MessageType,
         /// The relay agent, as the message says.
         relay: Option<Ipv4Addr>,
     },
     /// A relay agent asks for a network that is not served.
     ForeignRelay {
-        /// The relay agent.
+        /// Address of the relay agent.
         relay: Ipv4Addr,
     },
 }

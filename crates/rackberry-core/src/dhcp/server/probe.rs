@@ -17,7 +17,7 @@ const ANSWERS: usize = 8;
 /// Why an address is probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
-    /// To offer it.
+    /// A client is to be offered the address.
     Offer(ProbeId),
     /// Because it is said to be another DHCP server's.
     Server,
@@ -36,7 +36,7 @@ struct Running {
     answers: Vec<Mac>,
 }
 
-/// What is due.
+/// What a probe wants done now.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Due {
     /// Send a probe for this address.

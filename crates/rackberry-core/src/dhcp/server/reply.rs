@@ -37,11 +37,11 @@ const END: u8 = 255;
 /// What a client is to boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Boot {
-    /// Nothing from here.
+    /// Nothing from here: the firmware goes on by itself.
     None,
-    /// A file.
+    /// A file, from a server.
     Load {
-        /// The TFTP server.
+        /// The TFTP server that has it.
         server: Ipv4Addr,
         /// The file's name there, or a URL for those who boot by HTTP; empty for clients that know themselves what to
         /// ask the server for.
@@ -52,11 +52,11 @@ pub enum Boot {
 /// A message for a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// To whom.
+    /// Where it goes.
     pub to: Destination,
     /// OFFER, ACK or NAK.
     pub kind: MessageType,
-    /// The UDP payload.
+    /// The DHCP message, as the UDP payload.
     pub payload: Vec<u8>,
 }
 
@@ -67,7 +67,7 @@ pub enum Destination {
     Relay(Ipv4Addr),
     /// To a client that has this address, client port.
     Address(Ipv4Addr),
-    /// To everybody.
+    /// To everybody on the network, client port.
     Broadcast,
     /// To a client that can't answer ARP yet: this hardware address, this network address.
     Hardware(Mac, Ipv4Addr),
@@ -106,13 +106,19 @@ impl Terms {
     }
 }
 
+/// What an OFFER or ACK grants.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::dhcp) struct Granted<'a> {
+    pub kind: MessageType,
+    pub address: Option<Ipv4Addr>,
+    pub boot: &'a Boot,
+}
+
 /// OFFER or ACK. Without a lease (to an INFORM) it names no address and no times (RFC 2131 section 4.3.5).
 pub(in crate::dhcp) fn grant(
     request: &Packet,
-    kind: MessageType,
-    address: Option<Ipv4Addr>,
+    Granted { kind, address, boot }: Granted<'_>,
     name: Option<&str>,
-    boot: &Boot,
     terms: &Terms,
 ) -> Reply {
     let mut message = answer(request);
@@ -208,12 +214,12 @@ pub(in crate::dhcp) fn proxy_offer(request: &Packet, boot: &Boot, style: OfferSt
         options.push(boot_file(file));
     }
     let to = request.giaddr().map_or(Destination::Broadcast, Destination::Relay);
-    proxy(request, MessageType::Offer, to, &boot, options, own)
+    proxy(request, (MessageType::Offer, to), &boot, options, own)
 }
 
 /// The ACK of port 4011: what to boot.
 pub(in crate::dhcp) fn proxy_ack(request: &Packet, boot: &Boot, to: Destination, own: Ipv4Addr) -> Reply {
-    proxy(request, MessageType::Ack, to, boot, vec![class("PXEClient")], own)
+    proxy(request, (MessageType::Ack, to), boot, vec![class("PXEClient")], own)
 }
 
 fn class(name: &str) -> DhcpOption {
@@ -248,8 +254,7 @@ fn pi_menu(request: &Packet) -> Vec<u8> {
 
 fn proxy(
     request: &Packet,
-    kind: MessageType,
-    to: Destination,
+    (kind, to): (MessageType, Destination),
     boot: &Boot,
     more: Vec<DhcpOption>,
     own: Ipv4Addr,

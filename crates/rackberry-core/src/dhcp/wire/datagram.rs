@@ -12,16 +12,16 @@ const UDP: u8 = 17;
 /// More fragments follow, or the place of this one (RFC 791 section 3.1).
 const FRAGMENT: u16 = 0x3fff;
 
-/// A datagram, checked.
+/// A UDP datagram whose lengths and checksums are right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// Who sent it.
+    /// Hardware and network address that sent it.
     pub from: Sender,
     /// To which hardware address.
     pub to_mac: Mac,
     /// To which address and port.
     pub to: SocketAddrV4,
-    /// What it carries.
+    /// The bytes after the UDP header.
     pub payload: &'a [u8],
 }
 
@@ -31,20 +31,32 @@ pub enum NoDatagram {
     /// Shorter than its headers, or they say.
     #[error("it is cut off")]
     CutOff,
-    /// Something else.
+    /// Not UDP, or not IPv4.
     #[error("it is no UDP in IPv4")]
     Other,
     /// Part of a datagram.
     #[error("it is a fragment")]
     Fragment,
-    /// Damaged.
+    /// Its bytes are not those that were sent.
     #[error("its checksum is wrong")]
     Damaged,
 }
 
+/// What the UDP checksum in a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    /// The sender computed it over what it sent.
+    AsSent,
+    /// Not there yet: it was left to a network card that the frame never came to.
+    Unfinished,
+}
+
 impl<'a> Datagram<'a> {
-    /// Reads a frame. `has_checksum` is false where the UDP checksum is not what was sent.
-    pub fn read(frame: &'a [u8], has_checksum: bool) -> Result<Datagram<'a>, NoDatagram> {
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// [`NoDatagram`] says why it is none.
+    pub fn read(frame: &'a [u8], udp_checksum: Checksum) -> Result<Datagram<'a>, NoDatagram> {
         let (ethernet, packet) = frame.split_at_checked(14).ok_or(NoDatagram::CutOff)?;
         if ethernet[12..14] != IPV4 {
             return Err(NoDatagram::Other);
@@ -57,7 +69,7 @@ impl<'a> Datagram<'a> {
         let length = usize::from(word(4)).checked_sub(8).ok_or(NoDatagram::CutOff)?;
         let payload = rest.get(..length).ok_or(NoDatagram::CutOff)?;
         // Zero says that there is no checksum (RFC 768).
-        if has_checksum && word(6) != 0 {
+        if udp_checksum == Checksum::AsSent && word(6) != 0 {
             let pseudo = [&ip[12..20], &[0, UDP], &udp[4..6]].concat();
             if checksum(&[&pseudo, udp, payload]) != [0, 0] {
                 return Err(NoDatagram::Damaged);
@@ -133,7 +145,7 @@ mod tests {
             with_options(b"odd", &[0x94, 4, 0, 0]),
             with_options(b"odd", &[1; 40]),
         ] {
-            let read = Datagram::read(&frame, true).unwrap();
+            let read = Datagram::read(&frame, Checksum::AsSent).unwrap();
             assert_eq!((read.from.mac, read.from.address), FROM);
             assert_eq!((read.to_mac, read.to), TO);
             assert_eq!(read.payload, b"odd");
@@ -144,10 +156,10 @@ mod tests {
     fn a_checksum_that_is_not_there_yet_or_never_is_not_checked() {
         let mut frame = framed(b"payload");
         frame[40..42].copy_from_slice(&[0x12, 0x34]);
-        assert_eq!(Datagram::read(&frame, true), Err(NoDatagram::Damaged));
-        assert!(Datagram::read(&frame, false).is_ok(), "left to the network card");
+        assert_eq!(Datagram::read(&frame, Checksum::AsSent), Err(NoDatagram::Damaged));
+        assert!(Datagram::read(&frame, Checksum::Unfinished).is_ok(), "left to the network card");
         frame[40..42].fill(0);
-        assert!(Datagram::read(&frame, true).is_ok(), "the sender makes none");
+        assert!(Datagram::read(&frame, Checksum::AsSent).is_ok(), "the sender makes none");
     }
 
     #[test]
@@ -157,7 +169,7 @@ mod tests {
             let mut bad = good.clone();
             bad[at] = byte;
             finish(&mut bad, 20);
-            Datagram::read(&bad, true).map(|datagram| datagram.payload.to_vec())
+            Datagram::read(&bad, Checksum::AsSent).map(|datagram| datagram.payload.to_vec())
         };
         assert_eq!(with(12, 0x86), Err(NoDatagram::Other), "IPv6");
         assert_eq!(with(23, 6), Err(NoDatagram::Other), "TCP");
@@ -168,12 +180,16 @@ mod tests {
         assert_eq!(with(39, 99), Err(NoDatagram::CutOff), "UDP is longer than IP");
         assert_eq!(with(39, 7), Err(NoDatagram::CutOff), "UDP is shorter than its header");
         for length in 0..good.len() {
-            assert_eq!(Datagram::read(&good[..length], true), Err(NoDatagram::CutOff), "{length}");
+            assert_eq!(
+                Datagram::read(&good[..length], Checksum::AsSent),
+                Err(NoDatagram::CutOff),
+                "{length}"
+            );
         }
         for at in 14..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
-            assert!(Datagram::read(&bad, true).is_err(), "byte {at} is damaged");
+            assert!(Datagram::read(&bad, Checksum::AsSent).is_err(), "byte {at} is damaged");
         }
     }
 
@@ -183,11 +199,11 @@ mod tests {
             frame in proptest::collection::vec(any::<u8>(), 0..120),
             (at, byte, cut) in (0usize..80, any::<u8>(), 0usize..80),
         ) {
-            let _ = Datagram::read(&frame, true);
+            let _ = Datagram::read(&frame, Checksum::AsSent);
             let mut near = framed(b"payload of some length, to be damaged");
             near[at % 79] = byte;
             near.truncate(near.len() - cut.min(near.len()));
-            let _ = Datagram::read(&near, false);
+            let _ = Datagram::read(&near, Checksum::Unfinished);
         }
     }
 }

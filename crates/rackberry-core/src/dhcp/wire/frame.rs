@@ -8,7 +8,7 @@ const IPV4: [u8; 2] = [0x08, 0x00];
 const ARP: [u8; 2] = [0x08, 0x06];
 const UDP: u8 = 17;
 
-/// Everybody's hardware address.
+/// The hardware address that everybody on the network listens to.
 pub const EVERYBODY: Mac = Mac([0xff; 6]);
 
 /// A UDP datagram (RFC 768) in IPv4 (RFC 791) in Ethernet, checksums included.

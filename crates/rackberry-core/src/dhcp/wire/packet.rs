@@ -33,7 +33,7 @@ const ETHERNET: [u8; 2] = [1, 6];
 /// Who sent a datagram, as its headers say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sender {
-    /// The frame's source.
+    /// The source address of the frame.
     pub mac: Mac,
     /// The datagram's source, which is unspecified where the client has no address yet.
     pub address: SocketAddrV4,
@@ -53,7 +53,7 @@ pub struct Packet {
 /// Why a datagram is no message of a DHCP client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// Cut off.
+    /// Shorter than a DHCP message without options.
     #[error("only {0} bytes long; a message has at least {least}", least = HEADER + MAGIC.len())]
     Short(usize),
     /// Not from a client.
@@ -62,13 +62,13 @@ pub enum Malformed {
     /// Plain BOOTP, or something else.
     #[error("no DHCP options")]
     NoMagic,
-    /// Not from Ethernet.
+    /// From another kind of network than Ethernet.
     #[error("hardware type {0} with addresses of {1} bytes is not Ethernet")]
     NotEthernet(u8, u8),
     /// A group's address, or none.
     #[error("{0} is not a machine's hardware address")]
     BadMac(Mac),
-    /// No option 53.
+    /// Without option 53: BOOTP, or cut off.
     #[error("no message type")]
     NoType,
 }
@@ -118,7 +118,7 @@ impl Packet {
         &self.message
     }
 
-    /// DISCOVER, REQUEST, ...
+    /// What the message is: DISCOVER, REQUEST, ...
     pub fn kind(&self) -> MessageType {
         self.kind
     }

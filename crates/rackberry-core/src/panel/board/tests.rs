@@ -27,9 +27,9 @@ fn built_in_boards_are_valid_and_called_by_their_files() {
 fn the_breadboard_is_wired_as_the_design_says() {
     let board = built_in("breadboard-8").unwrap();
     let nodes = [5, 6, 12, 13, 16, 19, 20, 26].map(Line::Offset).to_vec();
-    assert_eq!(board.leds, Leds::Lines { status: Line::Offset(17), nodes, active_low: false });
+    assert_eq!(board.leds, Leds::Lines { status: Line::Offset(17), nodes, active: Active::High });
     let button = board.button.unwrap();
-    assert_eq!((button.at, button.active_low), (ButtonAt::Line(Line::Offset(22)), true));
+    assert_eq!((button.at, button.active), (ButtonAt::Line(Line::Offset(22)), Active::Low));
     let blinkt = built_in("blinkt").unwrap();
     let Leds::Strip { wires, status: 1, nodes, .. } = blinkt.leds else { panic!("{:?}", blinkt.leds) };
     assert_eq!(wires, Wires::Bits { data: Line::Offset(23), clock: Line::Offset(24) });

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use super::{
-    Board, Button, ButtonAt, Display, ExpanderPin, Leds, Line, Pull, Wires, header, keys,
+    Active, Board, Button, ButtonAt, Display, ExpanderPin, Leds, Line, Pull, Wires, header, keys,
     raw::{self, Pin, RawBoard},
 };
 use crate::config::{
     fault::Wrong,
     read::Field,
     source::{Place, Report},
-    validate::Check,
+    validate::{Check, Use},
     values,
 };
 
@@ -73,7 +73,7 @@ impl Taken {
     }
 
     /// Connects `what` to `owner`; reports it where that is connected already.
-    fn take(&mut self, what: String, owner: &str, place: Place, key: &str, check: &mut Check) {
+    fn take(&mut self, what: String, Use { owner, place, key }: Use<'_>, check: &mut Check) {
         let Some((_, other, at)) = self.taken.iter().find(|(taken, ..)| *taken == what) else {
             self.taken.push((what, owner.to_owned(), Some(place)));
             return;
@@ -83,9 +83,9 @@ impl Taken {
         check.report.fault(place, key, Wrong::new(problem, "connect each to a line of its own"));
     }
 
-    fn line(&mut self, line: &Line, owner: &str, place: Place, key: &str, check: &mut Check) {
+    fn line(&mut self, line: &Line, written: Use<'_>, check: &mut Check) {
         self.has_lines = true;
-        self.take(format!("line {line}"), owner, place, key, check);
+        self.take(format!("line {line}"), written, check);
     }
 }
 
@@ -111,6 +111,46 @@ fn leds(raw: &raw::Leds, check: &mut Check, taken: &mut Taken) -> Option<Leds> {
         let wrong = Wrong::new("the list is empty", keys::KEYS.example("leds.nodes"));
         check.report.fault(empty.place, "leds.nodes", wrong);
     }
+    only_where_it_means_something(raw, check);
+    let active = level(&raw.active, "leds.active", Active::High, check);
+    match kind {
+        Kind::Lines => {
+            let (status, nodes) = row(raw, line, check);
+            for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
+                taken.line(led, Use { owner: &owner, place: at, key: "leds" }, check);
+            }
+            Some(Leds::Lines { status: status?, nodes, active })
+        }
+        Kind::Strip => {
+            let wires = wires(raw, check, taken);
+            let (status, nodes) = row(raw, pixel, check);
+            for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
+                taken.take(format!("pixel {led}"), Use { owner: &owner, place: at, key: "leds" }, check);
+            }
+            let brightness = number(&raw.brightness, "leds.brightness", 1..=100, check).unwrap_or(15);
+            Some(Leds::Strip { wires: wires?, status: status?, nodes, brightness })
+        }
+        Kind::Expander => {
+            needed(&raw.i2c, "leds.i2c", check);
+            let i2c = check.value(&raw.i2c, "leds.i2c", |text: &String| device(text, "/dev/i2c-"));
+            let (status, nodes) = row(raw, expander_pin, check);
+            for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
+                taken.take(led.to_string(), Use { owner: &owner, place: at, key: "leds" }, check);
+            }
+            Some(Leds::Expander { i2c: i2c?, status: status?, nodes, active })
+        }
+        Kind::Terminal => {
+            let (status, nodes) = row(raw, pixel, check);
+            for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
+                taken.take(format!("place {led}"), Use { owner: &owner, place: at, key: "leds" }, check);
+            }
+            Some(Leds::Terminal { nodes: u16::try_from(nodes.len()).ok()? })
+        }
+    }
+}
+
+/// Keys that other kinds of LEDs have are faults.
+fn only_where_it_means_something(raw: &raw::Leds, check: &mut Check) {
     let only = |kinds: &[&str], written: Option<Place>, key: &str, check: &mut Check| {
         let name = raw.kind.set().map_or("", |at| at.value.as_str());
         if let Some(place) = written.filter(|_| !kinds.contains(&name)) {
@@ -125,41 +165,6 @@ fn leds(raw: &raw::Leds, check: &mut Check, taken: &mut Taken) -> Option<Leds> {
     only(&["apa102"], place(&raw.speed), "leds.speed", check);
     only(&["apa102"], place(&raw.brightness), "leds.brightness", check);
     only(&["mcp23017"], place(&raw.i2c), "leds.i2c", check);
-    let active_low = level(&raw.active, "leds.active", false, check);
-    match kind {
-        Kind::Lines => {
-            let (status, nodes) = row(raw, line, check);
-            for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
-                taken.line(led, &owner, at, "leds", check);
-            }
-            Some(Leds::Lines { status: status?, nodes, active_low })
-        }
-        Kind::Strip => {
-            let wires = wires(raw, check, taken);
-            let (status, nodes) = row(raw, pixel, check);
-            for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
-                taken.take(format!("pixel {led}"), &owner, at, "leds", check);
-            }
-            let brightness = number(&raw.brightness, "leds.brightness", 1..=100, check).unwrap_or(15);
-            Some(Leds::Strip { wires: wires?, status: status?, nodes, brightness })
-        }
-        Kind::Expander => {
-            needed(&raw.i2c, "leds.i2c", check);
-            let i2c = check.value(&raw.i2c, "leds.i2c", |text: &String| device(text, "/dev/i2c-"));
-            let (status, nodes) = row(raw, expander_pin, check);
-            for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
-                taken.take(led.to_string(), &owner, at, "leds", check);
-            }
-            Some(Leds::Expander { i2c: i2c?, status: status?, nodes, active_low })
-        }
-        Kind::Terminal => {
-            let (status, nodes) = row(raw, pixel, check);
-            for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
-                taken.take(format!("place {led}"), &owner, at, "leds", check);
-            }
-            Some(Leds::Terminal { nodes: u16::try_from(nodes.len()).ok()? })
-        }
-    }
 }
 
 /// Status and node LEDs, each read by `read`.
@@ -208,7 +213,8 @@ fn wires(raw: &raw::Leds, check: &mut Check, taken: &mut Taken) -> Option<Wires>
     let clock = check.value(&raw.clock, "leds.clock", line);
     for (line, owner, field) in [(&data, "data", &raw.data), (&clock, "clock", &raw.clock)] {
         if let (Some(line), Some(at)) = (line, field.set()) {
-            taken.line(line, &format!("the strip's {owner}"), at.place, &format!("leds.{owner}"), check);
+            let (owner, key) = (format!("the strip's {owner}"), format!("leds.{owner}"));
+            taken.line(line, Use { owner: &owner, place: at.place, key: &key }, check);
         }
     }
     Some(Wires::Bits { data: data?, clock: clock? })
@@ -219,16 +225,17 @@ fn button(raw: &raw::Button, leds: Option<&Leds>, check: &mut Check, taken: &mut
     let place = raw.line.set()?.place;
     let pulls = [("up", Pull::Up), ("down", Pull::Down), ("none", Pull::None)];
     let pull = check.text(&raw.pull, "button.pull", |text| values::choice(text, &pulls)).unwrap_or(Pull::Up);
-    let active_low = level(&raw.active, "button.active", true, check);
+    let active = level(&raw.active, "button.active", Active::Low, check);
     let interrupt = check.value(&raw.interrupt, "button.interrupt", line);
     if let (Some(line), Some(at)) = (&interrupt, raw.interrupt.set()) {
-        taken.line(line, "the expander's INTA", at.place, "button.interrupt", check);
+        let written = Use { owner: "the expander's INTA", place: at.place, key: "button.interrupt" };
+        taken.line(line, written, check);
     }
     let at = match (leds, check.value(&raw.line, "button.line", |pin| Ok(pin.clone()))?) {
         (Some(Leds::Terminal { .. }), _) => ButtonAt::Terminal,
         (Some(Leds::Expander { i2c, .. }), Pin::Name(name)) if name.contains('.') => {
             let pin = check.checked(place, "button.line", expander_pin(&Pin::Name(name)))?;
-            taken.take(pin.to_string(), "the button", place, "button.line", check);
+            taken.take(pin.to_string(), Use { owner: "the button", place, key: "button.line" }, check);
             if pull == Pull::Down {
                 let wrong = Wrong::new("a port expander can't pull down", "write pull = \"up\" or \"none\"");
                 check.report.fault(place_of(&raw.pull, place), "button.pull", wrong);
@@ -237,7 +244,7 @@ fn button(raw: &raw::Button, leds: Option<&Leds>, check: &mut Check, taken: &mut
         }
         (_, pin) => {
             let line = check.checked(place, "button.line", line(&pin))?;
-            taken.line(&line, "the button", place, "button.line", check);
+            taken.line(&line, Use { owner: "the button", place, key: "button.line" }, check);
             ButtonAt::Line(line)
         }
     };
@@ -245,7 +252,7 @@ fn button(raw: &raw::Button, leds: Option<&Leds>, check: &mut Check, taken: &mut
         let wrong = Wrong::new("the button is on no port expander", "take the interrupt away");
         check.report.fault(written.place, "button.interrupt", wrong);
     }
-    Some(Button { at, active_low, pull })
+    Some(Button { at, active, pull })
 }
 
 fn display(raw: &raw::Display, check: &mut Check) -> Option<Display> {
@@ -273,9 +280,9 @@ fn place_of<T>(field: &Field<T>, otherwise: Place) -> Place {
     place(field).unwrap_or(otherwise)
 }
 
-/// Whether low is what counts.
-fn level(field: &Field<String>, key: &str, otherwise: bool, check: &mut Check) -> bool {
-    let levels = [("high", false), ("low", true)];
+/// The level that counts.
+fn level(field: &Field<String>, key: &str, otherwise: Active, check: &mut Check) -> Active {
+    let levels = [("high", Active::High), ("low", Active::Low)];
     check.text(field, key, |text| values::choice(text, &levels)).unwrap_or(otherwise)
 }
 

@@ -2,7 +2,7 @@
 
 mod draw;
 
-use super::{Board, ButtonAt, ExpanderPin, HeaderPin, Leds, Line, Wires, header};
+use super::{Active, Board, ButtonAt, ExpanderPin, HeaderPin, Leds, Line, Wires, header};
 use draw::{Drawing, Symbol};
 
 /// Everything that one row of the picture connects, from left to right.
@@ -116,21 +116,20 @@ fn tag(tags: &[(Line, String)], pin: HeaderPin) -> Option<&str> {
 fn groups(board: &Board) -> Vec<Group> {
     let mut groups = Vec::new();
     match &board.leds {
-        Leds::Lines { status, nodes, active_low } => {
+        Leds::Lines { status, nodes, active } => {
             let pins = std::iter::once(status).chain(nodes).map(|line| place(board, line));
-            groups
-                .push(Group { title: "LEDs, each with its resistor".into(), rows: leds(pins, *active_low) });
+            groups.push(Group { title: "LEDs, each with its resistor".into(), rows: leds(pins, *active) });
         }
         Leds::Strip { wires, status, nodes, .. } => groups.push(strip(board, wires, *status, nodes)),
-        Leds::Expander { status, nodes, active_low, .. } => {
+        Leds::Expander { status, nodes, active, .. } => {
             for address in expanders(board) {
-                groups.push(expander(board, address, *status, nodes, *active_low));
+                groups.push(expander(board, address, *status, nodes, *active));
             }
         }
         Leds::Terminal { .. } => {}
     }
     if let Some(button) = &board.button {
-        let ends = if button.active_low { "ground" } else { "3.3 V" };
+        let ends = if button.active == Active::Low { "ground" } else { "3.3 V" };
         let from = match &button.at {
             ButtonAt::Line(line) => Some(place(board, line)),
             ButtonAt::Expander { pin, .. } => Some(pin.to_string()),
@@ -149,12 +148,12 @@ fn groups(board: &Board) -> Vec<Group> {
     groups
 }
 
-fn leds(pins: impl Iterator<Item = String>, active_low: bool) -> Vec<Row> {
+fn leds(pins: impl Iterator<Item = String>, active: Active) -> Vec<Row> {
     let row = |(at, from): (usize, String)| {
         let name = if at == 0 { "status".into() } else { at.to_string() };
-        let (symbols, to) = match active_low {
-            false => (vec![Symbol::Resistor, Symbol::Led(name, false)], "ground"),
-            true => (vec![Symbol::Led(name, true), Symbol::Resistor], "3.3 V"),
+        let (symbols, to) = match active {
+            Active::High => (vec![Symbol::Resistor, Symbol::Led(name, false)], "ground"),
+            Active::Low => (vec![Symbol::Led(name, true), Symbol::Resistor], "3.3 V"),
         };
         Row { from, symbols, to: to.into() }
     };
@@ -187,13 +186,7 @@ fn strip(board: &Board, wires: &Wires, status: u8, nodes: &[u8]) -> Group {
     Group { title, rows }
 }
 
-fn expander(
-    board: &Board,
-    address: u8,
-    status: ExpanderPin,
-    nodes: &[ExpanderPin],
-    active_low: bool,
-) -> Group {
+fn expander(board: &Board, address: u8, status: ExpanderPin, nodes: &[ExpanderPin], active: Active) -> Group {
     let Leds::Expander { i2c, .. } = &board.leds else {
         return Group { title: String::new(), rows: Vec::new() };
     };
@@ -209,7 +202,7 @@ fn expander(
     {
         rows.push(wire(place(board, line), "INTA".into()));
     }
-    let all = leds(std::iter::once(&status).chain(nodes).map(ToString::to_string), active_low);
+    let all = leds(std::iter::once(&status).chain(nodes).map(ToString::to_string), active);
     let own = std::iter::once(&status).chain(nodes).zip(all).filter(|(pin, _)| pin.address == address);
     rows.extend(own.map(|(_, row)| row));
     Group { title: format!("MCP23017 at 0x{address:x}"), rows }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::panel::edge::Tracker;
 
-fn edge(pressed: bool, at: Time) -> Edge {
-    Edge { pressed, at, after_loss: false }
+fn edge(contact: impl Into<Contact>, at: Time) -> Edge {
+    Edge { pressed: contact.into() == Contact::Pressed, at, after_loss: false }
 }
 
 /// Lets time pass: all that is due until `end`.
@@ -47,14 +47,14 @@ fn a_press_means_what_its_length_says() {
         (3_600_000, None),
     ];
     for (length, meaning) in cases {
-        let seen = gestures(&mut Button::new(false), &[(1000, length)]);
+        let seen = gestures(&mut Button::new(Contact::Released), &[(1000, length)]);
         assert_eq!(seen, Vec::from_iter(meaning), "{length} ms");
     }
 }
 
 #[test]
 fn a_button_held_at_the_start_counts_from_its_next_press_on() {
-    let mut button = Button::new(true);
+    let mut button = Button::new(Contact::Pressed);
     button.edge(edge(false, Time(5_000)));
     assert_eq!(button.tick(Time(5_400)), None);
     // Too soon: the line is not trusted yet.
@@ -67,36 +67,36 @@ fn a_button_held_at_the_start_counts_from_its_next_press_on() {
 #[test]
 fn a_bouncing_contact_is_one_press() {
     let bouncing = [(1000, 2), (1, 3), (2, 1), (1, 2_100), (5, 1), (3, 2)];
-    assert_eq!(gestures(&mut Button::new(false), &bouncing), [Gesture::Two]);
+    assert_eq!(gestures(&mut Button::new(Contact::Released), &bouncing), [Gesture::Two]);
     // A bad one bounces twenty times each way.
     let mut bad = vec![(1, 1); 20];
     bad.push((1, 2_050));
     bad.extend([(1, 1); 20]);
-    assert_eq!(gestures(&mut Button::new(false), &bad), [Gesture::Two]);
+    assert_eq!(gestures(&mut Button::new(Contact::Released), &bad), [Gesture::Two]);
 }
 
 #[test]
 fn fast_noise_that_ends_a_press_or_is_one_arms_nothing() {
     for (pause, press) in [(1, 1), (2, 5), (1, 29), (29, 1), (3, 3)] {
         let noise = vec![(pause, press); usize::try_from(3_000 / (pause + press)).unwrap()];
-        assert_eq!(gestures(&mut Button::new(false), &noise), [], "{pause} {press}");
+        assert_eq!(gestures(&mut Button::new(Contact::Released), &noise), [], "{pause} {press}");
         let after = [vec![(1000, 100)], noise].concat();
-        assert_eq!(gestures(&mut Button::new(false), &after), [], "{pause} {press}");
+        assert_eq!(gestures(&mut Button::new(Contact::Released), &after), [], "{pause} {press}");
     }
 }
 
 #[test]
 fn hum_is_no_press() {
     let hum = [(10, 10); 400];
-    assert_eq!(gestures(&mut Button::new(false), &hum), []);
-    let mut button = Button::new(false);
+    assert_eq!(gestures(&mut Button::new(Contact::Released), &hum), []);
+    let mut button = Button::new(Contact::Released);
     gestures(&mut button, &hum);
     assert_eq!(gestures(&mut button, &[(2_000, 2_000)]), [Gesture::Two], "afterwards it works again");
 }
 
 #[test]
 fn the_led_answers_while_it_is_held() {
-    let mut button = Button::new(false);
+    let mut button = Button::new(Contact::Released);
     button.edge(edge(true, Time(0)));
     assert_eq!((button.held(Time(1_999)), button.held(Time(2_000))), (None, Some(Held::Two)));
     assert_eq!(
@@ -111,7 +111,7 @@ fn the_led_answers_while_it_is_held() {
 #[test]
 fn edges_that_come_late_and_together_are_told_apart_by_their_own_times() {
     // Two presses of 0.9 s, half a second apart, read at once: not one of 2.3 s.
-    let mut button = Button::new(false);
+    let mut button = Button::new(Contact::Released);
     let mut seen = Vec::new();
     for (pressed, at) in [(true, 1000), (false, 1900), (true, 2400), (false, 3300)] {
         seen.extend(button.edge(edge(pressed, Time(at))));
@@ -123,14 +123,14 @@ fn edges_that_come_late_and_together_are_told_apart_by_their_own_times() {
 
 #[test]
 fn a_press_with_lost_edges_means_nothing() {
-    let mut button = Button::new(false);
+    let mut button = Button::new(Contact::Released);
     button.edge(edge(true, Time(1000)));
     // Released and pressed again, which was lost.
     assert_eq!(button.edge(Edge { pressed: false, at: Time(3100), after_loss: true }), None);
     assert_eq!(button.tick(Time(10_000)), None);
     assert_eq!(gestures(&mut button, &[(100, 2_500)]), [Gesture::Two], "the next one does");
     // Time that goes back is as bad.
-    let mut button = Button::new(false);
+    let mut button = Button::new(Contact::Released);
     button.edge(edge(true, Time(5000)));
     button.edge(edge(false, Time(4000)));
     assert_eq!(button.tick(Time(50_000)), None);
@@ -146,12 +146,12 @@ struct Kernel {
 const QUEUE: usize = 16;
 
 impl Kernel {
-    fn edge(&mut self, pressed: bool, at: Time) {
+    fn edge(&mut self, contact: Contact, at: Time) {
         self.number += 1;
         if self.queue.len() == QUEUE {
             self.queue.pop_front();
         }
-        self.queue.push_back((self.number, pressed, at));
+        self.queue.push_back((self.number, contact == Contact::Pressed, at));
     }
 }
 
@@ -185,7 +185,7 @@ proptest! {
         stalls in prop::collection::vec(prop_oneof![3 => 0u64..20, 1 => 0u64..6_000], 1..40),
     ) {
         let mut kernel = Kernel { queue: VecDeque::new(), number: 0 };
-        let (mut button, mut tracker) = (Button::new(false), Tracker::default());
+        let (mut button, mut tracker) = (Button::new(Contact::Released), Tracker::default());
         let mut seen = Vec::new();
         let (mut now, mut pressed) = (Time(1_000_000), false);
         let mut stalls = stalls.into_iter().cycle();
@@ -194,17 +194,17 @@ proptest! {
             let end = now + Duration::from_millis(*length);
             while read_at < end {
                 for (number, pressed, at) in kernel.queue.drain(..) {
-                    seen.extend(button.edge(tracker.edge(number, pressed, at)));
+                    seen.extend(button.edge(tracker.edge(number, pressed.into(), at)));
                 }
                 seen.extend(button.tick(read_at));
                 read_at = read_at + Duration::from_millis(1 + stalls.next().unwrap());
             }
             now = end;
             pressed = !pressed;
-            kernel.edge(pressed, now);
+            kernel.edge(pressed.into(), now);
         }
         for (number, pressed, at) in kernel.queue.drain(..) {
-            seen.extend(button.edge(tracker.edge(number, pressed, at)));
+            seen.extend(button.edge(tracker.edge(number, pressed.into(), at)));
         }
         seen.extend(button.tick(now + Duration::from_secs(60)));
         if seen.iter().any(|press| press.gesture != Gesture::Short) {
@@ -215,17 +215,17 @@ proptest! {
     /// A press that nothing disturbs is understood, however late its edges are read.
     #[test]
     fn a_clean_press_is_always_understood(length in 2_000u64..10_000, late in 0u64..5_000) {
-        let (mut button, mut tracker) = (Button::new(false), Tracker::default());
-        button.edge(tracker.edge(1, true, Time(1_000)));
+        let (mut button, mut tracker) = (Button::new(Contact::Released), Tracker::default());
+        button.edge(tracker.edge(1, Contact::Pressed, Time(1_000)));
         let released = Time(1_000 + length);
-        button.edge(tracker.edge(2, false, released));
+        button.edge(tracker.edge(2, Contact::Released, released));
         let press = button.tick(released + SETTLE + Duration::from_millis(late));
         prop_assert_eq!(press, Some(Press { gesture: Gesture::Two, released }));
     }
 
     #[test]
     fn a_stuck_or_held_line_means_nothing(held in 20_000u64..10_000_000, at_start: bool) {
-        let mut button = Button::new(at_start);
+        let mut button = Button::new(at_start.into());
         button.edge(edge(true, Time(1_000)));
         button.edge(edge(false, Time(1_000 + held)));
         prop_assert_eq!(button.tick(Time(10_000 + held)), None);
@@ -235,7 +235,7 @@ proptest! {
     fn rubbish_ends_in_a_state_that_works(
         edges in prop::collection::vec((any::<bool>(), 0u64..3_000, any::<bool>()), 0..60),
     ) {
-        let (mut button, mut now) = (Button::new(false), Time(0));
+        let (mut button, mut now) = (Button::new(Contact::Released), Time(0));
         for (pressed, pause, after_loss) in edges {
             now = now + Duration::from_millis(pause);
             button.edge(Edge { pressed, at: now, after_loss });

@@ -39,7 +39,7 @@ const GREY: &str = "#b0b0b0";
 impl Drawing {
     pub fn new(title: &str) -> Drawing {
         let mut drawing = Drawing { svg: String::new(), top: TOP - 20, bottom: 0, left: 30 };
-        drawing.text(20, 32, "start", 18, BLACK, title);
+        drawing.text((20, 32), "start", (18, BLACK), title);
         drawing
     }
 
@@ -64,14 +64,14 @@ impl Drawing {
                 HeaderPin::Gpio(_) => GREY,
             };
             let _ = writeln!(self.svg, r#"<circle cx="{x}" cy="{y}" r="8" fill="{color}" stroke="white"/>"#);
-            self.text(x, y + 3, "middle", 9, "white", &(at + 1).to_string());
+            self.text((x, y + 3), "middle", (9, "white"), &(at + 1).to_string());
             let label = match tag {
                 Some(tag) => format!("{tag} · {}", pin.label()),
                 None => pin.label(),
             };
             let (anchor, edge) =
                 if column == 0 { ("end", HEADER_LEFT - 12) } else { ("start", HEADER_LEFT + 2 * PIN + 12) };
-            self.text(edge, y + 4, anchor, 12, if color == GREY { GREY } else { color }, &label);
+            self.text((edge, y + 4), anchor, (12, color), &label);
         }
         self.bottom = TOP + 20 * PIN + 20;
         self.left = 340;
@@ -80,15 +80,15 @@ impl Drawing {
     /// A part's name.
     pub fn heading(&mut self, words: &str) {
         self.top += STEP;
-        self.text(self.left, self.top, "start", 14, BLACK, words);
+        self.text((self.left, self.top), "start", (14, BLACK), words);
         self.top += STEP;
     }
 
     /// A wire from one thing to another.
     pub fn row(&mut self, from: &str, symbols: &[Symbol], to: &str) {
         let (y, start, end) = (self.top, self.left + 140, WIDTH - 130);
-        self.text(start - 8, y + 4, "end", 12, BLUE, from);
-        self.text(end + 8, y + 4, "start", 12, color_of(to), to);
+        self.text((start - 8, y + 4), "end", (12, BLUE), from);
+        self.text((end + 8, y + 4), "start", (12, color_of(to)), to);
         let _ = writeln!(self.svg, r#"<path d="M{start} {y}H{end}" stroke="{BLACK}" fill="none"/>"#);
         for (at, symbol) in (0u32..).zip(symbols) {
             self.symbol(symbol, start + 70 + at * 110, y);
@@ -105,7 +105,7 @@ impl Drawing {
                     svg,
                     r#"<rect x="{left}" y="{top}" width="48" height="16" fill="white" stroke="{BLACK}"/>"#
                 );
-                self.text(x, y + 4, "middle", 10, BLACK, "330 Ω");
+                self.text((x, y + 4), "middle", (10, BLACK), "330 Ω");
             }
             Symbol::Led(name, is_turned) => {
                 let (flat, tip) = if *is_turned { (x + 8, x - 8) } else { (x - 8, x + 8) };
@@ -117,7 +117,7 @@ impl Drawing {
                     y - 9,
                     y + 9
                 );
-                self.text(x + 18, y - 3, "start", 11, BLACK, name);
+                self.text((x + 18, y - 3), "start", (11, BLACK), name);
             }
             Symbol::Button => {
                 let _ = writeln!(
@@ -135,7 +135,7 @@ impl Drawing {
         }
     }
 
-    fn text(&mut self, x: u32, y: u32, anchor: &str, size: u32, color: &str, words: &str) {
+    fn text(&mut self, (x, y): (u32, u32), anchor: &str, (size, color): (u32, &str), words: &str) {
         let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let _ = writeln!(
             self.svg,
