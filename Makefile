@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 CARGO ?= cargo
 
-.PHONY: help demo test test-promise test-sandbox firmware lint cross assets test-machine test-systems setup clean image release image-lock image-twice test-image test-power deb test-deb
+.PHONY: help demo test test-promise test-sandbox fuzz firmware lint cross assets test-machine test-systems setup clean image release image-lock image-twice test-image test-power deb test-deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test-promise: ## searches millions of histories for one that overwrites a disk u
 test-sandbox: assets ## the service in the confinement of its unit: what that takes away, and all it must do in it
 	$(CARGO) test --test sandbox --test dhcp --test faults --test files --test install --test interlock --test notify --test promise --test report --test switch --test tftp
 
+fuzz: ## searches for inputs that break a reader, FUZZ_SECONDS for each of 14 (900: three and a half hours)
+	crates/fuzz/run $(or $(FUZZ_SECONDS),900)
+
 firmware: assets ## each kind of real firmware from blank disk to booted disk, and the table of it
 	rm -rf target/firmware
 	$(CARGO) test --test firmware
@@ -30,7 +33,7 @@ lint: setup ## formatting, clippy, licences and sources of dependencies, shell s
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	cargo-deny check bans licenses sources
-	shellcheck -x .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' image profiles systemd tests/data)
+	shellcheck -x .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' crates/fuzz/run image profiles systemd tests/data)
 	systemd-analyze security --offline=true --threshold=15 systemd/rackberry.service >/dev/null
 
 cross: assets ## the Raspberry Pi's static binary, and a look at it under emulation

@@ -258,9 +258,17 @@ fn fill(name: &str, version: &str, arch: &str) -> String {
 /// Whether a name is what a pattern with `*` means. Every `*` takes any characters.
 pub fn matches(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(name) = name.strip_prefix(start) else { return false };
-    let mut ends = (0..=name.len()).filter(|at| name.is_char_boundary(*at));
-    ends.any(|at| matches(rest, &name[at..]))
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let inside = name.strip_prefix(start).and_then(|name| name.strip_suffix(end));
+    let Some(mut inside) = inside else { return false };
+    // A part's first place leaves most to those after it, so that no other place has to be tried.
+    middle.split('*').all(|part| match inside.split_once(part) {
+        Some((_, rest)) => {
+            inside = rest;
+            true
+        }
+        None => false,
+    })
 }
 
 #[cfg(test)]
@@ -314,6 +322,12 @@ mod tests {
             ("*.img*", "b.img.xz", true),
             ("a*b*c", "aXbYc", true),
             ("a*b*c", "aXc", false),
+            ("a*ab", "ab", false),
+            ("*a*b*", "xbxaxb", true),
+            ("*a*b*", "xbxax", false),
+            ("*ab*ba*", "aba", false),
+            // As many stars as somebody likes.
+            (&"*a".repeat(1000), &"a".repeat(999), false),
             ("*", "", true),
             ("*é*", "xéy", true),
         ] {
