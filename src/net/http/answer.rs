@@ -56,7 +56,7 @@ pub(super) fn text(
     let len = body.len();
     let part = (0, len as u64, len as u64);
     let transfer = Transfer::new(Arc::clone(counters), kind, part, ticket);
-    let piece = (len > 0).then(|| Piece::new(body, len, transfer));
+    let piece = Piece::part(body, 0..len, transfer);
     let mut response = Response::new(Body::Whole(piece));
     set(&mut response, header::CONTENT_TYPE, media);
     set(&mut response, header::CACHE_CONTROL, "no-store");
