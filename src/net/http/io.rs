@@ -25,8 +25,10 @@ use super::{
     sendfile::{Outlet, Part, TURN, is_stand_in},
 };
 
-/// A stream socket of this runtime.
+/// A stream socket.
 pub(super) trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static {
+    /// Has the runtime that this is called in wait for it. Another one's would have to wake this one each time.
+    fn come_here(&mut self) -> io::Result<()>;
     /// Closing it then sends RST, and its addresses and ports are free at once (RFC 9293 section 3.10.5, ABORT).
     fn reset_when_closed(&self);
     /// Waits until it may take something.
@@ -36,6 +38,11 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static 
 }
 
 impl Socket for TcpStream {
+    fn come_here(&mut self) -> io::Result<()> {
+        *self = TcpStream::from_std(self.as_fd().try_clone_to_owned()?.into())?;
+        Ok(())
+    }
+
     fn reset_when_closed(&self) {
         // It fails only when there is no connection any more.
         let _ = self.set_zero_linger();
@@ -51,6 +58,11 @@ impl Socket for TcpStream {
 }
 
 impl Socket for UnixStream {
+    fn come_here(&mut self) -> io::Result<()> {
+        *self = UnixStream::from_std(self.as_fd().try_clone_to_owned()?.into())?;
+        Ok(())
+    }
+
     fn reset_when_closed(&self) {}
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -87,6 +99,8 @@ pub(super) struct Connected<S: Socket> {
     patience: Patience,
     outlet: Arc<Outlet>,
     lane: Arc<Lane>,
+    /// Whether the bulk runtime waits for the socket.
+    is_in_bulk: bool,
     /// The file whose bytes are sent now.
     sending: Option<Part>,
     /// Bytes of it that were sent in this turn.
@@ -102,7 +116,23 @@ impl<S: Socket> Connected<S> {
         (outlet, lane): (Arc<Outlet>, Arc<Lane>),
     ) -> Connected<S> {
         let patience = Patience { limit: patience, since: None, waiting: None };
-        Connected { socket, reset, patience, outlet, lane, sending: None, turn: 0 }
+        let is_in_bulk = lane.is_bulk_here();
+        Connected { socket, reset, patience, outlet, lane, is_in_bulk, sending: None, turn: 0 }
+    }
+
+    /// Has this runtime wait for the socket.
+    fn come_here(&mut self) -> io::Result<()> {
+        let is_bulk_here = self.lane.is_bulk_here();
+        if self.is_in_bulk != is_bulk_here {
+            self.socket.come_here()?;
+            self.is_in_bulk = is_bulk_here;
+        }
+        Ok(())
+    }
+
+    fn socket(&mut self) -> io::Result<Pin<&mut S>> {
+        self.come_here()?;
+        Ok(Pin::new(&mut self.socket))
     }
 
     /// Sends bytes of the file that a stand-in stands for.
@@ -116,6 +146,7 @@ impl<S: Socket> Connected<S> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        self.come_here()?;
         if self.sending.is_none() {
             self.sending = self.outlet.take();
         }
@@ -155,6 +186,7 @@ impl<S: Socket> Connected<S> {
         match bufs.iter().position(|buf| is_stand_in(buf)) {
             Some(0) => self.poll_send(cx, bufs[0].len()),
             Some(before) => {
+                self.come_here()?;
                 // A head leaves together with what follows it.
                 let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
                 let send = |socket: BorrowedFd<'_>| {
@@ -164,7 +196,7 @@ impl<S: Socket> Connected<S> {
                 self.or_late(written, cx)
             }
             None => {
-                let written = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+                let written = self.socket()?.poll_write_vectored(cx, bufs);
                 self.or_late(written, cx)
             }
         }
@@ -185,7 +217,7 @@ impl<S: Socket> AsyncRead for Connected<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buf)
+        self.socket()?.poll_read(cx, buf)
     }
 }
 
@@ -208,11 +240,11 @@ impl<S: Socket> AsyncWrite for Connected<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        self.socket()?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        self.socket()?.poll_shutdown(cx)
     }
 }
 

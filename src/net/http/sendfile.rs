@@ -123,9 +123,9 @@ impl Part {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends up to `most` bytes, as many as the socket takes now. That the file is shorter than it was is an error.
+    /// Sends up to `most` bytes of what is in memory, as many as the socket takes now. That the file is shorter than it was is an error.
     pub(super) fn send(&self, socket: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
-        let most = usize::try_from(self.left()).map_or(most, |left| left.min(most));
+        let most = usize::try_from(self.in_memory - self.at).map_or(most, |there| there.min(most));
         let mut at = self.at;
         match sendfile(socket, &self.file, Some(&mut at), most) {
             Ok(0) => Err(self.broken(io::ErrorKind::UnexpectedEof.into())),

@@ -59,7 +59,8 @@ impl Rig {
         let (outlet, lane) = (Arc::<Outlet>::default(), Arc::new(Lane::bulk_only()));
         let reset = Arc::<AtomicBool>::default();
         let connected = Connected::new(server, patience, Arc::clone(&reset), (Arc::clone(&outlet), lane));
-        let parts = std::sync::Mutex::new(parts.to_owned().into_iter());
+        let parts: Vec<_> = parts.into();
+        let parts = std::sync::Mutex::new(parts.into_iter());
         let path = file(folder.path());
         let serving = tokio::spawn(async move {
             let service = service_fn(move |_| {
@@ -120,7 +121,7 @@ fn parts() -> impl Strategy<Value = Vec<(usize, usize)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
     fn every_part_arrives_whole_however_it_is_read(
         parts in parts(),
