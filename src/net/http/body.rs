@@ -2,13 +2,12 @@
 
 use std::{
     io,
-    ops::Range,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::mpsc;
 
@@ -43,23 +42,14 @@ pub(super) struct FileBody {
     outlet: Option<Arc<Outlet>>,
 }
 
-/// A piece of a body.
+/// A piece of a body. hyper queues pieces and calls [`Buf::advance`] as the kernel takes their bytes. (It does so only for
+/// sockets with vectored writes; all of ours have them.)
 #[derive(Debug)]
 pub(super) enum Piece {
-    /// Bytes.
-    Bytes(Bytes),
+    /// Bytes, which count as sent when they are taken.
+    Bytes(Bytes, Arc<Transfer>),
     /// So many bytes of the file that the connection sends.
     File(usize),
-}
-
-/// Bytes of a body. hyper queues them and calls [`Buf::advance`] as the kernel takes them, so what is counted there has been
-/// sent. (It does so only for sockets with vectored writes; all of ours have them.)
-#[derive(Debug)]
-pub(super) struct Bytes {
-    data: Vec<u8>,
-    at: usize,
-    end: usize,
-    transfer: Arc<Transfer>,
 }
 
 impl Body {
@@ -93,40 +83,33 @@ impl FileBody {
 }
 
 impl Piece {
-    /// All of `data`.
-    pub(super) fn new(data: Vec<u8>, transfer: Arc<Transfer>) -> Piece {
-        let end = data.len();
-        Piece::Bytes(Bytes { data, at: 0, end, transfer })
-    }
-
-    /// A part of `data`; none if that has no bytes.
-    pub(super) fn part(data: Vec<u8>, part: Range<usize>, transfer: Arc<Transfer>) -> Option<Piece> {
-        debug_assert!(part.end <= data.len());
-        (!part.is_empty()).then_some(Piece::Bytes(Bytes { data, at: part.start, end: part.end, transfer }))
+    /// Bytes, if there are any.
+    pub(super) fn new(bytes: impl Into<Bytes>, transfer: Arc<Transfer>) -> Option<Piece> {
+        let bytes = bytes.into();
+        (!bytes.is_empty()).then_some(Piece::Bytes(bytes, transfer))
     }
 }
 
 impl Buf for Piece {
     fn remaining(&self) -> usize {
         match self {
-            Piece::Bytes(bytes) => bytes.end - bytes.at,
+            Piece::Bytes(bytes, _) => bytes.len(),
             Piece::File(left) => *left,
         }
     }
 
     fn chunk(&self) -> &[u8] {
         match self {
-            Piece::Bytes(bytes) => &bytes.data[bytes.at..bytes.end],
+            Piece::Bytes(bytes, _) => bytes,
             Piece::File(left) => stand_in(*left),
         }
     }
 
     fn advance(&mut self, n: usize) {
-        assert!(n <= self.remaining(), "advanced by {n} of {}", self.remaining());
         match self {
-            Piece::Bytes(bytes) => {
-                bytes.at += n;
-                bytes.transfer.advance(n);
+            Piece::Bytes(bytes, transfer) => {
+                bytes.advance(n);
+                transfer.advance(n);
             }
             // Counted where it is sent.
             Piece::File(left) => *left -= n,
@@ -147,7 +130,7 @@ impl HttpBody for Body {
             Self::Whole(piece) => piece.take().map(Ok),
             Self::File(file) => file.piece(),
             Self::Events(events, transfer) => std::task::ready!(events.poll_recv(cx))
-                .map(|event| Ok(Piece::new(event.into_bytes(), Arc::clone(transfer)))),
+                .map(|event| Ok(Piece::Bytes(event.into(), Arc::clone(transfer)))),
         };
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }

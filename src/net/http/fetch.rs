@@ -100,7 +100,7 @@ fn send_file(
             let transfer = Transfer::new(Arc::clone(&shared.counters), Kind::File, part, ticket);
             let small = file.bytes.take().zip(in_memory(plan.start, plan.len));
             Response::new(match small {
-                Some((bytes, part)) => Body::Whole(Piece::part(bytes, part, transfer)),
+                Some((bytes, part)) => Body::Whole(Piece::new(bytes.slice(part), transfer)),
                 None => Body::File(FileBody::new(Part::new(file, (plan.start, plan.len), transfer))),
             })
         };

@@ -8,6 +8,7 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+use bytes::Bytes;
 use rustix::fs::OFlags;
 
 use crate::storage::scan;
@@ -40,7 +41,7 @@ pub(super) struct OpenFile {
     /// By what a change of it is seen.
     pub(super) content: Content,
     /// All of a small file.
-    pub(super) bytes: Option<Vec<u8>>,
+    pub(super) bytes: Option<Bytes>,
 }
 
 /// Length and time of change of a file's content. (The entry's time of change is another after a new file took its name,
@@ -80,14 +81,14 @@ impl OpenFile {
 }
 
 /// All of a file, which does not change meanwhile.
-fn read(file: &File, content: Content) -> Result<Vec<u8>, FileError> {
+fn read(file: &File, content: Content) -> Result<Bytes, FileError> {
     let mut bytes = vec![0; usize::try_from(content.0).map_err(io::Error::other)?];
     file.read_exact_at(&mut bytes, 0).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => FileError::Changed,
         _ => error.into(),
     })?;
     match Content::of(&file.metadata()?) == content {
-        true => Ok(bytes),
+        true => Ok(bytes.into()),
         false => Err(FileError::Changed),
     }
 }
