@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 CARGO ?= cargo
 
-.PHONY: help demo test test-promise test-sandbox fuzz firmware lint cross assets test-machine test-systems setup clean image release image-lock image-twice test-image test-power deb test-deb
+.PHONY: help demo test test-promise test-sandbox fuzz firmware lint bench cross assets test-machine test-systems setup clean image release image-lock image-twice test-image test-power deb test-deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ firmware: assets ## each kind of real firmware from blank disk to booted disk, a
 	rm -rf target/firmware
 	$(CARGO) test --test firmware
 	@printf '| firmware | network | ACK | kernel | installed | local disk |\n|---|---|---|---|---|---|\n'; cat target/firmware/*
+
+bench: setup ## the service beside nginx and lighttpd: processor time, speed, waiting; ARGS="--rounds 9 --only 64"
+	image/setup bench
+	$(CARGO) bench --bench peers -- $(ARGS)
 
 lint: setup ## formatting, clippy, licences and sources of dependencies, shell scripts
 	image/setup deny

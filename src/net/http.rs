@@ -4,6 +4,7 @@
 mod api;
 mod bind;
 mod body;
+mod bulk;
 mod download;
 mod events;
 mod file;
@@ -14,7 +15,8 @@ mod page;
 mod port_owner;
 mod response;
 mod router;
-mod stall_timeout;
+mod sendfile;
+mod socket;
 mod transfer;
 
 use std::{
@@ -31,7 +33,6 @@ use std::{
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
     sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch},
     time::{sleep, timeout},
@@ -39,9 +40,11 @@ use tokio::{
 
 pub use self::{api::Token, bind::BindError};
 use self::{
+    bulk::{Bulk, Lane, Lanes},
     metrics::Counters,
     nodes::NodesText,
-    stall_timeout::{Abrupt, Impatient},
+    sendfile::Outlet,
+    socket::{Connected, Socket},
 };
 use crate::service::{
     handle::Handle,
@@ -106,6 +109,7 @@ pub struct Server {
     socket: Option<PathBuf>,
     shared: Shared,
     gone: mpsc::Receiver<()>,
+    bulk: Bulk,
 }
 
 /// Where a connection comes from: the listener says so, nothing that a client sends.
@@ -134,6 +138,7 @@ struct Shared {
     stop: watch::Receiver<bool>,
     /// Closed when the last connection and the last report of a transfer are through.
     alive: mpsc::Sender<()>,
+    lanes: Lanes,
 }
 
 impl Server {
@@ -153,6 +158,7 @@ impl Server {
         let ports = addresses.into_iter().map(bind::port).collect::<Result<_, _>>()?;
         let control = socket.as_deref().map(bind::socket).transpose()?;
         let (alive, gone) = mpsc::channel(1);
+        let bulk = Bulk::start().map_err(BindError::Thread)?;
         let event_clients = Arc::new(Semaphore::new(limits.event_clients));
         let counters = Arc::default();
         let shared = Shared {
@@ -167,8 +173,9 @@ impl Server {
             event_clients,
             stop,
             alive,
+            lanes: bulk.lanes(),
         };
-        Ok(Server { ports, control, socket, shared, gone })
+        Ok(Server { ports, control, socket, shared, gone, bulk })
     }
 
     /// The TCP addresses, with the ports that the kernel chose where 0 was asked for.
@@ -178,7 +185,7 @@ impl Server {
 
     /// Serves until told to stop; then lets requests end, for [`Limits::stop_time`] at most.
     pub async fn run(self) {
-        let Server { ports, control, socket, shared, mut gone } = self;
+        let Server { ports, control, socket, shared, mut gone, bulk } = self;
         let mut stop = shared.stop.clone();
         let slots = Arc::new(Semaphore::new(shared.limits.connections));
         for port in ports {
@@ -211,6 +218,7 @@ impl Server {
         let patience = shared.limits.stop_time + Duration::from_secs(1);
         drop(shared);
         let _ = timeout(patience, gone.recv()).await;
+        drop(bulk);
     }
 }
 
@@ -244,7 +252,7 @@ async fn accept<S>(
     slots: Arc<Semaphore>,
     mut next: impl AsyncFnMut() -> std::io::Result<(S, Option<Peer>)>,
 ) where
-    S: AsyncRead + AsyncWrite + Abrupt + Unpin + Send + 'static,
+    S: Socket,
 {
     let mut stop = shared.stop.clone();
     let accepting = async {
@@ -252,7 +260,9 @@ async fn accept<S>(
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             match next().await {
                 Ok((stream, Some(peer))) => {
-                    drop(tokio::spawn(connection(shared.clone(), stream, peer, slot)))
+                    let lane = Arc::<Lane>::default();
+                    let connection = connection(shared.clone(), stream, (peer, Arc::clone(&lane)), slot);
+                    shared.lanes.run(connection, lane);
                 }
                 Ok((_, None)) => {}
                 Err(error) => {
@@ -269,25 +279,30 @@ async fn accept<S>(
     }
 }
 
-async fn connection<S>(shared: Shared, stream: S, peer: Peer, slot: OwnedSemaphorePermit)
+async fn connection<S>(shared: Shared, socket: S, (peer, lane): (Peer, Arc<Lane>), slot: OwnedSemaphorePermit)
 where
-    S: AsyncRead + AsyncWrite + Abrupt + Unpin + Send + 'static,
+    S: Socket,
 {
     let (limits, mut stop, counters) = (shared.limits, shared.stop.clone(), Arc::clone(&shared.counters));
     let mut restarts = shared.handle.restarts().subscribe();
     counters.opened();
     let shared = Arc::new(shared);
     let reset = Arc::new(AtomicBool::new(false));
+    let outlet = Arc::<Outlet>::default();
     let service = service_fn(|request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(router::respond(shared, peer, request).await) }
+        let (shared, outlet) = (Arc::clone(&shared), Arc::clone(&outlet));
+        async move {
+            let response = router::respond(shared, peer, request).await;
+            Ok::<_, Infallible>(response.map(|body| body.on(&outlet)))
+        }
     });
     let mut builder = http1::Builder::new();
     // GRUB 2.06 knows `Content-Length` in these letters only, and without it waits for the connection's end.
     builder.title_case_headers(true);
     builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_buf_size(limits.header);
-    let stream = TokioIo::new(Impatient::new(stream, limits.stall_time, Arc::clone(&reset)));
-    let mut serving = std::pin::pin!(builder.serve_connection(stream, service));
+    let ways = (Arc::clone(&outlet), lane);
+    let socket = TokioIo::new(Connected::new(socket, limits.stall_time, Arc::clone(&reset), ways));
+    let mut serving = std::pin::pin!(builder.serve_connection(socket, service));
     let served = tokio::select! {
         served = serving.as_mut() => served,
         () = stopped(&mut stop) => {
@@ -306,7 +321,7 @@ where
         tracing::debug!(?peer, %error, "a connection broke");
         // Who is silent for so long may be GRUB on a machine that is off by now. It closes no connection and uses the same
         // ports after each start: what stays of one here, be it only in the kernel, would swallow the next.
-        reset.store(error.is_timeout(), Relaxed);
+        reset.fetch_or(error.is_timeout(), Relaxed);
     }
     counters.closed();
     drop(slot);

@@ -21,6 +21,7 @@ use rackberry_core::{
     appliance::{Ask, Extent, Progress, Requester, TransferEnd, TransferId, Via},
     http::route::Route,
 };
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde_json::Value;
 
 use fixture::{HUGE, IMAGE, Service, curl, image};
@@ -37,6 +38,24 @@ async fn a_silent_connection_ends_without_a_trace() {
     assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
     assert!(answer.len() > IMAGE, "the whole answer came first");
     service.finish().await;
+}
+
+/// Nor does one that takes nothing any more, with all that the kernel still holds for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_takes_nothing_ends_without_a_trace() {
+    let service =
+        Service::start_within(Limits { stall_time: Duration::from_millis(200), ..Limits::default() });
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, service.port)).unwrap();
+    stream.write_all(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut first = [0; 8];
+    stream.read_exact(&mut first).unwrap();
+    // Without reading on, which would have it take something.
+    let patience = Timespec { tv_sec: 20, tv_nsec: 0 };
+    rustix::event::poll(&mut [PollFd::new(&stream, PollFlags::empty())], Some(&patience)).unwrap();
+    let end = stream.take_error().unwrap().expect("it has ended");
+    assert_eq!(end.kind(), std::io::ErrorKind::ConnectionReset);
+    let ends = service.ends().await;
+    assert_eq!((ends.len(), ends[0].end), (1, Some(TransferEnd::Cut)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -121,6 +121,9 @@ async fn the_command_line_calls_and_follows() {
     let tag = format!("If-None-Match: {}", nodes.header("etag").unwrap());
     let same = service.curl("/api/v1/nodes", &["-H", &tag]).await;
     assert_eq!((same.status, same.body.len()), (304, 0));
+    let packed = service.curl("/api/v1/nodes", &["--compressed", "-H", &tag]).await;
+    assert_eq!((packed.json(), packed.header("content-encoding")), (json!([node]), Some("gzip")));
+    assert_ne!(packed.header("etag"), nodes.header("etag"));
     service.showing.show(state([]));
     assert_eq!(service.curl("/api/v1/nodes", &["-H", &tag]).await.json(), json!([]));
     assert_eq!(events.next().await, Some(json!({ "status": null, "nodes": [] })));

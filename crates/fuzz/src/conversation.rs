@@ -8,7 +8,7 @@ use std::{
 };
 
 use rackberry_core::{
-    appliance::{Answer, Appliance, Ask, Effect, Outcome, ReplyId, Report, Requester, Stored, Via},
+    appliance::{Answer, Appliance, Ask, Effect, Extent, Outcome, ReplyId, Report, Requester, Stored, Via},
     assets::{
         catalog::Catalog,
         folder::{Content, Folder, Found, Stamp},
@@ -111,7 +111,8 @@ pub(crate) fn http(data: &[u8]) {
         for (via, target) in routes {
             let Ok(target) = target else { continue };
             let from = Requester { address: Ipv4Addr::new(10, 10, 10, 7), hardware: Some(NODE) };
-            let outcome = appliance.ask(ReplyId(1), Ask::Fetch { from, via, head: false, target }, now);
+            let outcome =
+                appliance.ask(ReplyId(1), Ask::Fetch { from, via, extent: Extent::Whole, target }, now);
             if let Some(Answer::File { path, .. }) = answer(outcome) {
                 let path = path.display().to_string();
                 let is_open = !path.contains("image.bin.bz2") || path.ends_with(".sig");
@@ -156,7 +157,8 @@ pub(crate) fn tftp(mut data: &[u8]) {
     let options = [("blksize", "8"), ("windowsize", "4"), ("tsize", "0"), ("timeout", "1")];
     let asked = take(data);
     let options = options.iter().enumerate().filter(|(at, _)| asked & (1 << at) != 0);
-    let options: Vec<_> = options.map(|(_, (name, value))| ((*name).to_owned(), (*value).to_owned())).collect();
+    let options: Vec<_> =
+        options.map(|(_, (name, value))| ((*name).to_owned(), (*value).to_owned())).collect();
     let total = u64::from(take(data)) * u64::from(take(data));
     let agreed = RequestedOptions::read(&options).negotiate(&limits, Some(total));
     let last = total / u64::from(agreed.blksize) + 1;

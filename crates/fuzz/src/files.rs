@@ -14,7 +14,7 @@ use rackberry_core::{
         menus,
         text::{plain_text_of, text_of},
     },
-    config,
+    config::{self, Ink},
     panel::board,
     profiles::{self, ConfigKind},
     templates::{self, Context, NodeFacts, Piece},
@@ -31,7 +31,7 @@ pub(crate) fn configuration(data: &[u8]) {
             let _ = settings.warnings();
             assert!(settings.network.contains(settings.network.address));
         }
-        Err(faults) => assert!(!faults.render(false).is_empty()),
+        Err(faults) => assert!(!faults.render(Ink::Plain).is_empty()),
     }
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn board(data: &[u8]) {
     let Ok(text) = text_of(data) else { return };
     match board::parse(Path::new("mine.toml"), text) {
         Ok(board) => drop(board::wiring::svg(&board)),
-        Err(faults) => assert!(!faults.render(false).is_empty()),
+        Err(faults) => assert!(!faults.render(Ink::Plain).is_empty()),
     }
 }
 

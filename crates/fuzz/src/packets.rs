@@ -6,7 +6,10 @@ use std::{
 };
 
 use rackberry_core::{
-    dhcp::{Client, Overheard, Packet, Sender, datagram::Datagram},
+    dhcp::{
+        Client, Packet, Sender, ServerReply,
+        datagram::{Checksum, Datagram},
+    },
     http::range::{Conditions, Meta, respond},
     ids::Mac,
 };
@@ -18,9 +21,9 @@ use tokio_tftp_server::{
 /// A frame on the wire, and a datagram of DHCP.
 pub(crate) fn dhcp(data: &[u8]) {
     let own = Mac([2, 0, 0, 0, 0, 1]);
-    for has_checksum in [true, false] {
-        if let Ok(datagram) = Datagram::read(data, has_checksum) {
-            let _ = Overheard::read(&datagram, own, &[7]);
+    for checksum in [Checksum::AsSent, Checksum::Unfinished] {
+        if let Ok(datagram) = Datagram::read(data, checksum) {
+            let _ = ServerReply::read(&datagram, own, &[7]);
         }
     }
     let sender = Sender { mac: own, address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68) };

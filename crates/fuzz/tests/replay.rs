@@ -44,7 +44,9 @@ fn kept_inputs_are_taken_as_they_are() {
 fn files_of_the_project_go_through_every_target() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for folder in ["board", "profiles", "docs"] {
-        for input in files(&top.join(folder)).iter().filter(|path| fs::metadata(path).unwrap().len() < 64 << 10) {
+        for input in
+            files(&top.join(folder)).iter().filter(|path| fs::metadata(path).unwrap().len() < 64 << 10)
+        {
             for (name, target) in fuzz::TARGETS {
                 replay(name, target, input);
             }

@@ -53,6 +53,9 @@ pub enum BindError {
         folder: PathBuf,
         source: io::Error,
     },
+    /// No thread for files.
+    #[error("can't start the thread that sends files")]
+    Thread(#[source] io::Error),
     /// Another service answers.
     #[error("another rackberry answers at {path}; stop it, or name another socket with --socket", path = .0.display())]
     Running(PathBuf),

@@ -1,4 +1,4 @@
-//! Bodies of replies: nothing, bytes, a file read piece by piece, or events.
+//! Bodies of replies: nothing, bytes, part of a file, or events.
 
 use std::{
     io,
@@ -7,11 +7,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use super::{file::FileBody, transfer::Transfer};
+use super::{
+    sendfile::{Outlet, Part, stand_in},
+    transfer::Transfer,
+};
+
+/// Most bytes of a file that hyper is given at once to write: they are added up in a `usize`.
+const LARGEST: u64 = 1 << 30;
 
 /// The body of a reply.
 #[derive(Debug)]
@@ -26,43 +32,88 @@ pub(super) enum Body {
     Events(mpsc::Receiver<String>, Arc<Transfer>),
 }
 
-/// A piece of a body. hyper queues it and calls [`Buf::advance`] as the kernel takes bytes, so what is counted
-/// there has been sent. (It does so only for sockets with vectored writes; all of ours have them.)
+/// Part of a file, as the body of a reply.
 #[derive(Debug)]
-pub(super) struct Piece {
-    data: Vec<u8>,
-    at: usize,
-    len: usize,
-    transfer: Arc<Transfer>,
+pub(super) struct FileBody {
+    part: Option<Part>,
+    /// Bytes that hyper has not been given yet.
+    left: u64,
+    /// The connection's.
+    outlet: Option<Arc<Outlet>>,
+}
+
+/// A piece of a body. hyper queues pieces and calls [`Buf::advance`] as the kernel takes their bytes. (It does so only for
+/// sockets with vectored writes; all of ours have them.)
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Bytes, which count as sent when they are taken.
+    Bytes(Bytes, Arc<Transfer>),
+    /// So many bytes of the file that the connection sends.
+    File(usize),
+}
+
+impl Body {
+    /// The body of a reply on this connection.
+    pub(super) fn on(self, connection: &Arc<Outlet>) -> Body {
+        match self {
+            Body::File(file) => Body::File(FileBody { outlet: Some(Arc::clone(connection)), ..file }),
+            other => other,
+        }
+    }
+}
+
+impl FileBody {
+    /// The part as a body, which still needs the connection that sends it.
+    pub(super) fn new(part: Part) -> FileBody {
+        FileBody { left: part.left(), part: Some(part), outlet: None }
+    }
+
+    /// The next piece.
+    fn piece(&mut self) -> Option<io::Result<Piece>> {
+        let next = usize::try_from(self.left.min(LARGEST)).ok().filter(|next| *next > 0)?;
+        let Some(outlet) = &self.outlet else {
+            return Some(Err(io::Error::other("this connection can't send files")));
+        };
+        if let Some(part) = self.part.take() {
+            outlet.put(part);
+        }
+        self.left -= next as u64;
+        Some(Ok(Piece::File(next)))
+    }
 }
 
 impl Piece {
-    /// The first `len` bytes of `data`.
-    pub(super) fn new(data: Vec<u8>, len: usize, transfer: Arc<Transfer>) -> Piece {
-        debug_assert!(len <= data.len());
-        Piece { data, at: 0, len, transfer }
+    /// Bytes, if there are any.
+    pub(super) fn new(bytes: impl Into<Bytes>, transfer: Arc<Transfer>) -> Option<Piece> {
+        let bytes = bytes.into();
+        (!bytes.is_empty()).then_some(Piece::Bytes(bytes, transfer))
     }
 }
 
 impl Buf for Piece {
     fn remaining(&self) -> usize {
-        self.len - self.at
+        match self {
+            Piece::Bytes(bytes, _) => bytes.len(),
+            Piece::File(left) => *left,
+        }
     }
 
     fn chunk(&self) -> &[u8] {
-        &self.data[self.at..self.len]
+        match self {
+            Piece::Bytes(bytes, _) => bytes,
+            Piece::File(left) => stand_in(*left),
+        }
     }
 
     fn advance(&mut self, n: usize) {
-        assert!(n <= self.remaining(), "advanced by {n} of {}", self.remaining());
-        self.at += n;
-        self.transfer.advance(n);
-    }
-}
-
-impl Drop for Piece {
-    fn drop(&mut self) {
-        self.transfer.give_back(std::mem::take(&mut self.data));
+        match self {
+            Piece::Bytes(bytes, transfer) => {
+                bytes.advance(n);
+                transfer.advance(n);
+            }
+            // Counted where it is sent.
+            Piece::File(left) => *left -= n,
+        }
     }
 }
 
@@ -77,12 +128,9 @@ impl HttpBody for Body {
         let piece = match self.get_mut() {
             Self::Empty => return Poll::Ready(None),
             Self::Whole(piece) => piece.take().map(Ok),
-            Self::File(file) => std::task::ready!(file.poll_piece(cx)),
-            Self::Events(events, transfer) => std::task::ready!(events.poll_recv(cx)).map(|event| {
-                let data = event.into_bytes();
-                let len = data.len();
-                Ok(Piece::new(data, len, Arc::clone(transfer)))
-            }),
+            Self::File(file) => file.piece(),
+            Self::Events(events, transfer) => std::task::ready!(events.poll_recv(cx))
+                .map(|event| Ok(Piece::Bytes(event.into(), Arc::clone(transfer)))),
         };
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
@@ -91,7 +139,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => true,
             Self::Whole(piece) => piece.is_none(),
-            Self::File(file) => file.remaining() == 0,
+            Self::File(file) => file.left == 0,
             Self::Events(..) => false,
         }
     }
@@ -100,7 +148,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(piece) => SizeHint::with_exact(piece.as_ref().map_or(0, |p| p.remaining() as u64)),
-            Self::File(file) => SizeHint::with_exact(file.remaining()),
+            Self::File(file) => SizeHint::with_exact(file.left),
             Self::Events(..) => SizeHint::default(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     net::Ipv4Addr,
+    ops::Range,
     path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -16,10 +17,11 @@ use tokio::task::spawn_blocking;
 
 use super::{
     Shared,
-    body::Body,
-    file::{FileBody, FileError, OpenFile},
+    body::{Body, FileBody, Piece},
+    file::{FileError, OpenFile},
     metrics::Kind,
     response::{JSON, No, PLAIN, no, set, string, text, unexpected},
+    sendfile::Part,
     transfer::{Ticket, Transfer},
 };
 use rackberry_core::{
@@ -71,7 +73,7 @@ fn send_file(
     shared: &Shared,
     request: &Request<Incoming>,
     path: &Path,
-    file: OpenFile,
+    mut file: OpenFile,
     ticket: Option<Ticket>,
 ) -> Response<Body> {
     let head = request.method() == Method::HEAD;
@@ -96,7 +98,11 @@ fn send_file(
         } else {
             let part = (plan.start, plan.len, total);
             let transfer = Transfer::new(Arc::clone(&shared.counters), Kind::File, part, ticket);
-            Response::new(Body::File(FileBody::new(file, plan.start, plan.len, transfer)))
+            let small = file.bytes.take().zip(in_memory(plan.start, plan.len));
+            Response::new(match small {
+                Some((bytes, part)) => Body::Whole(Piece::new(bytes.slice(part), transfer)),
+                None => Body::File(FileBody::new(Part::new(file, (plan.start, plan.len), transfer))),
+            })
         };
         set(&mut response, header::CONTENT_TYPE, media(path));
         response.headers_mut().insert(header::CONTENT_LENGTH, plan.len.into());
@@ -118,6 +124,10 @@ fn send_file(
         set(&mut response, HeaderName::from_static(name), &value);
     }
     response
+}
+
+fn in_memory(start: u64, len: u64) -> Option<Range<usize>> {
+    Some(usize::try_from(start).ok()?..usize::try_from(start + len).ok()?)
 }
 
 fn no_file(path: &Path, error: FileError) -> No {

@@ -1,7 +1,12 @@
 //! `/api/v1/nodes`: written down once for all who ask before anything changes.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{
+    io::Write,
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+};
 
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use hyper::{
     HeaderMap, Response, StatusCode,
     header::{self, HeaderValue},
@@ -27,7 +32,22 @@ struct Text {
     second: u64,
     /// Names this text and no other (RFC 9110 section 8.8.3).
     tag: String,
-    json: Vec<u8>,
+    gzip_tag: String,
+    json: Bytes,
+    /// The same compressed, once somebody has asked for it.
+    gzip: OnceLock<Bytes>,
+}
+
+impl Text {
+    fn gzip(&self) -> Bytes {
+        let compress = || {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            // Writing to memory can't fail.
+            let _ = gzip.write_all(&self.json);
+            gzip.finish().unwrap_or_default().into()
+        };
+        self.gzip.get_or_init(compress).clone()
+    }
 }
 
 impl NodesText {
@@ -39,16 +59,23 @@ impl NodesText {
         counters: &Arc<Counters>,
     ) -> Response<Body> {
         let written = self.of(snapshot);
+        let packs = string(request, &header::ACCEPT_ENCODING).is_some_and(takes_gzip);
+        // Other bytes are another representation, with a tag of its own.
+        let tag = if packs { &written.gzip_tag } else { &written.tag };
         let known = string(request, &header::IF_NONE_MATCH);
-        let mut response = match known.is_some_and(|tags| range::has_tag(tags, &written.tag)) {
-            true => {
-                let mut response = Response::new(Body::Empty);
-                *response.status_mut() = StatusCode::NOT_MODIFIED;
-                response
-            }
-            false => text(counters, JSON, written.json.clone(), Kind::Other, None),
+        let mut response = if known.is_some_and(|tags| range::has_tag(tags, tag)) {
+            let mut response = Response::new(Body::Empty);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        } else if packs {
+            let mut response = text(counters, JSON, written.gzip(), Kind::Other, None);
+            set(&mut response, header::CONTENT_ENCODING, "gzip");
+            response
+        } else {
+            text(counters, JSON, written.json.clone(), Kind::Other, None)
         };
-        set(&mut response, header::ETAG, &written.tag);
+        set(&mut response, header::ETAG, tag);
+        set(&mut response, header::VARY, "Accept-Encoding");
         // May be kept, and has to be asked for again each time.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response
@@ -64,7 +91,9 @@ impl NodesText {
         }
         let mut json = list(snapshot).into_bytes();
         json.push(b'\n');
-        let text = Arc::new(Text { nodes, second, tag: tag(snapshot.at, &json), json });
+        let (name, json) = (name(snapshot.at, &json), Bytes::from(json));
+        let (tag, gzip_tag) = (format!("\"{name}\""), format!("\"{name}-gzip\""));
+        let text = Arc::new(Text { nodes, second, tag, gzip_tag, json, gzip: OnceLock::new() });
         *last = Some(text.clone());
         text
     }
@@ -79,15 +108,43 @@ pub(super) fn list(snapshot: &Snapshot) -> String {
 }
 
 /// Time does not go back, not even over a restart.
-fn tag(at: Time, json: &[u8]) -> String {
-    format!("\"{:x}-{:x}\"", at.0, json.len())
+fn name(at: Time, json: &[u8]) -> String {
+    format!("{:x}-{:x}", at.0, json.len())
+}
+
+/// Whether a client takes gzip, by its Accept-Encoding (RFC 9110 section 12.5.3).
+fn takes_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|coding| {
+        let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+        let is_refused = quality.trim().trim_start_matches("q=").parse() == Ok(0.0);
+        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, io::Read};
 
     use super::*;
+
+    #[test]
+    fn gzip_is_for_who_takes_it() {
+        for takes in ["gzip", "deflate, gzip;q=1.0", "GZIP ; q=0.1", "br,gzip"] {
+            assert!(takes_gzip(takes), "{takes}");
+        }
+        for refuses in ["", "identity", "gzip;q=0", "gzip; q=0.000, br", "x-gzip2", "*"] {
+            assert!(!takes_gzip(refuses), "{refuses}");
+        }
+    }
+
+    #[test]
+    fn what_is_compressed_is_the_same() {
+        let text = NodesText::default().of(&Snapshot::default());
+        let mut unpacked = String::new();
+        flate2::read::GzDecoder::new(&*text.gzip()).read_to_string(&mut unpacked).unwrap();
+        assert_eq!(unpacked, "[]\n");
+        assert_ne!(text.tag, text.gzip_tag);
+    }
 
     #[test]
     fn a_state_is_written_down_once_a_second() {
@@ -95,7 +152,7 @@ mod tests {
         let at = |milliseconds: u64| Time(1_000_000 + milliseconds);
         let mut snapshot = Snapshot { at: at(0), ..Snapshot::default() };
         let first = written.of(&snapshot);
-        assert_eq!(first.json, b"[]\n");
+        assert_eq!(*first.json, *b"[]\n");
         snapshot.at = at(999);
         assert!(Arc::ptr_eq(&first, &written.of(&snapshot)));
         snapshot.nodes = Arc::new(BTreeMap::new());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::{
     HeaderMap, Response, StatusCode,
     header::{self, HeaderName, HeaderValue},
@@ -48,7 +49,7 @@ pub(super) fn json_text(counters: &Arc<Counters>, value: &Value) -> Response<Bod
 pub(super) fn text(
     counters: &Arc<Counters>,
     media: &str,
-    body: impl Into<Vec<u8>>,
+    body: impl Into<Bytes>,
     kind: Kind,
     ticket: Option<Ticket>,
 ) -> Response<Body> {
@@ -56,7 +57,7 @@ pub(super) fn text(
     let len = body.len();
     let part = (0, len as u64, len as u64);
     let transfer = Transfer::new(Arc::clone(counters), kind, part, ticket);
-    let piece = (len > 0).then(|| Piece::new(body, len, transfer));
+    let piece = Piece::new(body, transfer);
     let mut response = Response::new(Body::Whole(piece));
     set(&mut response, header::CONTENT_TYPE, media);
     set(&mut response, header::CACHE_CONTROL, "no-store");

@@ -32,8 +32,6 @@ pub(super) struct Transfer {
     until: u64,
     /// Taken when all is sent; dropped before that, it says that the transfer was cut.
     complete: Mutex<Option<oneshot::Sender<()>>>,
-    /// Buffers that came back.
-    spare: Mutex<Vec<Vec<u8>>>,
 }
 
 /// A transfer that the owner has numbered and waits for the end of. Whatever becomes of the request, dropping
@@ -64,7 +62,7 @@ impl Transfer {
             complete
         });
         let complete = Mutex::new(complete);
-        let transfer = Transfer { counters, kind, at, until: start + len, complete, spare: Mutex::default() };
+        let transfer = Transfer { counters, kind, at, until: start + len, complete };
         if len == 0 {
             transfer.end();
         }
@@ -87,17 +85,6 @@ impl Transfer {
             // Nobody listens only when the service has ended.
             let _ = complete.send(());
         }
-    }
-
-    /// A buffer of `size` bytes whose content doesn't matter.
-    pub(super) fn buffer(&self, size: usize) -> Vec<u8> {
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.filter(|buffer| buffer.len() >= size).unwrap_or_else(|| vec![0; size])
-    }
-
-    /// Takes back a buffer that is sent.
-    pub(super) fn give_back(&self, buffer: Vec<u8>) {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
     }
 }
 
