@@ -4,7 +4,7 @@
 use std::{
     io::{self, IoSliceMut},
     net::SocketAddr,
-    os::fd::AsRawFd as _,
+    os::fd::AsRawFd,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,7 +15,6 @@ use nix::sys::{
     time::TimeSpec,
 };
 use socket2::Socket;
-use tokio::{io::Interest, net::UdpSocket};
 
 /// When a packet came, by the system's clock: good for telling which of two was first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,18 +28,8 @@ pub(crate) fn mark_arrivals(socket: &Socket) -> io::Result<()> {
     Ok(setsockopt(socket, ReceiveTimestampns, &true)?)
 }
 
-/// The next packet.
-pub(crate) async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Received> {
-    socket.async_io(Interest::READABLE, || read(socket, buffer)).await
-}
-
 /// The next packet, if one is there already.
-pub(crate) fn receive_waiting(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Received> {
-    // Not by way of the runtime, which may not have heard yet that there is something to read.
-    read(socket, buffer)
-}
-
-fn read(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Received> {
+pub(crate) fn read(socket: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<Received> {
     let mut parts = [IoSliceMut::new(buffer)];
     let mut beside = nix::cmsg_space!(TimeSpec);
     let received = recvmsg::<SockaddrStorage>(

@@ -68,6 +68,14 @@ impl Clients {
         }
     }
 
+    /// The server stops: all transfers end.
+    pub(crate) fn stop(&self) {
+        for (_, entry) in self.entries().drain() {
+            // Who has ended by itself does not listen.
+            let _ = entry.end.send(End::Stopped);
+        }
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.entries().len()

@@ -31,8 +31,8 @@
 //!
 //!     async fn open(&self, request: &Request) -> Result<(Content, ()), Refusal> {
 //!         match request.file.as_str() {
-//!             "hello" => Ok((Content::Bytes(b"hello, world\n".to_vec()), ())),
-//!             other => Err(Refusal { code: ErrorCode::FileNotFound, message: format!("no {other} here") }),
+//!             "hello" => Ok((Content::from("hello, world\n"), ())),
+//!             other => Err(Refusal::new(ErrorCode::FileNotFound, format!("no {other} here"))),
 //!         }
 //!     }
 //!
@@ -53,19 +53,28 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+extern crate alloc;
+
 mod arrival;
+mod blocks;
 mod caution;
 mod clients;
 mod content;
+mod directory;
 mod drive;
+mod engine;
 mod handler;
 pub mod options;
 pub mod packet;
 mod server;
+mod socket;
 pub mod transfer;
+mod watched;
 
 pub use clients::Clients;
-pub use handler::{Content, Event, Handler, Mode, Refusal, Request};
+pub use content::{Content, Reader};
+pub use directory::Directory;
+pub use handler::{Event, Handler, Mode, Refusal, Request};
 pub use options::{Limits, RequestedOptions};
 pub use packet::ErrorCode;
 pub use server::{BindError, Options, Server};

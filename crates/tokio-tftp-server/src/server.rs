@@ -1,12 +1,18 @@
 //! The server: requests on one port, each transfer on a socket of its own.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
 
 use socket2::{Domain, Socket, Type};
 use tokio::{
-    net::UdpSocket,
+    io::{Interest, unix::AsyncFd},
     sync::{Semaphore, mpsc},
     task::JoinSet,
+    time::timeout,
 };
 
 use crate::{
@@ -14,9 +20,11 @@ use crate::{
     caution::Caution,
     clients::{Clients, Verdict},
     drive::{self, Job},
+    engine::Engine,
     handler::Handler,
     options::Limits,
     packet::{ErrorCode, FileRequest, Packet},
+    watched::watch,
 };
 
 /// Room for the requests of many machines that are switched on at once.
@@ -25,9 +33,12 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 const LONGEST: usize = 2048;
 /// How long late packets to a transfer that was cut short are swallowed.
 const MUTE: Duration = Duration::from_secs(5);
+/// How long a server that stops waits for handlers.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where to serve, and within which limits.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Options {
     /// Address and port of requests; transfers have ports of the kernel's choice on the same address.
     pub address: SocketAddr,
@@ -67,7 +78,7 @@ pub enum BindError {
 /// A server that listens.
 #[derive(Debug)]
 pub struct Server {
-    socket: UdpSocket,
+    socket: AsyncFd<UdpSocket>,
     address: SocketAddr,
     options: Options,
     clients: Clients,
@@ -89,6 +100,7 @@ impl Server {
         // A burst of requests must not be lost; where this is refused, the kernel's default holds.
         let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
         let address = socket.local_addr().map_err(failed)?;
+        let socket = watch(socket, Interest::READABLE).map_err(failed)?;
         Ok(Server { socket, address, options, clients: Clients::default() })
     }
 
@@ -102,15 +114,16 @@ impl Server {
         self.clients.clone()
     }
 
-    /// Serves until `stop` is ready; transfers that run are cut off then.
+    /// Serves until `stop` is ready. The clients of transfers that run then are sent an ERROR, and their handlers are told.
     ///
     /// # Errors
-    /// When the socket fails for good.
+    /// When there is no thread for the transfers.
     pub async fn run(self, handler: impl Handler, stop: impl Future<Output = ()>) -> io::Result<()> {
         let (again, mut repeated) = mpsc::unbounded_channel();
         let mut desk = Desk {
             server: &self,
             handler: Arc::new(handler),
+            engine: Arc::new(Engine::start()?),
             running: JoinSet::new(),
             caution: Caution::default(),
             // Those that were cut short have not all ended yet.
@@ -123,12 +136,12 @@ impl Server {
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
-                () = &mut stop => return Ok(()),
+                () = &mut stop => return desk.stop().await,
                 Some(ended) = desk.running.join_next() => report(ended),
                 // The channel has a sender as long as the desk stands.
-                Some((peer, request)) = repeated.recv() => desk.answer_again(peer, request).await,
-                received = arrival::receive(&self.socket, &mut buffer) => match received {
-                    Ok((length, peer, at)) => desk.receive(peer, &buffer[..length], at).await,
+                Some((peer, request)) = repeated.recv() => desk.answer_again(peer, &request),
+                received = self.socket.async_io(Interest::READABLE, |socket| arrival::read(socket, &mut buffer)) => match received {
+                    Ok((length, peer, at)) => desk.receive(peer, &buffer[..length], at),
                     Err(error) => {
                         // An ICMP error about an earlier refusal.
                         tracing::debug!(%error, "can't receive");
@@ -144,6 +157,7 @@ impl Server {
 struct Desk<'a, H: Handler> {
     server: &'a Server,
     handler: Arc<H>,
+    engine: Arc<Engine>,
     running: JoinSet<()>,
     caution: Caution,
     /// How many transfers may run, with those that end.
@@ -156,11 +170,11 @@ struct Desk<'a, H: Handler> {
 }
 
 impl<H: Handler> Desk<'_, H> {
-    async fn receive(&mut self, peer: SocketAddr, packet: &[u8], at: Arrival) {
+    fn receive(&mut self, peer: SocketAddr, packet: &[u8], at: Arrival) {
         let (code, message) = match Packet::decode(packet) {
             Ok(Packet::Read(asked)) => match self.server.clients.asked(peer, packet, at) {
                 Verdict::Told => return,
-                Verdict::Answer => return self.answer(peer, asked, packet).await,
+                Verdict::Answer => return self.answer(peer, asked, packet),
             },
             Ok(Packet::Write(_)) => (ErrorCode::AccessViolation, "this server is read-only".into()),
             // An error must not be answered by an error.
@@ -168,22 +182,22 @@ impl<H: Handler> Desk<'_, H> {
             Ok(_) => (ErrorCode::IllegalOperation, "this port takes requests only".into()),
             Err(error) => (ErrorCode::IllegalOperation, error.to_string()),
         };
-        drive::refuse(&self.server.socket, peer, code, message).await;
+        drive::refuse(self.server.socket.get_ref(), peer, code, message);
     }
 
     /// A transfer was ended by a request that it could not answer itself. If its client has asked for yet another thing since,
     /// that counts.
-    async fn answer_again(&mut self, peer: SocketAddr, request: Vec<u8>) {
+    fn answer_again(&mut self, peer: SocketAddr, request: &[u8]) {
         if !self.server.clients.has(peer)
-            && let Ok(Packet::Read(asked)) = Packet::decode(&request)
+            && let Ok(Packet::Read(asked)) = Packet::decode(request)
         {
-            self.answer(peer, asked, &request).await;
+            self.answer(peer, asked, request);
         }
     }
 
-    async fn answer(&mut self, peer: SocketAddr, asked: FileRequest, request: &[u8]) {
+    fn answer(&mut self, peer: SocketAddr, asked: FileRequest, request: &[u8]) {
         if let Err(message) = self.begin(peer, asked, request) {
-            drive::refuse(&self.server.socket, peer, ErrorCode::NotDefined, message).await;
+            drive::refuse(self.server.socket.get_ref(), peer, ErrorCode::NotDefined, message);
         }
     }
 
@@ -198,10 +212,11 @@ impl<H: Handler> Desk<'_, H> {
         let (limits, trial) = self.caution.begin(peer.ip(), &options.limits, drive::now());
         self.last += 1;
         let seat = clients.seat(peer, self.last, request.to_vec());
-        let (handler, mute) = (Arc::clone(&self.handler), Arc::clone(&self.mute));
+        let (handler, engine, mute) =
+            (Arc::clone(&self.handler), Arc::clone(&self.engine), Arc::clone(&self.mute));
         let (again, request) = (self.again.clone(), request.to_vec());
         self.running.spawn(async move {
-            let left = drive::answer(Job { peer, asked, socket, limits, trial, seat }, handler).await;
+            let left = drive::answer(Job { peer, asked, socket, limits, trial, seat }, handler, engine).await;
             drop(place);
             if left.again {
                 // The server is gone: nobody is to be answered.
@@ -212,6 +227,15 @@ impl<H: Handler> Desk<'_, H> {
                 drop(socket);
             }
         });
+        Ok(())
+    }
+
+    /// Ends all transfers, and waits until that is told.
+    async fn stop(self) -> io::Result<()> {
+        self.server.clients.stop();
+        let places = u32::try_from(2 * self.server.options.limits.transfers).unwrap_or(u32::MAX);
+        // A handler that takes longer is cut off.
+        let _ = timeout(FAREWELL, self.places.acquire_many(places)).await;
         Ok(())
     }
 }
@@ -231,5 +255,5 @@ fn socket(address: SocketAddr, options: &Options) -> io::Result<UdpSocket> {
     arrival::mark_arrivals(&socket)?;
     socket.bind(&address.into())?;
     socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket.into())
+    Ok(socket.into())
 }

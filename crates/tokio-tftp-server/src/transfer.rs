@@ -3,7 +3,12 @@
 //! Blocks are counted from 1 in 64 bits; only on the wire are they 16 bits wide and begin again at 0 after
 //! 65,535, as every server does that sends files of more than 32 MB to firmware.
 
-use std::{ops::RangeInclusive, time::Duration};
+mod timer;
+
+use alloc::string::String;
+use core::{ops::RangeInclusive, time::Duration};
+
+use timer::Timer;
 
 use crate::{
     options::{Limits, Negotiated},
@@ -19,6 +24,7 @@ const CROSSING: Duration = Duration::from_millis(100);
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Step {
     /// Send the OACK.
     OptionAck,
@@ -32,6 +38,7 @@ pub enum Step {
 
 /// How a transfer ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum End {
     /// The client has everything.
     Complete,
@@ -48,8 +55,10 @@ pub enum End {
     TimedOut,
     /// The client asked for something else from the same port, or anew for the same.
     Superseded,
-    /// The client's machine started anew, see [`Clients::restarted`](crate::Clients::restarted).
+    /// The client's machine started anew, see `Clients::restarted`.
     Restarted,
+    /// The server was stopped; the client was told.
+    Stopped,
     /// This side failed: the file could not be read, or a packet not be sent.
     Failed(String),
 }
@@ -68,16 +77,31 @@ pub struct Transfer {
     is_heard: bool,
     acked: u64,
     sent: u64,
-    /// Whether the window in flight has blocks that were sent before.
-    recovering: bool,
+    flight: Flight,
+    /// Whether the window before had blocks that were sent more than once: they may be acknowledged more than once yet.
+    echoes: bool,
+    /// How long the client needed for a window that was sent again because its time was up, until it is known whether that was
+    /// necessary.
+    late: Option<Duration>,
     /// Whether the deadline is that of a hesitation, see [`HESITATION`].
     hesitating: bool,
-    first_timeout: Duration,
-    timeout: Duration,
-    longest_timeout: Duration,
+    timer: Timer,
     patience: Duration,
     resend_at: Duration,
     progress_at: Duration,
+}
+
+/// What is on its way to the client: the OACK, or a window.
+#[derive(Debug, Clone, Copy, Default)]
+struct Flight {
+    /// When it was sent for the first time.
+    first_at: Duration,
+    /// When it, or a part of it, was sent last.
+    last_at: Duration,
+    /// Whether parts of it were sent before.
+    resent: bool,
+    /// Whether that was because its time was up.
+    timed_out: bool,
 }
 
 impl Transfer {
@@ -93,16 +117,16 @@ impl Transfer {
             is_heard: false,
             acked: 0,
             sent: 0,
-            recovering: false,
+            flight: Flight::default(),
+            echoes: false,
+            late: None,
             hesitating: false,
-            first_timeout: negotiated.timeout,
-            timeout: negotiated.timeout,
-            longest_timeout: limits.longest_timeout.max(negotiated.timeout),
+            timer: Timer::new(negotiated, limits),
             patience: limits.patience.max(negotiated.timeout * 3),
             resend_at: now + negotiated.timeout,
             progress_at: now,
         };
-        let step = if transfer.negotiating { Step::OptionAck } else { transfer.window(now) };
+        let step = transfer.depart(now);
         (transfer, step)
     }
 
@@ -144,11 +168,12 @@ impl Transfer {
     /// The client's request came again, before it acknowledged anything: its answer got lost. It gets it at once, and
     /// patience begins anew.
     pub fn repeated(&mut self, now: Duration) -> Step {
-        if self.is_heard || now.saturating_sub(self.sent_at()) < CROSSING {
+        if self.is_heard || now.saturating_sub(self.flight.last_at) < CROSSING {
             return Step::Wait;
         }
-        self.progress(now);
-        self.resend(now)
+        self.progress_at = now;
+        self.timer.forgive();
+        self.send_again(now)
     }
 
     fn ack(&mut self, number: u16, now: Duration) -> Step {
@@ -158,36 +183,46 @@ impl Transfer {
                 return Step::Wait;
             }
             (self.negotiating, self.is_heard) = (false, true);
-            self.progress(now);
-            return self.window(now);
+            return self.advance(now);
         }
         // How far beyond what was acknowledged, on the wire's 16 bits.
         let ahead = u64::from(number.wrapping_sub(self.acked as u16));
-        let is_whole = self.acked + ahead == self.sent;
-        // RFC 1123 section 4.2.3.1: a repeated ACK must not make a repeated block. In a window it may say that
-        // the first block is missing (RFC 7440 section 4).
-        let is_hole = ahead == 0 && self.window > 1 && !is_whole;
-        if self.acked + ahead > self.sent || (ahead == 0 && !is_hole) {
+        if self.acked + ahead > self.sent {
             return Step::Wait;
         }
-        if ahead > 0 {
-            self.is_heard = true;
-            self.acked += ahead;
-            self.progress(now);
+        if ahead == 0 {
+            return self.acknowledged_again(now);
         }
+        let is_whole = self.acked + ahead == self.sent;
+        self.is_heard = true;
+        self.acked += ahead;
         if self.acked == self.last {
             return Step::End(End::Complete);
         }
         if is_whole {
-            self.recovering = false;
-            return self.window(now);
+            return self.advance(now);
         }
-        if self.recovering {
-            (self.hesitating, self.resend_at) = (true, now + HESITATION.min(self.first_timeout));
+        self.progress_at = now;
+        if self.flight.resent {
+            self.timer.arrived_after_all();
+            return self.hesitate(now);
+        }
+        self.send_again(now)
+    }
+
+    /// RFC 1123 section 4.2.3.1: a repeated ACK must not make a repeated block. In a window it may say that the first block is
+    /// missing (RFC 7440 section 4), or that blocks have come twice.
+    fn acknowledged_again(&mut self, now: Duration) -> Step {
+        if let Some(late) = self.late.take() {
+            self.timer.was_hasty(late);
+        }
+        if self.window == 1 {
             return Step::Wait;
         }
-        self.recovering = true;
-        self.window(now)
+        if self.flight.resent || self.echoes {
+            return self.hesitate(now);
+        }
+        self.send_again(now)
     }
 
     /// [`Transfer::deadline`] is here.
@@ -198,35 +233,53 @@ impl Transfer {
         if now.saturating_sub(self.progress_at) >= self.patience {
             return Step::End(End::TimedOut);
         }
-        if self.hesitating {
-            return self.window(now);
+        if !self.hesitating {
+            self.flight.timed_out = true;
+            self.timer.back_off();
         }
-        self.timeout = (self.timeout * 2).min(self.longest_timeout);
-        self.resend(now)
+        self.send_again(now)
     }
 
-    /// What the client has not acknowledged.
-    fn resend(&mut self, now: Duration) -> Step {
-        self.recovering = true;
+    /// All that was sent has arrived: on with the next window.
+    fn advance(&mut self, now: Duration) -> Step {
+        let took = now.saturating_sub(self.flight.first_at);
+        if self.flight.resent {
+            self.timer.arrived_after_all();
+        } else {
+            self.timer.measure(took);
+        }
+        self.late = self.flight.timed_out.then_some(took);
+        self.echoes = self.flight.resent;
+        self.progress_at = now;
+        self.depart(now)
+    }
+
+    /// Copies may be on their way yet; what is missing then shows in what else is heard, or in silence. That an ACK comes again and
+    /// again delays it no further than the time of a retransmission.
+    fn hesitate(&mut self, now: Duration) -> Step {
+        let time = self.timer.current();
+        self.resend_at = (now + HESITATION.min(time)).min(self.flight.last_at + time).max(now);
+        self.hesitating = true;
+        Step::Wait
+    }
+
+    fn send_again(&mut self, now: Duration) -> Step {
+        self.flight.resent = true;
+        self.send(now)
+    }
+
+    fn depart(&mut self, now: Duration) -> Step {
+        self.flight = Flight { first_at: now, ..Flight::default() };
+        self.send(now)
+    }
+
+    /// The OACK, or the window after what was acknowledged.
+    fn send(&mut self, now: Duration) -> Step {
+        self.flight.last_at = now;
+        (self.hesitating, self.resend_at) = (false, now + self.timer.current());
         if self.negotiating {
-            self.resend_at = now + self.timeout;
             return Step::OptionAck;
         }
-        self.window(now)
-    }
-
-    fn progress(&mut self, now: Duration) {
-        (self.timeout, self.progress_at) = (self.first_timeout, now);
-    }
-
-    /// When something was sent last, unless this is a hesitation.
-    fn sent_at(&self) -> Duration {
-        self.resend_at.saturating_sub(self.timeout)
-    }
-
-    /// The window after what was acknowledged.
-    fn window(&mut self, now: Duration) -> Step {
-        (self.hesitating, self.resend_at) = (false, now + self.timeout);
         let to = (self.acked + self.window).min(self.last);
         self.sent = self.sent.max(to);
         Step::Blocks(self.acked + 1..=to)
