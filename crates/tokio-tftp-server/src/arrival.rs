@@ -28,16 +28,25 @@ pub(crate) fn mark_arrivals(socket: &Socket) -> io::Result<()> {
     Ok(setsockopt(socket, ReceiveTimestampns, &true)?)
 }
 
-/// The next packet, if one is there already.
-pub(crate) fn read(socket: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<Received> {
+/// Room for what the kernel says beside a packet.
+#[derive(Debug)]
+pub(crate) struct Beside(Vec<u8>);
+
+impl Default for Beside {
+    fn default() -> Beside {
+        Beside(nix::cmsg_space!(TimeSpec))
+    }
+}
+
+/// The next packet; `flags` say whether it is waited for.
+pub(crate) fn read(
+    socket: &impl AsRawFd,
+    buffer: &mut [u8],
+    beside: &mut Beside,
+    flags: MsgFlags,
+) -> io::Result<Received> {
     let mut parts = [IoSliceMut::new(buffer)];
-    let mut beside = nix::cmsg_space!(TimeSpec);
-    let received = recvmsg::<SockaddrStorage>(
-        socket.as_raw_fd(),
-        &mut parts,
-        Some(&mut beside),
-        MsgFlags::MSG_DONTWAIT,
-    )?;
+    let received = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut beside.0), flags)?;
     let sender = received.address.as_ref().and_then(network).ok_or(io::ErrorKind::InvalidData)?;
     let marked = received.cmsgs()?.find_map(|message| match message {
         ControlMessageOwned::ScmTimestampns(at) => Some(Arrival(at.into())),

@@ -129,6 +129,15 @@ impl Seat {
         }
     }
 
+    /// What the transfer has been told and not heard yet.
+    pub(crate) fn told(&mut self) -> Option<News> {
+        match self.end.try_recv() {
+            Ok(end) => Some(News::End(end)),
+            Err(oneshot::error::TryRecvError::Closed) => Some(News::End(End::Superseded)),
+            Err(oneshot::error::TryRecvError::Empty) => self.again.try_recv().ok().map(News::Again),
+        }
+    }
+
     /// What the transfer was told while it was busy before its first packet: nothing was sent, so repeated requests are
     /// answered by that.
     pub(crate) fn begin(&mut self) -> Option<End> {

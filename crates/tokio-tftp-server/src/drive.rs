@@ -19,11 +19,11 @@ use crate::{
     caution::Trial,
     clients::{News, Seat},
     content::Source,
-    engine::Engine,
+    engine::{Engine, Running},
     handler::{Event, Handler, Mode, Refusal, Request},
     options::{Limits, Negotiated, RequestedOptions},
     packet::{ErrorCode, FileRequest, Packet},
-    socket::TransferSocket,
+    socket::{SOON, TransferSocket},
     transfer::{End, Step, Transfer},
 };
 
@@ -142,7 +142,8 @@ pub(crate) async fn answer(job: Job, handler: Arc<impl Handler>, engine: Arc<Eng
     let negotiated = options.negotiate(&limits, Some(source.length()));
     // What the handler is too busy for is told by what comes next.
     let (tell, mut told) = mpsc::channel(1);
-    let running = engine.spawn(run(Run { peer, socket, source, negotiated, limits, trial, seat, tell }));
+    let start = Start { peer, socket, source, negotiated, limits, trial, seat, tell };
+    let running = engine.spawn(|running| run(start, running));
     while let Some(event) = told.recv().await {
         handler.event(&mut mark, event).await;
     }
@@ -170,7 +171,7 @@ pub(crate) fn refuse(socket: &UdpSocket, peer: SocketAddr, code: ErrorCode, mess
 }
 
 /// What a transfer needs.
-struct Run {
+struct Start {
     peer: SocketAddr,
     socket: UdpSocket,
     source: Source,
@@ -182,8 +183,8 @@ struct Run {
 }
 
 /// A transfer in the engine's thread.
-async fn run(run: Run) -> (End, Left) {
-    let Run { peer, socket, source, negotiated, limits, trial, seat, tell } = run;
+async fn run(start: Start, running: Running) -> (End, Left) {
+    let Start { peer, socket, source, negotiated, limits, trial, seat, tell } = start;
     let clock = Clock::start();
     let (transfer, first) = Transfer::new(source.length(), &negotiated, &limits, clock.now());
     let socket = match TransferSocket::new(socket, peer) {
@@ -199,6 +200,8 @@ async fn run(run: Run) -> (End, Left) {
         tell,
         trial,
         seat,
+        running,
+        is_quick: false,
         heard: None,
         last: None,
         begins_anew: false,
@@ -227,6 +230,9 @@ struct Driver {
     tell: mpsc::Sender<Event>,
     trial: Trial,
     seat: Seat,
+    running: Running,
+    /// Whether the client's last packet came soon after what it answers.
+    is_quick: bool,
     /// When the client's first acknowledgement came.
     heard: Option<Arrival>,
     /// When the last packet of the client's came.
@@ -268,6 +274,15 @@ impl Driver {
     }
 
     async fn next(&mut self, buffer: &mut [u8]) -> Next {
+        if self.is_quick && self.running.is_alone() {
+            if let Some(news) = self.seat.told() {
+                return Next::News(news);
+            }
+            if let Ok(received) = self.socket.receive_soon(buffer) {
+                return Next::Packet(Ok(received));
+            }
+            self.is_quick = false;
+        }
         let deadline = self.clock.at(self.transfer.deadline());
         tokio::select! {
             biased;
@@ -310,6 +325,7 @@ impl Driver {
         let Ok(packet) = Packet::decode(&buffer[..length]) else { return Step::Wait };
         self.last = Some(at);
         let now = self.clock.now();
+        self.is_quick = now.saturating_sub(self.transfer.sent_at()) < SOON;
         let before = self.transfer.acknowledged();
         let step = self.transfer.receive(&packet, now);
         if self.heard.is_none() && self.transfer.is_heard() {
@@ -345,10 +361,10 @@ impl Driver {
     }
 
     async fn send(&mut self, (first, last): (u64, u64)) -> io::Result<()> {
-        let stride = self.blocks.stride();
+        let (stride, needed) = (self.blocks.stride(), self.transfer.first_unacknowledged());
         for from in (first..=last).step_by(PIECE as usize) {
             let piece = from..=last.min(from + PIECE - 1);
-            self.blocks.load(piece.clone(), first).await?;
+            self.blocks.load(piece.clone(), needed).await?;
             self.socket.send(self.blocks.packets(piece), stride).await?;
         }
         Ok(())

@@ -3,7 +3,14 @@
 //! All transfers run in one thread of its own: it wakes up once for all that have something to do, and no packet wakes another
 //! thread. What a handler does runs in the runtime of whoever called the server.
 
-use std::{io, thread};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use tokio::{
     runtime::{Builder, Handle},
@@ -18,6 +25,7 @@ const READERS: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Engine {
     runtime: Handle,
+    running: Running,
     /// The thread ends when this does.
     _stop: oneshot::Sender<()>,
 }
@@ -36,10 +44,34 @@ impl Engine {
             // Nobody waits for a disk that does not answer.
             runtime.shutdown_background();
         })?;
-        Ok(Engine { runtime: handle, _stop: stop })
+        Ok(Engine { runtime: handle, running: Running::default(), _stop: stop })
     }
 
-    pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.runtime.spawn(work)
+    /// Runs a transfer. It is told with how many others it has to share the thread.
+    pub fn spawn<T, F>(&self, transfer: impl FnOnce(Running) -> F) -> JoinHandle<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let running = Running(Arc::clone(&self.running.0));
+        running.0.fetch_add(1, Ordering::Relaxed);
+        self.runtime.spawn(transfer(running))
+    }
+}
+
+/// A transfer among those that run.
+#[derive(Debug, Default)]
+pub(crate) struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    /// Whether it is the only one. If another one begins in this moment, that waits a moment.
+    pub fn is_alone(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 1
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::socket::MsgFlags;
 use socket2::{Domain, Socket, Type};
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -16,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    arrival::{self, Arrival},
+    arrival::{self, Arrival, Beside},
     caution::Caution,
     clients::{Clients, Verdict},
     drive::{self, Job},
@@ -132,7 +133,7 @@ impl Server {
             again,
             last: 0,
         };
-        let mut buffer = [0; LONGEST];
+        let (mut buffer, mut beside) = ([0; LONGEST], Beside::default());
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
@@ -140,7 +141,7 @@ impl Server {
                 Some(ended) = desk.running.join_next() => report(ended),
                 // The channel has a sender as long as the desk stands.
                 Some((peer, request)) = repeated.recv() => desk.answer_again(peer, &request),
-                received = self.socket.async_io(Interest::READABLE, |socket| arrival::read(socket, &mut buffer)) => match received {
+                received = self.socket.async_io(Interest::READABLE, |socket| arrival::read(socket, &mut buffer, &mut beside, MsgFlags::MSG_DONTWAIT)) => match received {
                     Ok((length, peer, at)) => desk.receive(peer, &buffer[..length], at),
                     Err(error) => {
                         // An ICMP error about an earlier refusal.

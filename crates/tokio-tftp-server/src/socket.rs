@@ -4,16 +4,17 @@ use std::{
     io::{self, IoSlice},
     net::{SocketAddr, UdpSocket},
     os::fd::AsRawFd as _,
+    time::Duration,
 };
 
 use nix::{
     errno::Errno,
-    sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg},
+    sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg, sendto},
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{
-    arrival::{self, Received},
+    arrival::{self, Beside, Received},
     watched::watch,
 };
 
@@ -21,6 +22,9 @@ use crate::{
 const MOST_SEGMENTS: usize = 64;
 /// Longest payload of a UDP packet (RFC 768 in IPv4), which holds for all segments together.
 const LONGEST: usize = 65_507;
+
+/// A client that answers in less time is waited for on its socket, if there is no other one.
+pub(crate) const SOON: Duration = Duration::from_millis(1);
 
 /// A socket that sends to one client.
 #[derive(Debug)]
@@ -30,13 +34,17 @@ pub(crate) struct TransferSocket {
     address: SockaddrStorage,
     /// Whether the kernel cuts long payloads into packets on the way to this client.
     cuts: bool,
+    beside: Beside,
 }
 
 impl TransferSocket {
-    /// Inside of the runtime that the transfer runs in; the socket must not block.
+    /// Inside of the runtime that the transfer runs in.
     pub fn new(socket: UdpSocket, peer: SocketAddr) -> io::Result<TransferSocket> {
+        // Who must not wait says so with each call.
+        socket.set_nonblocking(false)?;
+        socket.set_read_timeout(Some(SOON))?;
         let socket = watch(socket, Interest::READABLE)?;
-        Ok(TransferSocket { socket, peer, address: peer.into(), cuts: true })
+        Ok(TransferSocket { socket, peer, address: peer.into(), cuts: true, beside: Beside::default() })
     }
 
     /// The socket itself.
@@ -50,14 +58,24 @@ impl TransferSocket {
     }
 
     /// The next packet.
-    pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.socket.async_io(Interest::READABLE, |socket| arrival::read(socket, buffer)).await
+    pub async fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+        let TransferSocket { socket, beside, .. } = self;
+        let read = |socket: &UdpSocket| arrival::read(socket, buffer, beside, MsgFlags::MSG_DONTWAIT);
+        socket.async_io(Interest::READABLE, read).await
     }
 
     /// The next packet, if one is there already.
-    pub fn receive_waiting(&self, buffer: &mut [u8]) -> io::Result<Received> {
+    pub fn receive_waiting(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
         // Not by way of the runtime, which may not have heard yet that there is something to read.
-        arrival::read(self.plain(), buffer)
+        let TransferSocket { socket, beside, .. } = self;
+        arrival::read(socket.get_ref(), buffer, beside, MsgFlags::MSG_DONTWAIT)
+    }
+
+    /// The next packet, if it comes within about [`SOON`] (the kernel's tick may be longer). The thread does nothing else meanwhile, which
+    /// saves the system call that waits for many.
+    pub fn receive_soon(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+        let TransferSocket { socket, beside, .. } = self;
+        arrival::read(socket.get_ref(), buffer, beside, MsgFlags::empty())
     }
 
     /// Sends packets of `stride` bytes each, but for the last, which may be shorter: by one system call for many where that
@@ -112,10 +130,11 @@ impl TransferSocket {
 
     async fn send_one(&self, packet: &[u8]) -> io::Result<()> {
         loop {
-            match self.plain().send_to(packet, self.peer) {
+            let socket = self.plain().as_raw_fd();
+            match sendto(socket, packet, &self.address, MsgFlags::MSG_DONTWAIT) {
                 Ok(_) => return Ok(()),
                 Err(error) => {
-                    if !self.again_after(error).await? {
+                    if !self.again_after(error.into()).await? {
                         return Ok(());
                     }
                 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// Blocks that come twice make some clients send an ACK for each of them. If each of those ACKs brought the
 /// window's rest again, every round would have more copies. So a hole in a window that was sent again is filled
-/// only when nothing more is heard for this long.
+/// only when nothing more is heard for this long, or for a round trip, if that is longer.
 const HESITATION: Duration = Duration::from_millis(20);
 /// A request that is repeated sooner than this after its answer was sent has crossed it on the way.
 const CROSSING: Duration = Duration::from_millis(100);
@@ -80,9 +80,9 @@ pub struct Transfer {
     flight: Flight,
     /// Whether the window before had blocks that were sent more than once: they may be acknowledged more than once yet.
     echoes: bool,
-    /// How long the client needed for a window that was sent again because its time was up, until it is known whether that was
-    /// necessary.
-    late: Option<Duration>,
+    /// The last window that was sent again because its time was up: its end, and how long the client needed. If the client
+    /// acknowledges it once more, it was not necessary.
+    late: Option<(u64, Duration)>,
     /// Whether the deadline is that of a hesitation, see [`HESITATION`].
     hesitating: bool,
     timer: Timer,
@@ -152,6 +152,16 @@ impl Transfer {
         self.resend_at
     }
 
+    /// The first block that may be asked for again.
+    pub fn first_unacknowledged(&self) -> u64 {
+        self.acked + 1
+    }
+
+    /// When something was sent last.
+    pub fn sent_at(&self) -> Duration {
+        self.flight.last_at
+    }
+
     /// A packet of the client's came.
     pub fn receive(&mut self, packet: &Packet, now: Duration) -> Step {
         match packet {
@@ -185,6 +195,7 @@ impl Transfer {
             (self.negotiating, self.is_heard) = (false, true);
             return self.advance(now);
         }
+        self.look_for_haste(number);
         // How far beyond what was acknowledged, on the wire's 16 bits.
         let ahead = u64::from(number.wrapping_sub(self.acked as u16));
         if self.acked + ahead > self.sent {
@@ -205,22 +216,32 @@ impl Transfer {
         self.progress_at = now;
         if self.flight.resent {
             self.timer.arrived_after_all();
-            return self.hesitate(now);
+            self.hesitate(now);
+            // The client begins a window with each ACK; the end of this one has not been sent. It fills the window, or shows the hole.
+            return self.extend(now);
         }
         self.send_again(now)
+    }
+
+    /// A second ACK of what was sent twice.
+    fn look_for_haste(&mut self, number: u16) {
+        if let Some((block, time)) = self.late
+            && number == wire_number(block)
+        {
+            self.late = None;
+            self.timer.was_hasty(time);
+        }
     }
 
     /// RFC 1123 section 4.2.3.1: a repeated ACK must not make a repeated block. In a window it may say that the first block is
     /// missing (RFC 7440 section 4), or that blocks have come twice.
     fn acknowledged_again(&mut self, now: Duration) -> Step {
-        if let Some(late) = self.late.take() {
-            self.timer.was_hasty(late);
-        }
         if self.window == 1 {
             return Step::Wait;
         }
         if self.flight.resent || self.echoes {
-            return self.hesitate(now);
+            self.hesitate(now);
+            return Step::Wait;
         }
         self.send_again(now)
     }
@@ -248,7 +269,9 @@ impl Transfer {
         } else {
             self.timer.measure(took);
         }
-        self.late = self.flight.timed_out.then_some(took);
+        if self.flight.timed_out {
+            self.late = Some((self.acked, took));
+        }
         self.echoes = self.flight.resent;
         self.progress_at = now;
         self.depart(now)
@@ -256,11 +279,22 @@ impl Transfer {
 
     /// Copies may be on their way yet; what is missing then shows in what else is heard, or in silence. That an ACK comes again and
     /// again delays it no further than the time of a retransmission.
-    fn hesitate(&mut self, now: Duration) -> Step {
+    fn hesitate(&mut self, now: Duration) {
         let time = self.timer.current();
-        self.resend_at = (now + HESITATION.min(time)).min(self.flight.last_at + time).max(now);
+        let pause = HESITATION.max(self.timer.round_trip());
+        self.resend_at = (now + pause).min(self.flight.last_at + time).max(now);
         self.hesitating = true;
-        Step::Wait
+    }
+
+    /// What of the window was never sent.
+    fn extend(&mut self, now: Duration) -> Step {
+        let (from, to) = (self.sent + 1, (self.acked + self.window).min(self.last));
+        if from > to {
+            return Step::Wait;
+        }
+        (self.sent, self.flight.last_at) = (to, now);
+        (self.hesitating, self.resend_at) = (false, now + self.timer.current());
+        Step::Blocks(from..=to)
     }
 
     fn send_again(&mut self, now: Duration) -> Step {
@@ -293,3 +327,6 @@ pub fn wire_number(block: u64) -> u16 {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod recovery_tests;

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p tokio-tftp-server --bench peers -- [ROUNDS]`. It makes two network namespaces, joined by a veth, and takes those of
 //! dnsmasq, tftpd-hpa and atftpd that are on the path or, unpacked, below the folder `PEERS` (`apt-get download atftpd tftpd-hpa`, then
-//! `dpkg -x` each). It writes a table to the terminal, and JSON to `target/tftp-bench.json`.
+//! `dpkg -x` each). `WORK=...` and `SERVERS=...` take a part of it (`SERVERS="ours;dnsmasq"`). It writes a table to the terminal, and JSON to `target/tftp-bench.json`.
 
 mod client;
 mod servers;
@@ -44,11 +44,11 @@ struct Work {
 }
 
 const WORK: [Work; 5] = [
-    Work { name: "window 1, 1 client", clients: 1, windowsize: 1, length: 64 << 20, lost: None },
-    Work { name: "window 1, 16 clients", clients: 16, windowsize: 1, length: 6 << 20, lost: None },
-    Work { name: "window 64, 1 client", clients: 1, windowsize: 64, length: 256 << 20, lost: None },
-    Work { name: "window 64, 16 clients", clients: 16, windowsize: 64, length: 32 << 20, lost: None },
-    Work { name: "window 1, a block lost", clients: 1, windowsize: 1, length: 1 << 20, lost: Some(300) },
+    Work { name: "windowsize 1, one client", clients: 1, windowsize: 1, length: 64 << 20, lost: None },
+    Work { name: "windowsize 1, 16 clients", clients: 16, windowsize: 1, length: 6 << 20, lost: None },
+    Work { name: "windowsize 64, one client", clients: 1, windowsize: 64, length: 256 << 20, lost: None },
+    Work { name: "windowsize 64, 16 clients", clients: 16, windowsize: 64, length: 32 << 20, lost: None },
+    Work { name: "windowsize 1, a block lost", clients: 1, windowsize: 1, length: 1 << 20, lost: Some(300) },
 ];
 
 /// What was measured once.
@@ -106,6 +106,7 @@ fn measure(rounds: usize) -> Result<()> {
         .iter()
         .flat_map(|work| servers.iter().map(move |server| (*work, server, Vec::new())))
         .filter(|(work, server, _)| work.windowsize == 1 || server.windows)
+        .filter(|(work, server, _)| wanted("WORK", work.name) && wanted("SERVERS", &server.name))
         .collect();
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
@@ -121,6 +122,11 @@ fn measure(rounds: usize) -> Result<()> {
     println!("{table}");
     std::fs::create_dir_all("target")?;
     std::fs::write("target/tftp-bench.json", json(&all))
+}
+
+/// Whether a word of an environment variable is in this name, or nothing was asked for.
+fn wanted(variable: &str, name: &str) -> bool {
+    std::env::var(variable).map_or(true, |words| words.split(';').any(|word| name.contains(word.trim())))
 }
 
 fn sample(running: &Running, work: Work, bytes: &[u8]) -> Result<Sample> {

@@ -45,6 +45,11 @@ impl Timer {
         self.current
     }
 
+    /// What a client's answer takes, as far as that is known.
+    pub fn round_trip(&self) -> Duration {
+        self.measured.map(|measured| measured.smoothed + measured.variation).unwrap_or_default()
+    }
+
     /// A window that was sent once was acknowledged after `time` (section 2).
     pub fn measure(&mut self, time: Duration) {
         let measured = match self.measured {
