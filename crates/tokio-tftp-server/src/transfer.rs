@@ -215,7 +215,7 @@ impl Transfer {
         }
         self.progress_at = now;
         if self.flight.resent {
-            self.timer.arrived_after_all();
+            self.timer.arrived_after_all(now.saturating_sub(self.flight.last_at));
             self.hesitate(now);
             // The client begins a window with each ACK; the end of this one has not been sent. It fills the window, or shows the hole.
             return self.extend(now);
@@ -265,7 +265,7 @@ impl Transfer {
     fn advance(&mut self, now: Duration) -> Step {
         let took = now.saturating_sub(self.flight.first_at);
         if self.flight.resent {
-            self.timer.arrived_after_all();
+            self.timer.arrived_after_all(now.saturating_sub(self.flight.last_at));
         } else {
             self.timer.measure(took);
         }

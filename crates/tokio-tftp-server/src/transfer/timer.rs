@@ -63,12 +63,18 @@ impl Timer {
         self.current = self.unhurried();
     }
 
-    /// A window was acknowledged that was sent more than once, so nobody knows which copy brought the answer (Karn's
-    /// algorithm): the back-off stays until a clean measurement, lest a client that needs longer than it did gets each block twice.
-    pub fn arrived_after_all(&mut self) {
+    /// Blocks were acknowledged that were sent more than once, `time` after the last copy. Nobody knows which copy brought the
+    /// answer. If one round trip has passed since the last one, it was that: the others got lost. If not, the client may need longer than it
+    /// did, and the back-off stays until a clean measurement, lest it gets each block twice (Karn's algorithm).
+    pub fn arrived_after_all(&mut self, time: Duration) {
+        let unhurried = self.unhurried();
         self.current = match self.measured {
             None => self.first,
-            Some(_) => self.current.min(self.first.max(self.unhurried())),
+            Some(Measured { smoothed, variation }) => {
+                let latest = smoothed + (variation * 4).max(GRANULARITY);
+                let was_lost = (smoothed / 2..=latest).contains(&time);
+                if was_lost { unhurried } else { self.current.min(self.first.max(unhurried)) }
+            }
         };
     }
 
