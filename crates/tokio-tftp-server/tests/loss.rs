@@ -23,11 +23,14 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// Which packets of data get lost.
+type Lost = fn(u64) -> bool;
+
 /// A relay between clients and a server, that drops what it is told to drop. A client has it for the server.
 struct Link {
     address: SocketAddr,
     /// How many packets of data it has passed on or lost, and which ones get lost.
-    lost: Arc<Mutex<(u64, fn(u64) -> bool)>>,
+    lost: Arc<Mutex<(u64, Lost)>>,
 }
 
 impl Link {
@@ -35,7 +38,7 @@ impl Link {
         let front = UdpSocket::bind("127.0.0.1:0").unwrap();
         let back = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = front.local_addr().unwrap();
-        let lost = Arc::new(Mutex::new((0, (|_| false) as fn(u64) -> bool)));
+        let lost = Arc::new(Mutex::new((0, (|_| false) as Lost)));
         // Whom the client has spoken to last, and who it is.
         let ends = Arc::new(Mutex::new((server, address)));
         let (told, of_clients) = (Arc::clone(&ends), later(back.try_clone().unwrap()));
@@ -68,7 +71,7 @@ impl Link {
     }
 
     /// Fetches a file; how long that took.
-    fn fetch(&self, fixture: &Fixture, client: &str, lost: fn(u64) -> bool) -> Duration {
+    fn fetch(&self, fixture: &Fixture, client: &str, lost: Lost) -> Duration {
         *self.lost.lock().unwrap() = (0, lost);
         let start = now();
         fixture.gets(&client.replace("PORT", &self.address.port().to_string()), FILE);
@@ -110,9 +113,7 @@ fn windows_with_holes_arrive_whole() {
         let client = format!(
             "atftp --option 'blksize 512' --option 'windowsize {window}' --get -r FILE -l got HOST PORT"
         );
-        for lost in
-            [(|number| number % 13 == 0) as fn(u64) -> bool, |number| number % 40 < 3, |number| number == 1]
-        {
+        for lost in [(|number| number % 13 == 0) as Lost, |number| number % 40 < 3, |number| number == 1] {
             let took = link.fetch(&fixture, &client, lost);
             assert!(took < Duration::from_secs(10), "{took:?} with windows of {window}");
         }

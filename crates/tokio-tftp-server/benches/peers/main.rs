@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p tokio-tftp-server --bench peers -- [ROUNDS]`. It makes two network namespaces, joined by a veth, and takes those of
 //! dnsmasq, tftpd-hpa and atftpd that are on the path or, unpacked, below the folder `PEERS` (`apt-get download atftpd tftpd-hpa`, then
-//! `dpkg -x` each). `WORK=...` and `SERVERS=...` take a part of it (`SERVERS="ours;dnsmasq"`). It writes a table to the terminal, and JSON to `target/tftp-bench.json`.
+//! `dpkg -x` each). `WORK=...` and `SERVERS=...` take a part of it (`SERVERS="ours;dnsmasq"`). It writes a table to the terminal, and JSON
+//! to `target/tftp-bench.json`.
 
 mod client;
 mod servers;
@@ -205,11 +206,11 @@ fn json(all: &[(Work, &Server, Vec<Sample>)]) -> String {
         .map(|(work, server, samples)| {
             let (cpu, speed, recovery) = medians(samples);
             let Work { name, clients, windowsize, length, .. } = work;
-            format!(
-                r#"  {{"work": "{name}", "server": "{}", "clients": {clients}, "windowsize": {windowsize}, "bytes": {length}, "rounds": {}, "cpu_seconds_per_gb": {cpu:.3}, "megabytes_per_second": {speed:.1}, "recovery_ms": {recovery:.2}}}"#,
-                server.name,
-                samples.len(),
-            )
+            let rounds = samples.len();
+            let did = format!(r#""work": "{name}", "server": "{}", "rounds": {rounds}"#, server.name);
+            let with = format!(r#""clients": {clients}, "windowsize": {windowsize}, "bytes": {length}"#);
+            let took = format!(r#""cpu_seconds_per_gb": {cpu:.3}, "megabytes_per_second": {speed:.1}"#);
+            format!(r#"  {{{did}, {with}, {took}, "recovery_ms": {recovery:.2}}}"#)
         })
         .collect();
     format!("[\n{}\n]\n", rows.join(",\n"))

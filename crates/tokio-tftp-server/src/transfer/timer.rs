@@ -63,9 +63,10 @@ impl Timer {
         self.current = self.unhurried();
     }
 
-    /// Blocks were acknowledged that were sent more than once, `time` after the last copy. Nobody knows which copy brought the
-    /// answer. If one round trip has passed since the last one, it was that: the others got lost. If not, the client may need longer than it
-    /// did, and the back-off stays until a clean measurement, lest it gets each block twice (Karn's algorithm).
+    /// Blocks were acknowledged that were sent more than once, `time` after the last copy. Nobody knows which copy brought
+    /// the answer. If one round trip has passed since the last one, it was that: the others got lost. If not, the client may
+    /// need longer than it did, and the back-off stays until a clean measurement, lest it gets each block twice (Karn's
+    /// algorithm).
     pub fn arrived_after_all(&mut self, time: Duration) {
         let unhurried = self.unhurried();
         self.current = match self.measured {

@@ -9,9 +9,9 @@ use rustix::{
 use tokio::task::spawn_blocking;
 
 use crate::{
-    content::Content,
-    handler::{Event, Handler, Refusal, Request},
     packet::ErrorCode,
+    server::content::Content,
+    server::handler::{Event, Handler, Refusal, Request},
 };
 
 /// Serves the files of a folder and of the folders in it, to everybody, read-only.
@@ -19,6 +19,15 @@ use crate::{
 /// A name is looked up by the kernel below the opened folder (`openat2` with `RESOLVE_BENEATH`), so neither `..` nor a link, not even one
 /// that is put there in this moment, leads out of it. Links within the folder are followed; kernels before 5.6 know no such
 /// lookup, and there no link is. A slash at a name's beginning means the folder, and a backslash is a slash, as Windows' loaders write it.
+///
+/// ```no_run
+/// # use tokio_tftp_server::{Directory, Options, Server};
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Server::bind(Options::new(([0, 0, 0, 0], 69).into()))?;
+/// server.run(Directory::open("/srv/tftp")?, std::future::pending()).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Directory {
     root: Arc<OwnedFd>,

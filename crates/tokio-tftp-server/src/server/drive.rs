@@ -14,16 +14,16 @@ use tokio::{
 };
 
 use crate::{
-    arrival::{Arrival, Received},
-    blocks::Blocks,
-    caution::Trial,
-    clients::{News, Seat},
-    content::Source,
-    engine::{Engine, Running},
-    handler::{Event, Handler, Mode, Refusal, Request},
     options::{Limits, Negotiated, RequestedOptions},
     packet::{ErrorCode, FileRequest, Packet},
-    socket::{SOON, TransferSocket},
+    server::arrival::{Arrival, Received},
+    server::blocks::Blocks,
+    server::caution::Trial,
+    server::clients::{News, Seat},
+    server::content::Source,
+    server::engine::{Engine, Running},
+    server::handler::{Event, Handler, Mode, Refusal, Request},
+    server::socket::{SOON, TransferSocket},
     transfer::{End, Step, Transfer},
 };
 

@@ -3,7 +3,7 @@
 
 use std::{io, io::IoSliceMut, ops::RangeInclusive};
 
-use crate::{content::Source, packet::DATA, transfer::wire_number};
+use crate::{packet::DATA, server::content::Source, transfer::wire_number};
 
 /// What is read at once if less is asked for. More would not stay in the processor's cache until it is sent.
 const AHEAD: usize = 64 * 1024;
@@ -98,5 +98,79 @@ impl Blocks {
         let start = from.saturating_sub(self.first) as usize * self.stride();
         let end = (to + 1).saturating_sub(self.first) as usize * self.stride();
         self.packets.get(start..end.min(self.packets.len())).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::server::{content::Content, handler::Mode};
+
+    /// The same bytes as a file, as bytes and as what a reader yields.
+    fn all(bytes: &[u8]) -> [Content; 3] {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let reader = Content::reader(Cursor::new(bytes.to_vec()), bytes.len() as u64);
+        [file.into(), bytes.to_vec().into(), reader]
+    }
+
+    /// What is sent of these blocks.
+    fn expected(bytes: &[u8], blksize: usize, (from, to): (u64, u64)) -> Vec<u8> {
+        let place = |block: u64| ((block - 1) as usize * blksize).min(bytes.len());
+        let packet = |block: u64| {
+            let data = &bytes[place(block)..place(block + 1)];
+            [&[0, 3], &wire_number(block).to_be_bytes()[..], data].concat()
+        };
+        (from..=to).flat_map(packet).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+        /// Windows go on, by more or less than their size, or come again.
+        #[test]
+        fn packets_have_the_bytes_of_their_blocks(
+            length in 0usize..300_000,
+            blksize in prop::sample::select(vec![8u16, 100, 512, 1468, 8192]),
+            window in 1u64..70,
+            steps in prop::collection::vec(0u64..70, 1..60),
+        ) {
+            // Whole blocks, too, so that the last one is empty.
+            let length = if length % 3 == 0 { length - length % usize::from(blksize) } else { length };
+            let bytes: Vec<u8> = (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            let last = length as u64 / u64::from(blksize) + 1;
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            for content in all(&bytes) {
+                let source = runtime.block_on(Source::open(content, Mode::Octet)).unwrap();
+                let mut blocks = Blocks::new(source, blksize);
+                let mut first = 1;
+                for step in &steps {
+                    let to = (first + window - 1).min(last);
+                    runtime.block_on(blocks.load(first..=to, first)).unwrap();
+                    let packets = blocks.packets(first..=to);
+                    prop_assert!(packets == expected(&bytes, blksize.into(), (first, to)), "{first} to {to} of {last}");
+                    first = (first + step.min(&window)).min(last);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_source_that_is_shorter_than_it_was_is_no_source() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(5000).unwrap();
+        let (short, failing) = (file.try_clone().unwrap(), Content::reader(Cursor::new(vec![0; 4999]), 5000));
+        for content in [file.into(), failing] {
+            let source = runtime.block_on(Source::open(content, Mode::Octet)).unwrap();
+            short.set_len(4999).unwrap();
+            let mut blocks = Blocks::new(source, 512);
+            let error = runtime.block_on(blocks.load(1..=10, 1)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{arrival::Arrival, transfer::End};
+use crate::{server::arrival::Arrival, transfer::End};
 
 /// Requests that a transfer has not looked at yet; one that finds no room is the same as those before it.
 const REPEATED: usize = 4;

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use crate::{content::Content, options::RequestedOptions, packet::ErrorCode, transfer::End};
+use crate::{options::RequestedOptions, packet::ErrorCode, server::content::Content, transfer::End};
 
 /// A client's request to read a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

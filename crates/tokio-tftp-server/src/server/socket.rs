@@ -14,8 +14,8 @@ use nix::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{
-    arrival::{self, Beside, Received},
-    watched::watch,
+    server::arrival::{self, Beside, Received},
+    server::watched::watch,
 };
 
 /// Segments that every kernel since 4.18 takes at once (UDP_MAX_SEGMENTS).

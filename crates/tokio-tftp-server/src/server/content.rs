@@ -12,7 +12,7 @@ use std::{
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::spawn_blocking;
 
-use crate::handler::Mode;
+use crate::server::handler::Mode;
 
 /// What is read at once where reading may wait for a disk, or a network.
 const AHEAD: usize = 256 * 1024;
@@ -20,6 +20,16 @@ const AHEAD: usize = 256 * 1024;
 const LONGEST_TEXT: u64 = 4 << 20;
 
 /// What a client gets. It is opened before it is given to the server, so what a handler has looked at is what is sent.
+///
+/// ```
+/// # use tokio_tftp_server::Content;
+/// # fn all() -> std::io::Result<[Content; 3]> {
+/// let file = Content::from(std::fs::File::open("/srv/tftp/lpxelinux.0")?);
+/// let bytes = Content::from("set timeout=5\n");
+/// let read = Content::reader(std::io::repeat(0), 1 << 20);
+/// # Ok([file, bytes, read])
+/// # }
+/// ```
 #[non_exhaustive]
 pub enum Content {
     /// An open file, from its beginning. It must not change while it is sent.
