@@ -36,6 +36,7 @@ lint: setup ## formatting, clippy, licences and sources of dependencies, shell s
 	image/setup deny
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p tokio-tftp-server --no-default-features -- -D warnings
 	cargo-deny check bans licenses sources
 	shellcheck -x .ci/run $$(grep -rlE '^#!/(usr/bin/env bash|bin/sh|bin/busybox sh)' crates/fuzz/run image profiles systemd tests/data)
 	systemd-analyze security --offline=true --threshold=15 systemd/rackberry.service >/dev/null

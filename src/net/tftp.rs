@@ -1,11 +1,13 @@
 //! The TFTP server: the crate's transfers, the owner's answers.
 
 use std::{
+    fs::File,
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::Path,
+    path::PathBuf,
 };
 
-use tokio::sync::broadcast::error::RecvError;
+use tokio::{sync::broadcast::error::RecvError, task::spawn_blocking};
 use tokio_tftp_server::{
     Clients, Content, End, ErrorCode, Event, Handler, Refusal as TftpRefusal, Request, Server,
 };
@@ -61,17 +63,17 @@ impl Handler for Files {
         let from = self.0.requester(peer).await;
         let answer = self.0.ask(Ask::Fetch { from, via: Via::Tftp, extent: Extent::Whole, target }).await;
         let (content, id) = match answer {
-            Answer::File { path, state, transfer } => {
-                if let Err(reason) = is_unchanged(&path, state).await {
+            Answer::File { path, state, transfer } => match open_unchanged(path, state).await {
+                Ok(file) => (file.into(), transfer),
+                Err(reason) => {
                     if let Some(transfer) = transfer {
                         let end = Some(TransferEnd::Cut);
                         self.0.progress(Progress { transfer, total: 0, start: 0, sent: 0, end }).await;
                     }
                     return Err(refuse(ErrorCode::NotDefined, &reason));
                 }
-                (Content::File(path), transfer)
-            }
-            Answer::Text { body, transfer, .. } => (Content::Bytes(body.into_bytes()), transfer),
+            },
+            Answer::Text { body, transfer, .. } => (body.into(), transfer),
             Answer::Refused(refusal) => return Err(in_tftp(&refusal)),
             Answer::Json(_) | Answer::Done(_) => return Err(refuse(ErrorCode::FileNotFound, "not a file")),
         };
@@ -94,6 +96,8 @@ impl Handler for Files {
                 Some(TransferEnd::Complete)
             }
             Event::Ended(_) => Some(TransferEnd::Cut),
+            // What a later version of the crate may tell.
+            _ => return,
         };
         let Tracked { total, sent, .. } = *tracked;
         self.0.progress(Progress { transfer, total, start: 0, sent, end }).await;
@@ -107,15 +111,21 @@ fn file_name(asked: &str) -> &str {
     asked.find(is_rubbish).map_or(asked, |end| &asked[..end])
 }
 
-/// What is sent must be what was looked at.
-async fn is_unchanged(path: &Path, state: Option<(u64, Stamp)>) -> Result<(), String> {
+/// What is sent must be what was looked at: the file is opened first, and it is the open one that is compared.
+async fn open_unchanged(path: PathBuf, state: Option<(u64, Stamp)>) -> Result<File, String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let meta = tokio::fs::metadata(path).await.map_err(|error| format!("{name}: {error}"))?;
+    let opened = spawn_blocking(move || {
+        let file = File::open(path)?;
+        let meta = file.metadata()?;
+        Ok((file, (meta.len(), scan::stamp(&meta))))
+    });
+    let opened = opened.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    let (file, now) = opened.map_err(|error| format!("{name}: {error}"))?;
     match state {
-        Some(state) if state != (meta.len(), scan::stamp(&meta)) => {
+        Some(state) if state != now => {
             Err(format!("{name} has changed and is looked at again; ask again in some seconds"))
         }
-        _ => Ok(()),
+        _ => Ok(file),
     }
 }
 
@@ -129,7 +139,7 @@ fn in_tftp(refusal: &Refusal) -> TftpRefusal {
 }
 
 fn refuse(code: ErrorCode, message: &str) -> TftpRefusal {
-    TftpRefusal { code, message: message.to_owned() }
+    TftpRefusal::new(code, message)
 }
 
 fn ipv4(peer: SocketAddr) -> Option<Ipv4Addr> {

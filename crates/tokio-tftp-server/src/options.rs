@@ -1,9 +1,15 @@
 //! Option negotiation (RFC 2347).
 
-use std::time::Duration;
+use alloc::{
+    borrow::ToOwned as _,
+    string::{String, ToString as _},
+    vec::Vec,
+};
+use core::time::Duration;
 
 /// The options of a request that this server knows. Values that the RFCs don't allow count as absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RequestedOptions {
     /// RFC 2348: bytes of a block, 8 to 65,464.
     pub blksize: Option<u16>,
@@ -17,14 +23,17 @@ pub struct RequestedOptions {
 
 /// Bounds on what clients can ask for and take up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Largest block. Beyond 1468 bytes (an Ethernet frame) packets are fragmented, which some firmware can't
     /// put together.
     pub blksize: u16,
     /// Largest window.
     pub windowsize: u16,
-    /// Time until the first retransmission; each further one takes twice as long.
+    /// Time until the first retransmission as long as no round trip has been measured; each further one takes twice as long.
     pub first_timeout: Duration,
+    /// Time until the first retransmission, however short the measured round trips are: firmware may be busy for a moment.
+    pub shortest_timeout: Duration,
     /// Longest time until a retransmission.
     pub longest_timeout: Duration,
     /// Time without any progress after which a transfer ends.
@@ -39,6 +48,7 @@ impl Default for Limits {
             blksize: 1468,
             windowsize: 64,
             first_timeout: Duration::from_millis(500),
+            shortest_timeout: Duration::from_millis(10),
             longest_timeout: Duration::from_secs(8),
             patience: Duration::from_secs(30),
             transfers: 256,
@@ -48,6 +58,7 @@ impl Default for Limits {
 
 /// What a transfer goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Negotiated {
     /// Bytes of a block.
     pub blksize: u16,
@@ -55,6 +66,8 @@ pub struct Negotiated {
     pub windowsize: u16,
     /// Time until the first retransmission.
     pub timeout: Duration,
+    /// Whether that time follows the measured round trips: not if the client has asked for it.
+    pub adapts: bool,
     /// The answer; empty if nothing was asked for that this server knows, and then there is no OACK.
     pub answer: Vec<(String, String)>,
 }
@@ -90,6 +103,7 @@ impl RequestedOptions {
             blksize: blksize.unwrap_or(512),
             windowsize: windowsize.unwrap_or(1),
             timeout: self.timeout.map_or(limits.first_timeout, |time| Duration::from_secs(time.into())),
+            adapts: self.timeout.is_none(),
             answer,
         }
     }

@@ -1,6 +1,10 @@
 //! Packets (RFC 1350 section 5, RFC 2347).
 
-use std::fmt;
+use alloc::{string::String, vec, vec::Vec};
+use core::fmt;
+
+/// Opcode of DATA.
+pub(crate) const DATA: u16 = 3;
 
 /// A packet, as it is on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +71,7 @@ pub enum ErrorCode {
 
 /// Why bytes are no packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PacketError {
     /// Cut off.
     #[error("the packet is cut off")]
@@ -89,7 +94,7 @@ impl<'a> Packet<'a> {
         match opcode {
             1 => file_request(rest).map(Packet::Read),
             2 => file_request(rest).map(Packet::Write),
-            3 => number(rest).map(|(block, data)| Packet::Data { block, data }),
+            DATA => number(rest).map(|(block, data)| Packet::Data { block, data }),
             4 => number(rest).map(|(block, _)| Packet::Ack(block)),
             5 => {
                 let (code, rest) = number(rest)?;
@@ -107,7 +112,7 @@ impl<'a> Packet<'a> {
         match self {
             Packet::Read(request) => request.encode(1),
             Packet::Write(request) => request.encode(2),
-            Packet::Data { block, data } => [&[0, 3], &block.to_be_bytes()[..], data].concat(),
+            Packet::Data { block, data } => [&DATA.to_be_bytes()[..], &block.to_be_bytes(), data].concat(),
             Packet::Ack(block) => [[0, 4], block.to_be_bytes()].concat(),
             Packet::Error { code, message } => {
                 let mut bytes = [[0, 5], u16::from(*code).to_be_bytes()].concat();

@@ -159,3 +159,37 @@ fn nonsense_is_answered_or_ignored() {
     let (length, _) = socket.recv_from(&mut buffer).unwrap();
     assert_eq!((length, buffer[1]), (104, 3));
 }
+
+#[test]
+fn what_a_reader_yields_arrives_whole() {
+    let mut fixture = fixture();
+    fixture.contents.insert("zeros".into(), vec![0; 70_000]);
+    for client in [
+        "curl -sS -o got tftp://HOST:PORT/FILE",
+        "atftp --option 'blksize 1428' --option 'windowsize 8' --get -r FILE -l got HOST PORT",
+        "atftp --option 'blksize 512' --option 'windowsize 64' --get -r FILE -l got HOST PORT",
+    ] {
+        fixture.gets(client, "zeros");
+    }
+}
+
+/// Those that wait for a block, and those whose file has not been found yet.
+#[test]
+fn clients_are_told_when_the_server_stops() {
+    let fixture = fixture();
+    let mut buffer = [0; 600];
+    let (waits, asks) = (raw(&fixture), raw(&fixture));
+    waits.send_to(b"\0\x01exact\0octet\0", fixture.address).unwrap();
+    waits.recv_from(&mut buffer).unwrap();
+    asks.send_to(b"\0\x01slow\0octet\0", fixture.address).unwrap();
+    wait_until("it is looked for", || fixture.files.opened.lock().unwrap().len() == 2);
+    fixture.stop();
+    for socket in [waits, asks] {
+        let (length, _) = socket.recv_from(&mut buffer).unwrap();
+        assert_eq!(buffer[..4], [0, 5, 0, 0]);
+        assert_eq!(buffer[4..length], *b"this server is being stopped\0");
+    }
+    let ends = || fixture.files.ends.lock().unwrap().clone();
+    wait_until("both are told", || ends().len() == 2);
+    assert!(ends().iter().all(|(_, end)| *end == End::Stopped), "{:?}", ends());
+}

@@ -4,7 +4,7 @@
 use std::{
     io::{self, IoSliceMut},
     net::SocketAddr,
-    os::fd::AsRawFd as _,
+    os::fd::AsRawFd,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,7 +15,6 @@ use nix::sys::{
     time::TimeSpec,
 };
 use socket2::Socket;
-use tokio::{io::Interest, net::UdpSocket};
 
 /// When a packet came, by the system's clock: good for telling which of two was first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,26 +28,25 @@ pub(crate) fn mark_arrivals(socket: &Socket) -> io::Result<()> {
     Ok(setsockopt(socket, ReceiveTimestampns, &true)?)
 }
 
-/// The next packet.
-pub(crate) async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Received> {
-    socket.async_io(Interest::READABLE, || read(socket, buffer)).await
+/// Room for what the kernel says beside a packet.
+#[derive(Debug)]
+pub(crate) struct Beside(Vec<u8>);
+
+impl Default for Beside {
+    fn default() -> Beside {
+        Beside(nix::cmsg_space!(TimeSpec))
+    }
 }
 
-/// The next packet, if one is there already.
-pub(crate) fn receive_waiting(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Received> {
-    // Not by way of the runtime, which may not have heard yet that there is something to read.
-    read(socket, buffer)
-}
-
-fn read(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Received> {
+/// The next packet; `flags` say whether it is waited for.
+pub(crate) fn read(
+    socket: &impl AsRawFd,
+    buffer: &mut [u8],
+    beside: &mut Beside,
+    flags: MsgFlags,
+) -> io::Result<Received> {
     let mut parts = [IoSliceMut::new(buffer)];
-    let mut beside = nix::cmsg_space!(TimeSpec);
-    let received = recvmsg::<SockaddrStorage>(
-        socket.as_raw_fd(),
-        &mut parts,
-        Some(&mut beside),
-        MsgFlags::MSG_DONTWAIT,
-    )?;
+    let received = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut beside.0), flags)?;
     let sender = received.address.as_ref().and_then(network).ok_or(io::ErrorKind::InvalidData)?;
     let marked = received.cmsgs()?.find_map(|message| match message {
         ControlMessageOwned::ScmTimestampns(at) => Some(Arrival(at.into())),

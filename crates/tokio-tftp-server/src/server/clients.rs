@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{arrival::Arrival, transfer::End};
+use crate::{server::arrival::Arrival, transfer::End};
 
 /// Requests that a transfer has not looked at yet; one that finds no room is the same as those before it.
 const REPEATED: usize = 4;
@@ -68,6 +68,14 @@ impl Clients {
         }
     }
 
+    /// The server stops: all transfers end.
+    pub(crate) fn stop(&self) {
+        for (_, entry) in self.entries().drain() {
+            // Who has ended by itself does not listen.
+            let _ = entry.end.send(End::Stopped);
+        }
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.entries().len()
@@ -118,6 +126,15 @@ impl Seat {
             biased;
             end = &mut self.end => News::End(end.unwrap_or(End::Superseded)),
             Some(at) = self.again.recv() => News::Again(at),
+        }
+    }
+
+    /// What the transfer has been told and not heard yet.
+    pub(crate) fn told(&mut self) -> Option<News> {
+        match self.end.try_recv() {
+            Ok(end) => Some(News::End(end)),
+            Err(oneshot::error::TryRecvError::Closed) => Some(News::End(End::Superseded)),
+            Err(oneshot::error::TryRecvError::Empty) => self.again.try_recv().ok().map(News::Again),
         }
     }
 

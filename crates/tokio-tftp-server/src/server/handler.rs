@@ -1,11 +1,12 @@
 //! What a server asks whoever uses it.
 
-use std::{future::Future, net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr};
 
-use crate::{options::RequestedOptions, packet::ErrorCode, transfer::End};
+use crate::{options::RequestedOptions, packet::ErrorCode, server::content::Content, transfer::End};
 
 /// A client's request to read a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Request {
     /// The client's address and port.
     pub peer: SocketAddr,
@@ -26,15 +27,6 @@ pub enum Mode {
     Netascii,
 }
 
-/// What a client gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// A file. It must not change while it is sent.
-    File(PathBuf),
-    /// Bytes.
-    Bytes(Vec<u8>),
-}
-
 /// Why a client gets nothing: sent to it as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -44,15 +36,35 @@ pub struct Refusal {
     pub message: String,
 }
 
+impl Refusal {
+    /// For people, and what kind of refusal it is.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Refusal {
+        Refusal { code, message: message.into() }
+    }
+}
+
+impl From<io::Error> for Refusal {
+    /// That a file can't be opened, in the system's words.
+    fn from(error: io::Error) -> Refusal {
+        let code = match error.kind() {
+            io::ErrorKind::NotFound => ErrorCode::FileNotFound,
+            io::ErrorKind::PermissionDenied => ErrorCode::AccessViolation,
+            _ => ErrorCode::NotDefined,
+        };
+        Refusal::new(code, error.to_string())
+    }
+}
+
 /// What becomes of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// It begins.
     Started {
         /// Its bytes.
         total: u64,
     },
-    /// It moved on; told a few times a second at most.
+    /// It moved on; told a few times a second at most, and not while the handler is at it yet.
     Sent {
         /// Bytes that the client has said it has.
         acknowledged: u64,
@@ -74,6 +86,7 @@ pub trait Handler: Send + Sync + 'static {
         request: &Request,
     ) -> impl Future<Output = Result<(Content, Self::Transfer), Refusal>> + Send;
 
-    /// A transfer began, moved on or ended. It waits while this runs, others don't.
+    /// A transfer began, moved on or ended: one after the other. No packet is sent before this has returned for the beginning;
+    /// nothing else waits for it.
     fn event(&self, transfer: &mut Self::Transfer, event: Event) -> impl Future<Output = ()> + Send;
 }
