@@ -9,8 +9,11 @@ mod conversation;
 mod files;
 mod packets;
 
+/// What is given bytes.
+pub type Target = fn(&[u8]);
+
 /// What is tried: its name, which is that of its folder of inputs, and the function.
-pub const TARGETS: [(&str, fn(&[u8])); 14] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("dhcp-packet", packets::dhcp),
     ("dhcp-conversation", conversation::dhcp),
     ("tftp-packet", packets::tftp),
@@ -28,7 +31,7 @@ pub const TARGETS: [(&str, fn(&[u8])); 14] = [
 ];
 
 /// The target of this name.
-pub fn target(name: &str) -> Option<fn(&[u8])> {
+pub fn target(name: &str) -> Option<Target> {
     TARGETS.iter().find(|(known, _)| *known == name).map(|(_, target)| *target)
 }
 

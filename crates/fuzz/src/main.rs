@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    static TARGET: OnceLock<fn(&[u8])> = OnceLock::new();
+    static TARGET: OnceLock<fuzz::Target> = OnceLock::new();
     let target = TARGET.get_or_init(|| {
         let name = std::env::var("FUZZ_TARGET").expect("FUZZ_TARGET names a target");
         fuzz::target(&name).expect("a target of this name")

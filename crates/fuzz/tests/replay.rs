@@ -18,7 +18,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs a target over an input, and over its beginnings: what is cut off is the commonest damage.
-fn replay(name: &str, target: fn(&[u8]), input: &Path) {
+fn replay(name: &str, target: fuzz::Target, input: &Path) {
     let bytes = fs::read(input).unwrap();
     println!("{name}: {}", input.display());
     target(&bytes);

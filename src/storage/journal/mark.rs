@@ -1,10 +1,8 @@
 //! The mark: which journal there was, and how far it was.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write as _},
-    path::Path,
-};
+use std::io;
+
+use super::disk::{Folder, Store as _};
 
 /// Its name in the state folder.
 pub const FILE: &str = "journal.mark";
@@ -13,7 +11,7 @@ pub const GONE: &str = "its state is gone: a mark says that it was here";
 /// Longest mark that is read, in bytes; a copy of it may be padded.
 const LONGEST: usize = 4096;
 
-/// `rackberry journal 0123456789abcdef 42`
+/// `rackberry journal 0123456789abcdef 00000000000000000042`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mark {
     /// Which journal.
@@ -23,13 +21,14 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Reads a mark; nothing where there is none.
-    pub fn read(path: &Path) -> Option<Mark> {
-        let bytes = fs::read(path).ok()?;
-        Mark::parse(&String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]))
+    /// Reads the mark of a folder; nothing where there is none.
+    pub fn read(folder: &impl Folder) -> Option<Mark> {
+        Mark::parse(&folder.read(FILE).ok()?)
     }
 
-    fn parse(text: &str) -> Option<Mark> {
+    /// Understands a mark's text.
+    pub fn parse(bytes: &[u8]) -> Option<Mark> {
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]);
         let mut words = text.split_ascii_whitespace();
         if (words.next()?, words.next()?) != ("rackberry", "journal") {
             return None;
@@ -39,25 +38,30 @@ impl Mark {
         Some(Mark { id, changes: words.next().and_then(|word| word.parse().ok()).unwrap_or(0) })
     }
 
+    /// Always as long, so that it can be written over.
     fn text(self) -> String {
-        format!("rackberry journal {:016x} {}\n", self.id, self.changes)
+        format!("rackberry journal {:016x} {:020}\n", self.id, self.changes)
     }
 
     /// Writes it into the state folder, unless it is there. Only what can be told by it suffers when that fails.
-    pub fn write(self, folder: &Path) {
-        let path = folder.join(FILE);
-        if Mark::read(&path) == Some(self) {
+    ///
+    /// It is written over in place: it lies in one sector, which a disk writes as a whole, and what a bad disk makes of it
+    /// is made good by the next start, because the journal is there.
+    pub fn write(self, folder: &impl Folder) {
+        let text = self.text();
+        let is = folder.read(FILE).unwrap_or_default();
+        if is == text.as_bytes() {
             return;
         }
-        let new = folder.join(".journal.mark");
-        let written = || -> io::Result<()> {
-            let mut file = File::create(&new)?;
-            file.write_all(self.text().as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(folder)?.sync_all()
+        let written = match is.len() == text.len() {
+            true => folder.open(FILE).and_then(|file| {
+                file.write_at(text.as_bytes(), 0)?;
+                file.sync()
+            }),
+            false => replaced(folder, &text),
         };
-        if let Err(error) = written() {
+        if let Err(error) = written {
+            let path = folder.path().join(FILE);
             tracing::warn!(path = %path.display(), %error, "can't mark that there is a state");
         }
     }
@@ -80,6 +84,15 @@ impl Mark {
     }
 }
 
+fn replaced(folder: &impl Folder, text: &str) -> io::Result<()> {
+    const NEW: &str = ".journal.mark";
+    let file = folder.create(NEW)?;
+    file.write_at(text.as_bytes(), 0)?;
+    file.sync()?;
+    folder.rename(NEW, FILE)?;
+    folder.sync()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,11 +100,17 @@ mod tests {
     #[test]
     fn a_mark_reads_back_and_may_be_padded() {
         let mark = Mark { id: 0xabc, changes: 7 };
-        assert_eq!(mark.text(), "rackberry journal 0000000000000abc 7\n");
-        assert_eq!(Mark::parse(&format!("{}\n\n   ", mark.text())), Some(mark));
-        assert_eq!(Mark::parse("rackberry journal 0000000000000abc"), Some(Mark { id: 0xabc, changes: 0 }));
+        assert_eq!(mark.text(), "rackberry journal 0000000000000abc 00000000000000000007\n");
+        assert_eq!(Mark { id: u64::MAX, changes: u64::MAX }.text().len(), mark.text().len());
+        assert_eq!(Mark::parse(format!("{}\n\n   ", mark.text()).as_bytes()), Some(mark));
+        assert_eq!(
+            Mark::parse(b"rackberry journal 0000000000000abc 7\n"),
+            Some(mark),
+            "as it was written once"
+        );
+        assert_eq!(Mark::parse(b"rackberry journal 0000000000000abc"), Some(Mark { id: 0xabc, changes: 0 }));
         for text in ["", "rackberry", "rackberry journal", "rackberry journal xyz 7", "no mark"] {
-            assert_eq!(Mark::parse(text), None, "{text}");
+            assert_eq!(Mark::parse(text.as_bytes()), None, "{text}");
         }
     }
 

@@ -1,8 +1,15 @@
+mod before;
+mod bytes;
+mod power;
+
 use super::*;
 use rackberry_core::{
-    ids::{Mac, MachineId, Stage},
-    nodes::{Disk, Installed, Life, Node},
+    ids::{Mac, MachineId},
+    nodes::{Disk as OnDisk, Installed, Life, Node},
+    orders::OrderId,
 };
+
+use log::FILE;
 
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
@@ -13,7 +20,7 @@ fn open(folder: &Path) -> Opened {
 fn installed() -> Change {
     let system = Installed { profile: "coreos".into(), version: "1010.5.0".into(), at: Time(3) };
     Change::Node(Box::new(Node {
-        life: Life::Resting { disk: Disk::Running { system, said: true } },
+        life: Life::Resting { disk: OnDisk::Running { system, said: true } },
         ..Node::new(MAC, Time(1))
     }))
 }
@@ -85,26 +92,28 @@ fn a_mark_elsewhere_counts_as_the_one_beside_it() {
 /// What was damaged is kept beside, by date, and the service starts.
 #[test]
 fn a_damaged_journal_is_set_aside() {
-    for damage in ["start", "middle", "text", "cut"] {
+    for damage in ["start", "middle", "text", "cut", "swapped"] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(FILE);
-        open(folder.path()).journal.commit(&[installed()], Time(5)).unwrap();
+        let mut journal = open(folder.path()).journal;
+        journal.commit(&[installed()], Time(5)).unwrap();
+        let first = std::fs::read(&file).unwrap();
+        let end = first.iter().position(|byte| *byte == 0).unwrap();
+        journal.commit(&[Change::Order(OrderId(9))], Time(6)).unwrap();
+        drop(journal);
         let mut bytes = std::fs::read(&file).unwrap();
         match damage {
-            "start" => bytes[..512].fill(0xa5),
-            "middle" => {
-                let end = bytes.len();
-                bytes[4096..end].fill(0x5a);
-            }
-            "text" => bytes = b"not a database at all".to_vec(),
-            _ => bytes.truncate(1000),
+            "start" => bytes[..64].fill(0xa5),
+            "middle" => bytes[end - 40..end - 8].fill(0x5a),
+            "text" => bytes = b"not a state at all".to_vec(),
+            "swapped" => bytes[end - 40..end].fill(0),
+            // In what the file was made with.
+            _ => bytes.truncate(80),
         }
         std::fs::write(&file, &bytes).unwrap();
         let opened = open(folder.path());
-        assert!(
-            opened.stored.loss.as_ref().is_some_and(|why| why.contains("damaged")),
-            "{damage}: {opened:?}"
-        );
+        let why = opened.stored.loss.clone().unwrap_or_default();
+        assert!(why.contains("damaged"), "{damage}: {opened:?}");
         let aside: Vec<PathBuf> = std::fs::read_dir(folder.path())
             .unwrap()
             .filter_map(|entry| Some(entry.ok()?.path()))
@@ -112,6 +121,37 @@ fn a_damaged_journal_is_set_aside() {
             .collect();
         assert_eq!(aside.len(), 1, "{damage}");
         assert_eq!(std::fs::read(&aside[0]).unwrap(), bytes, "{damage}");
+        // The new one is as good as any, and the loss is for the owner to keep.
+        let mut journal = opened.journal;
+        journal.commit(&[Change::Loss(Some(why.clone()))], Time(7)).unwrap();
+        drop(journal);
+        assert_eq!(open(folder.path()).stored.loss, Some(why), "{damage}");
+    }
+}
+
+/// The last write may have been cut off: it is dropped, and written over.
+#[test]
+fn a_torn_end_is_dropped_and_what_was_lost_with_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE);
+    let mut journal = open(folder.path()).journal;
+    journal.commit(&[Change::Order(OrderId(9))], Time(5)).unwrap();
+    let end = std::fs::read(&file).unwrap().iter().position(|byte| *byte == 0).unwrap();
+    journal.commit(&[installed()], Time(6)).unwrap();
+    drop(journal);
+    let whole = std::fs::read(&file).unwrap();
+    for len in [end, end + 1, end + 30, end + 200] {
+        std::fs::write(&file, &whole[..len]).unwrap();
+        let opened = open(folder.path());
+        assert_eq!((opened.stored.order, opened.stored.nodes.len()), (OrderId(9), 0), "{len}");
+        // It was on the disk already, and the mark knows.
+        assert!(opened.stored.loss.as_ref().is_some_and(|why| why.contains("old copy")), "{len}");
+        let mut journal = opened.journal;
+        journal.commit(&[installed()], Time(7)).unwrap();
+        journal.commit(&[Change::Order(OrderId(10))], Time(8)).unwrap();
+        drop(journal);
+        let stored = open(folder.path()).stored;
+        assert_eq!((stored.order, stored.nodes.len(), stored.loss), (OrderId(10), 1, None), "{len}");
     }
 }
 
@@ -133,43 +173,28 @@ fn a_loss_stays_known_until_it_is_accepted() {
 fn a_later_layout_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
-    let database = Database::create(folder.path().join(FILE)).unwrap();
-    let write = database.begin_write().unwrap();
-    write.open_table(COUNTERS).unwrap().insert("format", FORMAT + 1).unwrap();
-    write.commit().unwrap();
-    drop(database);
-    assert!(matches!(Journal::open(folder.path(), None, 8), Err(JournalError::Later(..))));
+    let file = folder.path().join(FILE);
+    let later = std::fs::read_to_string(&file).unwrap().replace("state 3 ", "state 4 ");
+    std::fs::write(&file, &later).unwrap();
+    assert!(matches!(Journal::open(folder.path(), None, 8), Err(JournalError::Later(_, 4))));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), later);
 }
 
-/// Made by the service of 2026-11-27, killed while a machine installed: one that is installed, one that takes its image,
-/// one that gave up, one that had its grant.
+/// What is there can be read, and is written as soon as it can be.
 #[test]
-fn a_journal_of_the_first_layout_opens_and_means_the_same() {
+fn a_folder_that_cannot_be_written_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/state-layout-1.redb");
-    std::fs::copy(old, folder.path().join(FILE)).unwrap();
-    for run in ["converted", "as it is kept now"] {
-        let Opened { stored, unwritable, .. } = open(folder.path());
-        assert_eq!((&stored.loss, &unwritable), (&None, &None), "{run}");
-        assert_eq!(stored.leases.len(), 5, "{run}");
-        let mut nodes = stored.nodes;
-        nodes.sort_by_key(|node| node.mac);
-        let [one, two, three, four] = nodes.as_slice() else { panic!("{run}: {nodes:?}") };
-        let system = |node: &Node| node.disk().system().map(|it| (it.profile.clone(), it.version.clone()));
-        assert_eq!(system(one), Some(("coreos".into(), "1010.5.0".into())), "{run}");
-        assert_eq!((one.stage(), one.writes, one.disk().is_ours()), (Stage::Installed, 1, true), "{run}");
-        assert_eq!((two.stage(), two.writes, two.disk().is_ours()), (Stage::Installing, 1, true), "{run}");
-        let reason = three.failure().map(|failure| (failure.stage, failure.reason.as_str()));
-        assert_eq!(reason, Some((Stage::Installing, "bad signature")), "{run}");
-        assert_eq!(
-            (four.stage(), four.writes, four.disk().is_ours()),
-            (Stage::Discovered, 0, false),
-            "{run}"
-        );
-        assert!(four.unused_grant().is_some(), "{run}");
-        // It is written as it is kept now.
-        let mut journal = open(folder.path()).journal;
-        let changes: Vec<Change> = nodes.into_iter().map(|node| Change::Node(Box::new(node))).collect();
-        journal.commit(&changes, Time(5)).unwrap();
-    }
+    open(folder.path()).journal.commit(&[installed()], Time(5)).unwrap();
+    let log = folder.path().join(FILE);
+    // Whoever may write everything may not write this.
+    std::fs::rename(&log, folder.path().join("log")).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    let mut journal = Journal::reopened(folder.path());
+    assert!(matches!(journal.commit(&[], Time(6)), Err(JournalError::Open(..))));
+    std::fs::remove_dir(&log).unwrap();
+    std::fs::rename(folder.path().join("log"), &log).unwrap();
+    journal.commit(&[Change::Order(OrderId(3))], Time(7)).unwrap();
+    drop(journal);
+    let stored = open(folder.path()).stored;
+    assert_eq!((stored.nodes.len(), stored.order, stored.loss), (1, OrderId(3), None));
 }

@@ -73,6 +73,7 @@ const DISK: &[(&str, Option<Access>)] = &[
     ("System Volume Information/IndexerVolumeGuid", None),
     ("rackberry.toml", None),
     ("state.redb", None),
+    ("state.log", None),
 ];
 
 /// Made once: it reads every signing key.
