@@ -5,7 +5,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use rackberry_core::{
-    appliance::{ArmBody, Command, Report},
+    appliance::{Arm, ArmBody, Command, Report},
     http::route::Api,
 };
 
@@ -57,7 +57,8 @@ pub(super) fn command(api: &Api, body: &[u8]) -> Result<Option<Command>, String>
     match api {
         Api::Arm => {
             let body: ArmBody = json(body)?;
-            Ok(Some(Command::Arm(body.try_into()?)))
+            let arm = Arm::try_from(body).map_err(|error| error.to_string())?;
+            Ok(Some(Command::Arm(arm)))
         }
         Api::Disarm => bare(Command::Disarm),
         Api::AcceptLoss => bare(Command::AcceptLoss),
@@ -100,7 +101,7 @@ mod tests {
     use std::time::Duration;
 
     use rackberry_core::{
-        appliance::{Arm, Power, Whom},
+        appliance::{Power, Whom},
         ids::OrderKind,
     };
 

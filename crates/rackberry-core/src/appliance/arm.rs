@@ -95,16 +95,20 @@ impl From<&Arm> for ArmBody {
     }
 }
 
-impl TryFrom<ArmBody> for Arm {
-    /// What is wrong with its time, in words.
-    type Error = String;
+/// What is wrong with the time of an order, and how to write it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadLength(String);
 
-    fn try_from(body: ArmBody) -> Result<Arm, String> {
+impl TryFrom<ArmBody> for Arm {
+    type Error = BadLength;
+
+    fn try_from(body: ArmBody) -> Result<Arm, BadLength> {
         let ArmBody { length, live, all, again, wake, nodes } = body;
         Ok(Arm {
             kind: if live { OrderKind::Live } else { OrderKind::Install },
             whom: Whom::named_or(nodes, if all { Whom::All } else { Whom::NotInstalled }),
-            length: length.as_deref().map(config::parse_duration).transpose()?,
+            length: length.as_deref().map(config::parse_duration).transpose().map_err(BadLength)?,
             repeat: if again { Repeat::Again } else { Repeat::Same },
             power: if wake { Power::Wake } else { Power::AsItIs },
         })
@@ -118,7 +122,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Arm, String> {
-        serde_json::from_str::<ArmBody>(text).map_err(|error| error.to_string())?.try_into()
+        let body = serde_json::from_str::<ArmBody>(text).map_err(|error| error.to_string())?;
+        body.try_into().map_err(|error: BadLength| error.to_string())
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod views;
 mod tests;
 
 pub use self::core::{Appliance, Stored};
-pub use arm::{Arm, ArmBody, Power, Whom};
+pub use arm::{Arm, ArmBody, BadLength, Power, Whom};
 pub use check::Fates;
 pub use event::*;
 pub use outcome::*;
