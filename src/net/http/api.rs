@@ -100,7 +100,7 @@ mod tests {
     use std::time::Duration;
 
     use rackberry_core::{
-        appliance::{Arm, Power, Whom},
+        appliance::{Power, Whom},
         ids::OrderKind,
     };
 

@@ -59,12 +59,13 @@ impl Arm {
     }
 }
 
-/// An [`Arm`] as JSON, the body of `POST /api/v1/arm`.
+// An [`Arm`] as JSON, the body of `POST /api/v1/arm`.
+#[allow(missing_docs, reason = "it would be the description of the body in openapi.json")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ArmBody {
     /// How long: `30m`, `2h`; the configured time where absent.
-    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "for")]
     length: Option<String>,
     /// Boot to RAM and stop there.
     live: bool,
