@@ -14,7 +14,7 @@ use crate::{
 };
 use rackberry_core::{
     assets::{
-        authentic::{FileVerdict, Finding, Job, Subject},
+        authentic::{FileVerdict, Finding, Job, ProofSubject},
         catalog::Catalog,
         keys::Keys,
     },
@@ -35,7 +35,7 @@ pub async fn watch(
 ) -> anyhow::Result<()> {
     let mut reading: Option<oneshot::Receiver<Read>> = None;
     // What could not be read is tried again when the folders have changed.
-    let mut unreadable: BTreeSet<Subject> = BTreeSet::new();
+    let mut unreadable: BTreeSet<ProofSubject> = BTreeSet::new();
     loop {
         if reading.is_none() {
             let mut jobs = catalog.unexamined().into_iter();

@@ -20,7 +20,7 @@ pub use panel::show_faulty_configuration;
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
 
 use panel::RunningPanel;
-use running::{Running, Signals, State, Wanted};
+use running::{OpenedState, RunningTasks, Signals, Wish};
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
@@ -133,10 +133,10 @@ async fn run_with(
         named = named_interface(settings, &showing) => Arc::new(named?),
         ended = signals.end(panel) => return Ok(ended),
     };
-    let (state, stock) = State::open(&options, settings.clone())?;
+    let (state, stock) = OpenedState::open(&options, settings.clone())?;
     handle.tell(reload::stands_in_for(options.config_faults.as_deref())).await;
 
-    let mut running = Running::new(handle.clone(), seen.clone(), settings.clone());
+    let mut running = RunningTasks::new(handle.clone(), seen.clone(), settings.clone());
     let actions = running.own(state, inbox, showing);
     // Before the network is there, people can ask what it waits for.
     running.serve_control(options.socket.clone())?;
@@ -162,8 +162,8 @@ async fn run_with(
     let ended = loop {
         tokio::select! {
             wanted = signals.wanted(panel) => match wanted {
-                Wanted::End(ended) => break Ok(ended),
-                Wanted::Reload => {
+                Wish::End(ended) => break Ok(ended),
+                Wish::Reload => {
                     notify::reloading();
                     running.reload(&options).await;
                     notify::ready();

@@ -64,18 +64,18 @@ impl Signals {
     }
 
     /// Waits for what somebody wants of a running service.
-    pub async fn wanted(&mut self, panel: &mut RunningPanel) -> Wanted {
+    pub async fn wanted(&mut self, panel: &mut RunningPanel) -> Wish {
         tokio::select! {
-            _ = self.terminate.recv() => Wanted::End(Ended::BySignal),
-            _ = self.interrupt.recv() => Wanted::End(Ended::BySignal),
-            () = panel.shut_down() => Wanted::End(Ended::ByButton),
-            _ = self.hangup.recv() => Wanted::Reload,
+            _ = self.terminate.recv() => Wish::End(Ended::BySignal),
+            _ = self.interrupt.recv() => Wish::End(Ended::BySignal),
+            () = panel.shut_down() => Wish::End(Ended::ByButton),
+            _ = self.hangup.recv() => Wish::Reload,
         }
     }
 }
 
 /// What a running service is told.
-pub(super) enum Wanted {
+pub(super) enum Wish {
     /// To end, and by whom.
     End(Ended),
     /// To read the configuration again.
@@ -83,7 +83,7 @@ pub(super) enum Wanted {
 }
 
 /// What is read from the disk at the start.
-pub(super) struct State {
+pub(super) struct OpenedState {
     appliance: Appliance,
     journal: Journal,
     kept: Stored,
@@ -93,8 +93,8 @@ pub(super) struct State {
 /// Operating systems, and what is known of their files.
 pub(super) type Stock = (Arc<Catalog>, Archive);
 
-impl State {
-    pub fn open(options: &ServiceOptions, settings: Arc<Settings>) -> anyhow::Result<(State, Stock)> {
+impl OpenedState {
+    pub fn open(options: &ServiceOptions, settings: Arc<Settings>) -> anyhow::Result<(OpenedState, Stock)> {
         let journal_id = secret()?.iter().fold(0, |id: u64, byte| id.rotate_left(8) ^ u64::from(*byte));
         let opened = Journal::open(&options.state, options.journal_mark.as_deref(), journal_id)?;
         let Opened { journal, stored, unwritable } = opened;
@@ -111,12 +111,12 @@ impl State {
             tracing::error!("{reason}; nothing is armed until it can be written");
             appliance.journal_fails(Some(reason));
         }
-        Ok((State { appliance, journal, kept, clock }, (catalog, archive)))
+        Ok((OpenedState { appliance, journal, kept, clock }, (catalog, archive)))
     }
 }
 
 /// The tasks, and what they share.
-pub(super) struct Running {
+pub(super) struct RunningTasks {
     pub tasks: Tasks,
     handle: Handle,
     seen: Seen,
@@ -126,18 +126,18 @@ pub(super) struct Running {
     token: watch::Sender<Option<Token>>,
 }
 
-impl Running {
-    pub fn new(handle: Handle, seen: Seen, settings: Arc<Settings>) -> Running {
+impl RunningTasks {
+    pub fn new(handle: Handle, seen: Seen, settings: Arc<Settings>) -> RunningTasks {
         let token = watch::Sender::new(reload::token(&settings));
         let in_force = watch::Sender::new(settings.clone());
         let stop = watch::Sender::new(false);
-        Running { tasks: Tasks::default(), handle, seen, settings, stop, in_force, token }
+        RunningTasks { tasks: Tasks::default(), handle, seen, settings, stop, in_force, token }
     }
 
     /// Starts the owner of the state; what it wants done by the DHCP server.
     pub fn own(
         &mut self,
-        State { appliance, journal, kept, clock }: State,
+        OpenedState { appliance, journal, kept, clock }: OpenedState,
         inbox: mpsc::Receiver<Message>,
         showing: Showing,
     ) -> mpsc::UnboundedReceiver<Action> {

@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 
 use rackberry_core::assets::{
-    authentic::{Finding, Findings, Job, Proof, Subject},
+    authentic::{Finding, Findings, Job, Proof, ProofSubject},
     examine::{Examiner, ProofBytes},
     folder::Found,
     keys::Keys,
@@ -32,13 +32,13 @@ const FORMAT: u32 = 2;
 #[serde(from = "AnyKept")]
 struct Kept {
     format: u32,
-    findings: Vec<(Subject, Finding)>,
+    findings: Vec<(ProofSubject, Finding)>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum AnyKept {
-    Now { format: u32, findings: Vec<(Subject, Finding)> },
+    Now { format: u32, findings: Vec<(ProofSubject, Finding)> },
     Before(serde::de::IgnoredAny),
 }
 
@@ -85,7 +85,7 @@ impl Archive {
     }
 
     /// Keeps what was found of a file, over restarts too.
-    pub fn keep(&mut self, subject: Subject, finding: Finding) {
+    pub fn keep(&mut self, subject: ProofSubject, finding: Finding) {
         let mut findings = Findings::clone(&self.findings);
         if findings.len() >= MOST {
             findings.retain(|subject, _| subject.path().is_some_and(Path::exists));

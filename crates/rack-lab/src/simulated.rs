@@ -99,7 +99,7 @@ fn named<'a>(menu: &'a str, key: &str) -> anyhow::Result<&'a str> {
 }
 
 /// Server and path of a URL of this service.
-fn place(lease: &Given, url: &str) -> anyhow::Result<(SocketAddrV4, String)> {
+fn place(lease: &GivenLease, url: &str) -> anyhow::Result<(SocketAddrV4, String)> {
     let (authority, path) = url
         .strip_prefix("http://")
         .and_then(|rest| rest.split_once('/'))
@@ -110,7 +110,7 @@ fn place(lease: &Given, url: &str) -> anyhow::Result<(SocketAddrV4, String)> {
 
 /// What DHCP gave.
 #[derive(Debug)]
-struct Given {
+struct GivenLease {
     address: Ipv4Addr,
     server: Ipv4Addr,
     file: Option<String>,
@@ -162,7 +162,7 @@ impl StandIn {
         Ok(())
     }
 
-    async fn install(&self, lease: &Given, menu: &str) -> anyhow::Result<()> {
+    async fn install(&self, lease: &GivenLease, menu: &str) -> anyhow::Result<()> {
         let kernel = named(menu, "KERNEL ")?;
         for url in [kernel, named(menu, "INITRD ")?] {
             let (server, path) = place(lease, url)?;
@@ -191,7 +191,7 @@ impl StandIn {
     }
 
     /// DISCOVER to ACK, and the address on the card.
-    async fn dhcp(&self, start: Start) -> anyhow::Result<Given> {
+    async fn dhcp(&self, start: Start) -> anyhow::Result<GivenLease> {
         let offer = self.wire.exchange(&self.message(MessageType::Discover, start, None)?).await?;
         let ack = self.wire.exchange(&self.message(MessageType::Request, start, Some(&offer))?).await?;
         ensure!(ack.opts().msg_type() == Some(MessageType::Ack), "the address was refused");
@@ -200,7 +200,7 @@ impl StandIn {
             _ => ack.fname(),
         };
         let file = file.map(|name| String::from_utf8_lossy(name).trim_end_matches('\0').to_owned());
-        let lease = Given {
+        let lease = GivenLease {
             address: ack.yiaddr(),
             server: server_id(&ack).context("the ACK names no server")?,
             file: file.filter(|name| !name.is_empty()),
@@ -233,7 +233,7 @@ impl StandIn {
     }
 
     /// Reads a file in lock-step (RFC 1350) with 1468-byte blocks (RFC 2348).
-    async fn tftp(&self, lease: &Given, name: &str) -> anyhow::Result<Vec<u8>> {
+    async fn tftp(&self, lease: &GivenLease, name: &str) -> anyhow::Result<Vec<u8>> {
         let own = SocketAddrV4::new(lease.address, 0);
         let socket = on_card(&self.card, own).context("TFTP client socket")?;
         let mut packet = [&[0, 1], name.as_bytes(), b"\0octet\0blksize\x001468\0"].concat();
@@ -277,7 +277,7 @@ impl StandIn {
     /// One request, from the machine's own address; reads the body at the pace of a disk.
     async fn http(
         &self,
-        lease: &Given,
+        lease: &GivenLease,
         (method, server, path): (Method, SocketAddrV4, &str),
         body: Option<&'static str>,
     ) -> anyhow::Result<Vec<u8>> {

@@ -130,7 +130,7 @@ fn take<'a>(
             None => (alone(), 0),
         },
         (Value::Moment, value) => {
-            let more = moment(rest, if value.is_none() { Place::First } else { Place::Later });
+            let more = moment(rest, if value.is_none() { MomentAt::First } else { MomentAt::Later });
             let words: Vec<&str> = value.into_iter().chain(more.iter().map(String::as_str)).collect();
             let moment = words.join(" ");
             if !is_moment(&moment) {
@@ -145,7 +145,7 @@ fn take<'a>(
 
 /// Where the words of a moment begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum MomentAt {
     /// With the first word after the option.
     First,
     /// After one that stands in the option itself.
@@ -153,10 +153,10 @@ enum Place {
 }
 
 /// The words of a moment: up to the next option. The first one may begin with a dash, as in `--since -1h`.
-fn moment(rest: &[String], begins: Place) -> &[String] {
+fn moment(rest: &[String], begins: MomentAt) -> &[String] {
     let is_option = |(at, word): (usize, &String)| {
         let is_time = |after: &str| {
-            begins == Place::First && at == 0 && after.starts_with(|c: char| c.is_ascii_digit())
+            begins == MomentAt::First && at == 0 && after.starts_with(|c: char| c.is_ascii_digit())
         };
         word.strip_prefix('-').is_some_and(|after| !is_time(after))
     };

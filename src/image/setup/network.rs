@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use rackberry_core::config::Settings;
 
 /// A file below /run, and its text.
-pub type File = (&'static str, String);
+pub type NetworkFile = (&'static str, String);
 
 /// What the clock's keeper reads.
 pub const CLOCK: &str = "systemd/timesyncd.conf.d/rackberry.conf";
 
 /// Every file that systemd and the SSH server read.
-pub fn files(settings: &Settings) -> Vec<File> {
+pub fn files(settings: &Settings) -> Vec<NetworkFile> {
     let mut files = vec![("systemd/network/50-rackberry.network", network(settings))];
     if !settings.dhcp.ntp.is_empty() {
         let servers: Vec<String> = settings.dhcp.ntp.iter().map(ToString::to_string).collect();
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use rackberry_core::config;
 
-    fn made(text: &str) -> Vec<File> {
+    fn made(text: &str) -> Vec<NetworkFile> {
         files(&config::parse(&[("f".into(), text.to_owned())]).unwrap())
     }
 

@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use super::settings::{
-    Assets, Dhcp, Http, Install, Mode, Network, Panel, Settings, System, UnknownNodes, Usb, Verify,
+    Assets, Dhcp, Http, Install, Mode, Network, PanelSettings, Settings, System, UnknownNodes, Usb, Verify,
 };
 
 impl Default for Settings {
@@ -17,7 +17,7 @@ impl Default for Settings {
             install: Install::default(),
             assets: Assets::default(),
             nodes: Vec::new(),
-            panel: Panel::default(),
+            panel: PanelSettings::default(),
             system: System::default(),
         }
     }
@@ -77,7 +77,7 @@ impl Default for Assets {
     }
 }
 
-impl Default for Panel {
+impl Default for PanelSettings {
     fn default() -> Self {
         Self { board: "breadboard-8".into() }
     }

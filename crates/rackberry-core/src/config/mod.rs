@@ -42,7 +42,7 @@ pub fn parse(sources: &[(PathBuf, String)]) -> Result<Settings, Faults> {
 pub fn parse_all(sources: &[(PathBuf, String)], unread: Vec<ConfigError>) -> Result<Settings, Faults> {
     let texts: Vec<source::Text> =
         sources.iter().map(|(path, text)| source::Text::new(path.clone(), text)).collect();
-    let mut report = source::Report::new(&texts);
+    let mut report = source::FaultReport::new(&texts);
     let mut complete = unread.is_empty();
     unread.into_iter().for_each(|error| report.file_fault(error));
     let mut merged = raw::RawConfig::default();

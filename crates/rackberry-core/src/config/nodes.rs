@@ -8,7 +8,7 @@ use super::{
     raw::{Node, RawConfig},
     settings::{Network, NodeSettings},
     source::Place,
-    validate::{Check, Use, in_network},
+    validate::{Check, UsedBy, in_network},
     values,
 };
 use crate::ids::Mac;
@@ -22,7 +22,7 @@ impl<K: Hash + Eq> Taken<K> {
     }
 
     /// Takes `what` for `owner`; reports it where that is taken already.
-    fn take(&mut self, what: K, shown: &str, Use { owner, place, key }: Use<'_>, check: &mut Check) {
+    fn take(&mut self, what: K, shown: &str, UsedBy { owner, place, key }: UsedBy<'_>, check: &mut Check) {
         if let Some((other, at)) = self.0.get(&what) {
             let refer = check.report.refer(place, *at);
             let problem = format!("{shown} is {other}'s already ({refer})");
@@ -59,14 +59,14 @@ pub(super) fn settings(raw: &RawConfig, network: Option<&Network>, check: &mut C
             }
         }
         for (mac, place, key) in mac_places(node) {
-            macs.take(mac, &mac.to_string(), Use { owner, place, key }, check);
+            macs.take(mac, &mac.to_string(), UsedBy { owner, place, key }, check);
         }
         if let (Some(address), Some(at)) = (read.address, keys.address.set()) {
-            let written = Use { owner, place: at.place, key: "node.address" };
+            let written = UsedBy { owner, place: at.place, key: "node.address" };
             addresses.take(address, &address.to_string(), written, check);
         }
         if let (Some(led), Some(at)) = (read.led, keys.led.set()) {
-            let written = Use { owner, place: at.place, key: "node.led" };
+            let written = UsedBy { owner, place: at.place, key: "node.led" };
             leds.take(led, &format!("LED {led}"), written, check);
         }
         nodes.push(read);

@@ -6,7 +6,7 @@ use super::{
     fault::Wrong,
     keys,
     read::{Field, List, Reader, Spanned, type_name},
-    source::{Place, Report},
+    source::{FaultReport, Place},
 };
 use crate::ids::Mac;
 
@@ -83,7 +83,7 @@ pub(super) struct RawConfig {
 
 impl RawConfig {
     /// Reads the tables of the file numbered `file`.
-    pub fn read(root: &DeTable, file: usize, report: &mut Report) -> Self {
+    pub fn read(root: &DeTable, file: usize, report: &mut FaultReport) -> Self {
         let mut raw = Self::default();
         let reader = &mut Reader::new(file, keys::KEYS, report);
         for (key, value) in root {

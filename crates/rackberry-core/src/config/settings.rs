@@ -20,7 +20,7 @@ pub struct Settings {
     /// `[[node]]`, in the order of the file.
     pub nodes: Vec<NodeSettings>,
     /// `[panel]`
-    pub panel: Panel,
+    pub panel: PanelSettings,
     /// `[system]`
     pub system: System,
 }
@@ -195,7 +195,7 @@ pub struct NodeSettings {
 
 /// Which panel is driven.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Panel {
+pub struct PanelSettings {
     /// Name of a file in board/.
     pub board: String,
 }

@@ -9,9 +9,10 @@ use super::{
     raw::{self, RawConfig},
     read::{Field, List},
     settings::{
-        Assets, Dhcp, Http, Install, Mode, Network, Panel, Settings, System, UnknownNodes, Usb, Verify,
+        Assets, Dhcp, Http, Install, Mode, Network, PanelSettings, Settings, System, UnknownNodes, Usb,
+        Verify,
     },
-    source::{Place, Report},
+    source::{FaultReport, Place},
     values,
 };
 
@@ -22,13 +23,13 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Checks everything. The settings are good if `report` stayed empty; what was reported has its default.
 /// Who uses something that only one may use, and where that is written.
 #[derive(Clone, Copy)]
-pub(crate) struct Use<'a> {
+pub(crate) struct UsedBy<'a> {
     pub owner: &'a str,
     pub place: Place,
     pub key: &'a str,
 }
 
-pub(super) fn settings(raw: &RawConfig, report: &mut Report) -> Settings {
+pub(super) fn settings(raw: &RawConfig, report: &mut FaultReport) -> Settings {
     let check = &mut Check { report };
     let (network, address_known) = network(&raw.network, check);
     let known_network = address_known.then_some(&network);
@@ -46,7 +47,7 @@ pub(super) fn settings(raw: &RawConfig, report: &mut Report) -> Settings {
 
 /// Turns fields into values, and reports those that can't be.
 pub(crate) struct Check<'a, 'b> {
-    pub report: &'a mut Report<'b>,
+    pub report: &'a mut FaultReport<'b>,
 }
 
 impl Check<'_, '_> {
@@ -240,8 +241,10 @@ fn assets(raw: &raw::Assets, check: &mut Check) -> Assets {
     }
 }
 
-fn panel(raw: &raw::Panel, check: &mut Check) -> Panel {
-    Panel { board: check.text(&raw.board, "panel.board", values::board).unwrap_or(Panel::default().board) }
+fn panel(raw: &raw::Panel, check: &mut Check) -> PanelSettings {
+    PanelSettings {
+        board: check.text(&raw.board, "panel.board", values::board).unwrap_or(PanelSettings::default().board),
+    }
 }
 
 fn system(raw: &raw::System, check: &mut Check) -> System {

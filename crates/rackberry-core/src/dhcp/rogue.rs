@@ -23,7 +23,7 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt, net::Ipv4Addr, time::Duration};
 
-use claims::{Claims, Witness, Word};
+use claims::{Claims, Testimony, Witness};
 
 use crate::{
     config::Mode,
@@ -179,7 +179,7 @@ impl RogueDetection {
             let at = if is_sender { sender } else { heard.server };
             let witness = Witness::Server(heard.from.mac);
             let conversation = (heard.client, heard.xid);
-            self.claim(Word { server: heard.server, witness, at, conversation }, now, &mut out);
+            self.claim(Testimony { server: heard.server, witness, at, conversation }, now, &mut out);
         }
         out
     }
@@ -188,7 +188,7 @@ impl RogueDetection {
     pub fn named(&mut self, server: Ipv4Addr, client: Mac, xid: u32, now: Time) -> DhcpOutcome {
         let mut out = DhcpOutcome::default();
         let witness = Witness::Client(client);
-        self.claim(Word { server, witness, at: server, conversation: (client, xid) }, now, &mut out);
+        self.claim(Testimony { server, witness, at: server, conversation: (client, xid) }, now, &mut out);
         out
     }
 
@@ -246,8 +246,8 @@ impl RogueDetection {
         [self.next_question, look, self.claims.deadline()].into_iter().flatten().chain(gone).min()
     }
 
-    fn claim(&mut self, word: Word, now: Time, out: &mut DhcpOutcome) {
-        let Word { server, witness, at, .. } = word;
+    fn claim(&mut self, word: Testimony, now: Time, out: &mut DhcpOutcome) {
+        let Testimony { server, witness, at, .. } = word;
         // In mode proxy another server is what is expected, and one that answers questions is known by that.
         let answers = self.others.get(&server).is_some_and(|other| other.told == 0);
         let is_void = server == self.own || server.is_unspecified() || self.mode == Mode::Proxy;

@@ -35,7 +35,7 @@ pub struct Conditions<'a> {
 
 /// What to answer: status, and which bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct RangePlan {
     /// 200, 206, 304, 412 or 416.
     pub status: u16,
     /// First byte of the file to send.
@@ -50,7 +50,7 @@ pub struct Plan {
 ///
 /// A request for several ranges gets the whole file (section 14.2 allows it; no installer asks for several), and
 /// so does one whose Range makes no sense.
-pub fn respond(conditions: &Conditions<'_>, meta: &Meta, now: Duration) -> Plan {
+pub fn respond(conditions: &Conditions<'_>, meta: &Meta, now: Duration) -> RangePlan {
     let tag = etag(meta);
     let modified = modified_seconds(meta);
     let mut headers = vec![("accept-ranges", "bytes".to_owned()), ("etag", tag.clone())];
@@ -58,7 +58,7 @@ pub fn respond(conditions: &Conditions<'_>, meta: &Meta, now: Duration) -> Plan 
     if let Some(date) = modified.filter(|date| *date <= now) {
         headers.push(("last-modified", httpdate::fmt_http_date(UNIX_EPOCH + date)));
     }
-    let short = |status| Plan { status, start: 0, len: 0, headers: headers.clone() };
+    let short = |status| RangePlan { status, start: 0, len: 0, headers: headers.clone() };
     if let Some(tags) = conditions.if_match {
         if !any_tag(tags, |candidate| candidate == tag) {
             return short(412);
@@ -82,14 +82,14 @@ pub fn respond(conditions: &Conditions<'_>, meta: &Meta, now: Duration) -> Plan 
             && conditions.if_range.is_none_or(|validator| unchanged(validator, &tag, modified, now))
     });
     match range.map_or(Selected::Whole, |range| select(range, meta.len)) {
-        Selected::Whole => Plan { status: 200, start: 0, len: meta.len, headers },
+        Selected::Whole => RangePlan { status: 200, start: 0, len: meta.len, headers },
         Selected::Part { start, len } => {
             headers.push(("content-range", format!("bytes {start}-{}/{}", start + len - 1, meta.len)));
-            Plan { status: 206, start, len, headers }
+            RangePlan { status: 206, start, len, headers }
         }
         Selected::Nothing => {
             headers.push(("content-range", format!("bytes */{}", meta.len)));
-            Plan { status: 416, start: 0, len: 0, headers }
+            RangePlan { status: 416, start: 0, len: 0, headers }
         }
     }
 }
@@ -197,11 +197,11 @@ mod tests {
         Duration::from_secs(1_463_000_100)
     }
 
-    fn plan(conditions: Conditions<'_>) -> Plan {
+    fn plan(conditions: Conditions<'_>) -> RangePlan {
         respond(&conditions, &meta(), now())
     }
 
-    fn header<'a>(plan: &'a Plan, name: &str) -> Option<&'a str> {
+    fn header<'a>(plan: &'a RangePlan, name: &str) -> Option<&'a str> {
         plan.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
     }
 

@@ -14,7 +14,7 @@ pub use header::HeaderPin;
 
 use crate::config::{
     Faults,
-    source::{Report, Text},
+    source::{FaultReport, Text},
     syntax,
 };
 
@@ -221,7 +221,7 @@ pub fn built_in(name: &str) -> Option<Board> {
 /// All faults, in the order of their lines.
 pub fn parse(path: &Path, text: &str) -> Result<Board, Faults> {
     let texts = [Text::new(path.to_owned(), text)];
-    let mut report = Report::new(&texts);
+    let mut report = FaultReport::new(&texts);
     let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
     let [text] = &texts;
     let board = syntax::parse(text, 0, keys::KEYS, &mut report).and_then(|root| {

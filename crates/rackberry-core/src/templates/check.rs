@@ -9,7 +9,7 @@ use crate::profiles::ConfigKind;
 /// Why a configuration can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "fields are what the message names")]
-pub enum ConfigError {
+pub enum ConfigFormatError {
     /// Some editors put it before the first line, where machines look for something else.
     #[error("it begins with a byte order mark; save it as UTF-8 without one (Notepad: UTF-8, not UTF-8-BOM)")]
     Mark,
@@ -56,16 +56,16 @@ pub struct Facts {
 /// Checks a configuration of this kind.
 ///
 /// # Errors
-/// [`ConfigError`] says what its installer would stumble over.
-pub fn check(kind: ConfigKind, text: &str) -> Result<Facts, ConfigError> {
+/// [`ConfigFormatError`] says what its installer would stumble over.
+pub fn check(kind: ConfigKind, text: &str) -> Result<Facts, ConfigFormatError> {
     examine(kind, text, Depth::Whole)
 }
 
 /// As [`check`], of a long text: it takes little memory, and leaves YAML below its header to the installer.
 ///
 /// # Errors
-/// [`ConfigError`] says what its installer would stumble over.
-pub fn check_large(kind: ConfigKind, text: &str) -> Result<Facts, ConfigError> {
+/// [`ConfigFormatError`] says what its installer would stumble over.
+pub fn check_large(kind: ConfigKind, text: &str) -> Result<Facts, ConfigFormatError> {
     examine(kind, text, Depth::Header)
 }
 
@@ -76,9 +76,9 @@ enum Depth {
     Header,
 }
 
-fn examine(kind: ConfigKind, text: &str, depth: Depth) -> Result<Facts, ConfigError> {
+fn examine(kind: ConfigKind, text: &str, depth: Depth) -> Result<Facts, ConfigFormatError> {
     if text.starts_with('\u{feff}') {
-        return Err(ConfigError::Mark);
+        return Err(ConfigFormatError::Mark);
     }
     match kind {
         ConfigKind::Ignition => ignition(text).map(|format| Facts { format: Some(format) }),
@@ -100,20 +100,22 @@ struct IgnitionHead {
     version: Option<Value>,
 }
 
-fn ignition(text: &str) -> Result<String, ConfigError> {
+fn ignition(text: &str) -> Result<String, ConfigFormatError> {
     let head: Head = match serde_json::from_str(text) {
         Ok(head) => head,
-        Err(_) if text.lines().any(|line| line.starts_with("variant:")) => return Err(ConfigError::Butane),
+        Err(_) if text.lines().any(|line| line.starts_with("variant:")) => {
+            return Err(ConfigFormatError::Butane);
+        }
         // It is JSON, and something else than Ignition's.
-        Err(error) if error.is_data() => return Err(ConfigError::NotIgnition),
-        Err(error) => return Err(ConfigError::Json(error.to_string())),
+        Err(error) if error.is_data() => return Err(ConfigFormatError::NotIgnition),
+        Err(error) => return Err(ConfigFormatError::Json(error.to_string())),
     };
     // Of 2015 and 2016.
     if head.first.is_some() {
         return Ok("ignition-1".into());
     }
-    let version = head.ignition.and_then(|head| head.version).ok_or(ConfigError::NotIgnition)?;
-    let version = version.as_str().ok_or(ConfigError::NotIgnition)?;
+    let version = head.ignition.and_then(|head| head.version).ok_or(ConfigFormatError::NotIgnition)?;
+    let version = version.as_str().ok_or(ConfigFormatError::NotIgnition)?;
     let mut parts = version.split('.');
     let (major, minor, patch) = (parts.next(), parts.next(), parts.next());
     let minor = minor.and_then(|minor| minor.parse::<u8>().ok());
@@ -122,7 +124,7 @@ fn ignition(text: &str) -> Result<String, ConfigError> {
         | (Some(major @ "3"), Some(minor @ 0..=6), Some("0"), None) => {
             Ok(format!("ignition-{major}.{minor}"))
         }
-        _ => Err(ConfigError::IgnitionVersion(version.to_owned())),
+        _ => Err(ConfigFormatError::IgnitionVersion(version.to_owned())),
     }
 }
 
@@ -136,7 +138,7 @@ const USER_DATA: [(&str, &str); 6] = [
     ("## template:", "a template of cloud-init's"),
 ];
 
-fn cloud_config(text: &str, depth: Depth) -> Result<Option<String>, ConfigError> {
+fn cloud_config(text: &str, depth: Depth) -> Result<Option<String>, ConfigFormatError> {
     let header = text.lines().next().unwrap_or_default();
     if header.starts_with("#!") {
         return Ok(None);
@@ -148,21 +150,21 @@ fn cloud_config(text: &str, depth: Depth) -> Result<Option<String>, ConfigError>
         }
         let known = USER_DATA.iter().find(|(start, _)| lower.starts_with(start));
         if let Some((_, what)) = known {
-            return Err(ConfigError::UserData(what));
+            return Err(ConfigFormatError::UserData(what));
         }
         if text.trim_start().starts_with('{') && text.contains("\"ignition") {
-            return Err(ConfigError::UserData("Ignition, under a cloud-config's name (call it .ign)"));
+            return Err(ConfigFormatError::UserData("Ignition, under a cloud-config's name (call it .ign)"));
         }
-        return Err(ConfigError::Header(header.chars().take(60).collect()));
+        return Err(ConfigFormatError::Header(header.chars().take(60).collect()));
     }
     if depth == Depth::Header {
         return Ok(None);
     }
     let documents =
-        saphyr::Yaml::load_from_str(text).map_err(|error| ConfigError::Yaml(error.to_string()))?;
+        saphyr::Yaml::load_from_str(text).map_err(|error| ConfigFormatError::Yaml(error.to_string()))?;
     match documents.first() {
         Some(document) if document.is_mapping() => Ok(None),
-        _ => Err(ConfigError::NoKeys),
+        _ => Err(ConfigFormatError::NoKeys),
     }
 }
 
@@ -185,16 +187,16 @@ mod tests {
         assert_eq!(check("{\"ignitionVersion\": 1, \"storage\": {}}"), format("ignition-1"));
         for version in ["1", "2.9.0", "3.1", "3.1.0-experimental", "4.0.0", "3.0.0.0"] {
             let text = format!("{{\"ignition\":{{\"version\":\"{version}\"}}}}");
-            assert_eq!(check(&text), Err(ConfigError::IgnitionVersion(version.into())));
+            assert_eq!(check(&text), Err(ConfigFormatError::IgnitionVersion(version.into())));
         }
         for text in
             ["{}", "[]", "3", "{\"ignition\":{}}", "{\"ignition\":{\"version\":3}}", "{\"ignition\":\"x\"}"]
         {
-            assert_eq!(check(text), Err(ConfigError::NotIgnition), "{text}");
+            assert_eq!(check(text), Err(ConfigFormatError::NotIgnition), "{text}");
         }
-        assert_eq!(check("variant: fcos\nversion: 1.5.0\n"), Err(ConfigError::Butane));
+        assert_eq!(check("variant: fcos\nversion: 1.5.0\n"), Err(ConfigFormatError::Butane));
         assert!(check("{\"ignition\":{},}").unwrap_err().to_string().contains("line 1 column"));
-        assert_eq!(check("\u{feff}{}"), Err(ConfigError::Mark));
+        assert_eq!(check("\u{feff}{}"), Err(ConfigFormatError::Mark));
     }
 
     #[test]
@@ -214,10 +216,13 @@ mod tests {
         assert_eq!(check("#cloud-config\nhostname: a\n"), Ok(()));
         assert_eq!(check("#cloud-config  \r\nhostname: a\r\n"), Ok(()));
         assert_eq!(check("#!/bin/sh\nexit 0\n"), Ok(()));
-        assert_eq!(check("hostname: a\n"), Err(ConfigError::Header("hostname: a".into())));
-        assert_eq!(check("# cloud-config\nhostname: a\n"), Err(ConfigError::Header("# cloud-config".into())));
-        assert_eq!(check("#cloud-config\n"), Err(ConfigError::NoKeys));
-        assert_eq!(check("\u{feff}#cloud-config\nhostname: a\n"), Err(ConfigError::Mark));
+        assert_eq!(check("hostname: a\n"), Err(ConfigFormatError::Header("hostname: a".into())));
+        assert_eq!(
+            check("# cloud-config\nhostname: a\n"),
+            Err(ConfigFormatError::Header("# cloud-config".into()))
+        );
+        assert_eq!(check("#cloud-config\n"), Err(ConfigFormatError::NoKeys));
+        assert_eq!(check("\u{feff}#cloud-config\nhostname: a\n"), Err(ConfigFormatError::Mark));
         let error = check("#cloud-config\nunits:\n  - name: x\n command: y\n").unwrap_err();
         assert!(error.to_string().contains("line 4"), "{error}");
     }

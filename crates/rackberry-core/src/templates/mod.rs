@@ -13,7 +13,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, syntax::SyntaxConfig,
 
 use crate::profiles;
 
-pub use check::{ConfigError, Facts, check, check_large};
+pub use check::{ConfigFormatError, Facts, check, check_large};
 pub use context::{Context, FileFacts, NodeFacts};
 pub use preseed::answers;
 

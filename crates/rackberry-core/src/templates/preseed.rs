@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use super::ConfigError;
+use super::ConfigFormatError;
 
 /// The types that debconf knows (debconf-devel(7)), and `seen`, which d-i's preseed takes in their place.
 const TYPES: [&str; 10] =
     ["string", "boolean", "select", "multiselect", "note", "text", "password", "title", "error", "seen"];
 
 /// Whether every line is an answer.
-pub(super) fn check(text: &str) -> Result<(), ConfigError> {
+pub(super) fn check(text: &str) -> Result<(), ConfigFormatError> {
     for (number, line) in lines(text) {
         let words: Vec<&str> = line.split_whitespace().collect();
         if words.len() < 3 || !TYPES.contains(&words[2]) {
             let text = text.lines().nth(number - 1).unwrap_or_default().chars().take(60).collect();
-            return Err(ConfigError::Preseed { line: number, text });
+            return Err(ConfigFormatError::Preseed { line: number, text });
         }
     }
     if answers(text).contains_key("preseed/run/checksum") {
-        return Err(ConfigError::RunChecksum);
+        return Err(ConfigFormatError::RunChecksum);
     }
     Ok(())
 }
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(answers(text)["a/b"], "x y");
         assert!(check("d-i mirror/country manual\n").unwrap_err().to_string().starts_with("line 1"));
         assert!(check("d-i a/b string c\nd-i x\n").unwrap_err().to_string().starts_with("line 2: \"d-i x\""));
-        assert_eq!(check("d-i preseed/run/checksum string abc\n"), Err(ConfigError::RunChecksum));
+        assert_eq!(check("d-i preseed/run/checksum string abc\n"), Err(ConfigFormatError::RunChecksum));
     }
 
     #[test]

@@ -112,13 +112,13 @@ impl FileVerdict {
 
 /// Everything that a finding depends on: another file, another signature or another key makes another subject.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Subject {
+pub struct ProofSubject {
     files: Vec<(PathBuf, u64, Stamp)>,
     keys: String,
     pins: Vec<String>,
 }
 
-impl Subject {
+impl ProofSubject {
     /// Where the file is that it is about.
     pub fn path(&self) -> Option<&Path> {
         self.files.first().map(|(path, ..)| path.as_path())
@@ -126,13 +126,13 @@ impl Subject {
 }
 
 /// All that was found.
-pub type Findings = BTreeMap<Subject, Finding>;
+pub type Findings = BTreeMap<ProofSubject, Finding>;
 
 /// A file that is to be looked at.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// What the finding depends on.
-    pub subject: Subject,
+    pub subject: ProofSubject,
     /// The file that is to be read.
     pub file: Found,
     /// What vouches for it.
@@ -179,7 +179,7 @@ impl Job {
     pub fn new(version: &Version, file: &File, keys: &Keys) -> Job {
         let mut files = vec![&file.found];
         files.extend(file.proof.files());
-        let subject = Subject {
+        let subject = ProofSubject {
             files: files.into_iter().map(|found| (found.path.clone(), found.len, found.stamp)).collect(),
             keys: keys.id().to_owned(),
             pins: version.profile.fingerprints.clone(),

@@ -8,7 +8,7 @@ use toml::de::{DeInteger, DeString, DeTable, DeValue};
 use crate::config::{
     fault::Wrong,
     keys::{self, KeyTable},
-    source::{At, Place, Report},
+    source::{At, FaultReport, Place},
 };
 
 /// A key that may be there.
@@ -172,12 +172,12 @@ fn integer(number: &DeInteger) -> Option<i64> {
 pub(crate) struct Reader<'a, 'b> {
     file: usize,
     keys: KeyTable,
-    report: &'a mut Report<'b>,
+    report: &'a mut FaultReport<'b>,
 }
 
 impl<'a, 'b> Reader<'a, 'b> {
     /// A reader for the file numbered `file`, which may have these keys.
-    pub fn new(file: usize, keys: KeyTable, report: &'a mut Report<'b>) -> Self {
+    pub fn new(file: usize, keys: KeyTable, report: &'a mut FaultReport<'b>) -> Self {
         Self { file, keys, report }
     }
 

@@ -70,12 +70,12 @@ impl Text {
 }
 
 /// Collects faults, so that one run shows them all.
-pub(crate) struct Report<'a> {
+pub(crate) struct FaultReport<'a> {
     texts: &'a [Text],
     faults: Vec<(Option<Place>, ConfigError)>,
 }
 
-impl<'a> Report<'a> {
+impl<'a> FaultReport<'a> {
     pub fn new(texts: &'a [Text]) -> Self {
         Self { texts, faults: Vec::new() }
     }

@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 use crate::config::{
     fault::Wrong,
     keys::KeyTable,
-    source::{Place, Report, Text},
+    source::{FaultReport, Place, Text},
 };
 
 /// More syntax faults than this in one file say nothing new.
@@ -16,7 +16,7 @@ pub(crate) fn parse<'t>(
     text: &'t Text,
     file: usize,
     keys: KeyTable,
-    report: &mut Report,
+    report: &mut FaultReport,
 ) -> Option<DeTable<'t>> {
     let (root, mut errors) = DeTable::parse_recoverable(text.as_str());
     if errors.is_empty() {

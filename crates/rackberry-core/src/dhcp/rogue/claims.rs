@@ -32,7 +32,7 @@ pub(super) enum Witness {
 
 /// What somebody says of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Word {
+pub(super) struct Testimony {
     /// Address of the server that is spoken of.
     pub server: Ipv4Addr,
     /// Whose word it is.
@@ -63,8 +63,8 @@ pub(super) struct Claims {
 
 impl Claims {
     /// Somebody speaks of a server. Whether that is to be verified.
-    pub fn raise(&mut self, word: Word, now: Time) -> bool {
-        let Word { server, witness, at, conversation: (client, xid) } = word;
+    pub fn raise(&mut self, word: Testimony, now: Time) -> bool {
+        let Testimony { server, witness, at, conversation: (client, xid) } = word;
         let by_server = matches!(witness, Witness::Server(_));
         let conversation = (server, client, xid, by_server);
         if self.conversations.contains(&conversation) {

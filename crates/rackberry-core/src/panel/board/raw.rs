@@ -6,7 +6,7 @@ use super::keys;
 use crate::config::{
     raw::table,
     read::{List, Readable, Reader, Spanned},
-    source::Report,
+    source::FaultReport,
 };
 
 /// Where something is connected: a number or a name, and what it means depends on the kind.
@@ -47,7 +47,7 @@ pub(super) struct RawBoard {
 
 impl RawBoard {
     /// Reads the tables of the only file.
-    pub fn read(root: &DeTable, report: &mut Report) -> Self {
+    pub fn read(root: &DeTable, report: &mut FaultReport) -> Self {
         let mut raw = Self::default();
         let reader = &mut Reader::new(0, keys::KEYS, report);
         for (key, value) in root {

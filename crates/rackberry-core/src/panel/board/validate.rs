@@ -9,8 +9,8 @@ use super::{
 use crate::config::{
     fault::Wrong,
     read::Field,
-    source::{Place, Report},
-    validate::{Check, Use},
+    source::{FaultReport, Place},
+    validate::{Check, UsedBy},
     values,
 };
 
@@ -22,7 +22,7 @@ const MOST_LINES: i64 = 1024;
 type Checked<T> = Result<T, Wrong>;
 
 /// The board, or `None` after a fault that leaves none.
-pub(super) fn board(name: &str, raw: &RawBoard, report: &mut Report) -> Option<Board> {
+pub(super) fn board(name: &str, raw: &RawBoard, report: &mut FaultReport) -> Option<Board> {
     let mut check = Check { report };
     let taken = &mut Taken::default();
     let chips = check.list(&raw.board.chips, "board.chips", |label| text(label)).unwrap_or_default();
@@ -73,7 +73,7 @@ impl Taken {
     }
 
     /// Connects `what` to `owner`; reports it where that is connected already.
-    fn take(&mut self, what: String, Use { owner, place, key }: Use<'_>, check: &mut Check) {
+    fn take(&mut self, what: String, UsedBy { owner, place, key }: UsedBy<'_>, check: &mut Check) {
         let Some((_, other, at)) = self.taken.iter().find(|(taken, ..)| *taken == what) else {
             self.taken.push((what, owner.to_owned(), Some(place)));
             return;
@@ -83,7 +83,7 @@ impl Taken {
         check.report.fault(place, key, Wrong::new(problem, "connect each to a line of its own"));
     }
 
-    fn line(&mut self, line: &Line, written: Use<'_>, check: &mut Check) {
+    fn line(&mut self, line: &Line, written: UsedBy<'_>, check: &mut Check) {
         self.has_lines = true;
         self.take(format!("line {line}"), written, check);
     }
@@ -117,7 +117,7 @@ fn leds(raw: &raw::Leds, check: &mut Check, taken: &mut Taken) -> Option<Leds> {
         Kind::Lines => {
             let (status, nodes) = row(raw, line, check);
             for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
-                taken.line(led, Use { owner: &owner, place: at, key: "leds" }, check);
+                taken.line(led, UsedBy { owner: &owner, place: at, key: "leds" }, check);
             }
             Some(Leds::Lines { status: status?, nodes, active })
         }
@@ -125,7 +125,7 @@ fn leds(raw: &raw::Leds, check: &mut Check, taken: &mut Taken) -> Option<Leds> {
             let wires = wires(raw, check, taken);
             let (status, nodes) = row(raw, pixel, check);
             for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
-                taken.take(format!("pixel {led}"), Use { owner: &owner, place: at, key: "leds" }, check);
+                taken.take(format!("pixel {led}"), UsedBy { owner: &owner, place: at, key: "leds" }, check);
             }
             let brightness = number(&raw.brightness, "leds.brightness", 1..=100, check).unwrap_or(15);
             Some(Leds::Strip { wires: wires?, status: status?, nodes, brightness })
@@ -135,14 +135,14 @@ fn leds(raw: &raw::Leds, check: &mut Check, taken: &mut Taken) -> Option<Leds> {
             let i2c = check.value(&raw.i2c, "leds.i2c", |text: &String| device(text, "/dev/i2c-"));
             let (status, nodes) = row(raw, expander_pin, check);
             for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
-                taken.take(led.to_string(), Use { owner: &owner, place: at, key: "leds" }, check);
+                taken.take(led.to_string(), UsedBy { owner: &owner, place: at, key: "leds" }, check);
             }
             Some(Leds::Expander { i2c: i2c?, status: status?, nodes, active })
         }
         Kind::Terminal => {
             let (status, nodes) = row(raw, pixel, check);
             for (owner, at, led) in owners(raw, status.iter().chain(&nodes)) {
-                taken.take(format!("place {led}"), Use { owner: &owner, place: at, key: "leds" }, check);
+                taken.take(format!("place {led}"), UsedBy { owner: &owner, place: at, key: "leds" }, check);
             }
             Some(Leds::Terminal { nodes: u16::try_from(nodes.len()).ok()? })
         }
@@ -214,7 +214,7 @@ fn wires(raw: &raw::Leds, check: &mut Check, taken: &mut Taken) -> Option<Wires>
     for (line, owner, field) in [(&data, "data", &raw.data), (&clock, "clock", &raw.clock)] {
         if let (Some(line), Some(at)) = (line, field.set()) {
             let (owner, key) = (format!("the strip's {owner}"), format!("leds.{owner}"));
-            taken.line(line, Use { owner: &owner, place: at.place, key: &key }, check);
+            taken.line(line, UsedBy { owner: &owner, place: at.place, key: &key }, check);
         }
     }
     Some(Wires::Bits { data: data?, clock: clock? })
@@ -228,14 +228,14 @@ fn button(raw: &raw::Button, leds: Option<&Leds>, check: &mut Check, taken: &mut
     let active = level(&raw.active, "button.active", Active::Low, check);
     let interrupt = check.value(&raw.interrupt, "button.interrupt", line);
     if let (Some(line), Some(at)) = (&interrupt, raw.interrupt.set()) {
-        let written = Use { owner: "the expander's INTA", place: at.place, key: "button.interrupt" };
+        let written = UsedBy { owner: "the expander's INTA", place: at.place, key: "button.interrupt" };
         taken.line(line, written, check);
     }
     let at = match (leds, check.value(&raw.line, "button.line", |pin| Ok(pin.clone()))?) {
         (Some(Leds::Terminal { .. }), _) => ButtonAt::Terminal,
         (Some(Leds::Expander { i2c, .. }), Pin::Name(name)) if name.contains('.') => {
             let pin = check.checked(place, "button.line", expander_pin(&Pin::Name(name)))?;
-            taken.take(pin.to_string(), Use { owner: "the button", place, key: "button.line" }, check);
+            taken.take(pin.to_string(), UsedBy { owner: "the button", place, key: "button.line" }, check);
             if pull == Pull::Down {
                 let wrong = Wrong::new("a port expander can't pull down", "write pull = \"up\" or \"none\"");
                 check.report.fault(place_of(&raw.pull, place), "button.pull", wrong);
@@ -244,7 +244,7 @@ fn button(raw: &raw::Button, leds: Option<&Leds>, check: &mut Check, taken: &mut
         }
         (_, pin) => {
             let line = check.checked(place, "button.line", line(&pin))?;
-            taken.line(&line, Use { owner: "the button", place, key: "button.line" }, check);
+            taken.line(&line, UsedBy { owner: "the button", place, key: "button.line" }, check);
             ButtonAt::Line(line)
         }
     };
