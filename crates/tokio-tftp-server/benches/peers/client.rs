@@ -86,8 +86,9 @@ fn take(
         }
         if number != (got + 1) as u16 {
             fetched.disorder += 1;
-            // RFC 7440 section 4: it says once what it has, and waits for what is behind that.
-            if windowsize > 1 && !is_told {
+            // RFC 7440 section 4: it says once what it has, and waits for what is behind that. Without windows, a block that comes again is
+            // acknowledged again (RFC 1350).
+            if (windowsize == 1 && number == got as u16) || (windowsize > 1 && !is_told) {
                 (is_told, in_window) = (true, 0);
                 ack(socket, got)?;
             }
