@@ -4,7 +4,11 @@
 
 mod file;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 pub use file::{ProfileError, parse};
 
@@ -187,20 +191,21 @@ impl ConfigKind {
 /// The names of those that are built in.
 pub const NAMES: [&str; 5] = ["coreos", "flatcar", "fedora-coreos", "debian", "raw"];
 
-/// Every profile that is built in.
+/// Every profile that is built in; read once.
 ///
 /// # Panics
 /// Never in a build that passed its tests: they read every one of them.
 #[allow(clippy::expect_used)] // Compiled in, and read by a test.
-pub fn built_in() -> Vec<Profile> {
-    BUILT_IN
-        .iter()
-        .map(|(name, text, templates)| {
+pub fn built_in() -> &'static [Arc<Profile>] {
+    static READ: LazyLock<Vec<Arc<Profile>>> = LazyLock::new(|| {
+        let read = BUILT_IN.iter().map(|(name, text, templates)| {
             let templates = templates.iter().map(|(name, text)| ((*name).to_owned(), Arc::from(*text)));
             let profile = parse(name, text, &templates.collect()).expect("a built-in profile");
-            Profile { is_built_in: true, ..profile }
-        })
-        .collect()
+            Arc::new(Profile { is_built_in: true, ..profile })
+        });
+        read.collect()
+    });
+    &READ
 }
 
 /// What names of signatures end in.
@@ -353,13 +358,13 @@ mod tests {
 
     #[test]
     fn the_built_in_profiles_are_read() {
-        let names: Vec<String> = built_in().into_iter().map(|profile| profile.name).collect();
+        let names: Vec<String> = built_in().iter().map(|profile| profile.name.clone()).collect();
         assert_eq!(names, NAMES);
     }
 
     #[test]
     fn each_system_takes_the_formats_of_its_time() {
-        let profile = |name: &str| built_in().into_iter().find(|profile| profile.name == name).unwrap();
+        let profile = |name: &str| built_in().iter().find(|profile| profile.name == name).unwrap();
         for (name, version, format, takes) in [
             ("fedora-coreos", "44.20261101.3.0", "ignition-3.4", true),
             ("fedora-coreos", "44.20261101.3.0", "ignition-2.3", false),
