@@ -34,8 +34,8 @@ impl Catalog {
     /// A catalog of these folders, the first of which counts most. Beside the built-in profiles it knows those in
     /// `profiles/NAME/profile.toml`. Keys that `last` has read are not read again.
     pub fn new(folders: Vec<Folder>, loaders: Folder, last: Option<&Catalog>) -> Catalog {
-        let built_in = profiles::built_in().into_iter();
-        let profiles = built_in.map(|profile| (profile.name.clone(), Arc::new(profile))).collect();
+        let built_in = profiles::built_in().iter();
+        let profiles = built_in.map(|profile| (profile.name.clone(), profile.clone())).collect();
         let (folders, loaders) = (folders.into(), Arc::new(loaders));
         let mut catalog = Catalog { folders, loaders, profiles, ..Catalog::default() };
         catalog.read_profiles();
@@ -45,7 +45,7 @@ impl Catalog {
         catalog.menus = Arc::new(catalog.read_menus());
         let own = catalog.key_files();
         let known = last.filter(|last| last.keys.id() == Keys::id_of(&own));
-        catalog.keys = known.map_or_else(|| Arc::new(Keys::read(&own)), |last| last.keys.clone());
+        catalog.keys = known.map_or_else(|| Arc::new(Keys::new(own)), |last| last.keys.clone());
         catalog.findings = last.map(|last| last.findings.clone()).unwrap_or_default();
         catalog.versions =
             catalog.profiles.values().flat_map(|profile| catalog.versions_of(profile)).collect();

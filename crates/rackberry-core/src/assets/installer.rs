@@ -151,7 +151,8 @@ mod tests {
     /// where unsigned files will do.
     #[test]
     fn each_installer_is_known_for_what_it_takes() {
-        let profile = |name: &str| profiles::built_in().into_iter().find(|own| own.name == name).unwrap();
+        let profile =
+            |name: &str| Profile::clone(profiles::built_in().iter().find(|own| own.name == name).unwrap());
         let signed = |verdict| (Some("i.sig"), None, Some(verdict));
         let unproven = || FileVerdict::Unproven("it is signed by key 1, which no key file has".into());
         for (name, proof, strict, lax, words) in [

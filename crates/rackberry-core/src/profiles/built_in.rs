@@ -1,26 +1,27 @@
 //! The profiles that are built in, and the parts of scripts that profiles share.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::{Profile, parse};
 
 /// The names of those that are built in.
 pub const NAMES: [&str; 5] = ["coreos", "flatcar", "fedora-coreos", "debian", "raw"];
 
-/// Every profile that is built in.
+/// Every profile that is built in; read once.
 ///
 /// # Panics
 /// Never in a build that passed its tests: they read every one of them.
 #[allow(clippy::expect_used)] // Compiled in, and read by a test.
-pub fn built_in() -> Vec<Profile> {
-    BUILT_IN
-        .iter()
-        .map(|(name, text, templates)| {
+pub fn built_in() -> &'static [Arc<Profile>] {
+    static READ: LazyLock<Vec<Arc<Profile>>> = LazyLock::new(|| {
+        let read = BUILT_IN.iter().map(|(name, text, templates)| {
             let templates = templates.iter().map(|(name, text)| ((*name).to_owned(), Arc::from(*text)));
             let profile = parse(name, text, &templates.collect()).expect("a built-in profile");
-            Profile { is_built_in: true, ..profile }
-        })
-        .collect()
+            Arc::new(Profile { is_built_in: true, ..profile })
+        });
+        read.collect()
+    });
+    &READ
 }
 
 /// The install script that profiles share.
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_built_in_profiles_are_read() {
-        let names: Vec<String> = built_in().into_iter().map(|profile| profile.name).collect();
+        let names: Vec<String> = built_in().iter().map(|profile| profile.name.clone()).collect();
         assert_eq!(names, NAMES);
     }
 }

@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn each_system_takes_the_formats_of_its_time() {
-        let profile = |name: &str| built_in().into_iter().find(|profile| profile.name == name).unwrap();
+        let profile = |name: &str| built_in().iter().find(|profile| profile.name == name).unwrap();
         for (name, version, format, takes) in [
             ("fedora-coreos", "44.20261101.3.0", "ignition-3.4", true),
             ("fedora-coreos", "44.20261101.3.0", "ignition-2.3", false),

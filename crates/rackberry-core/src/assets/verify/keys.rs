@@ -1,6 +1,9 @@
 //! The signing keys at hand: those that come with the built-in profiles, and the user's own.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use sha2::{Digest as _, Sha256};
 
@@ -17,34 +20,55 @@ const BUILT_IN: [(&str, &str); 3] = [
 /// What names of key files end in.
 const EXTENSIONS: [&str; 6] = ["asc", "gpg", "pgp", "key", "pub", "sig"];
 
-/// Every key, and whom it is trusted for.
+/// Every key, and whom it is trusted for. The files are read when somebody asks for what is in them: that takes longer than
+/// all else of a start, and no address waits for it.
 #[derive(Debug, Clone, Default)]
 pub struct Keys {
+    /// The user's files, by their paths.
+    files: BTreeMap<String, Arc<[u8]>>,
+    /// Changes when a key does: what was found with other keys is looked at again.
+    id: String,
+    read: OnceLock<Read>,
+}
+
+/// What is in the files.
+#[derive(Debug, Clone, Default)]
+struct Read {
     keyring: Keyring,
     own: Vec<Fingerprint>,
     faults: Vec<String>,
     /// Files that are no keys, and don't look as if they were meant to be.
     others: Vec<String>,
-    /// Changes when a key does: what was found with other keys is looked at again.
-    id: String,
 }
 
 impl Keys {
     /// The built-in keys and those of the user's files, by their paths. Secret keys and what should be a key and is
     /// none are faults; a README is none.
-    pub fn read(own: &BTreeMap<String, Arc<[u8]>>) -> Keys {
-        let mut keys = Keys { id: Keys::id_of(own), ..Keys::default() };
-        for (label, text) in BUILT_IN {
-            keys.faults.extend(keys.keyring.add(label, text.as_bytes()).err().map(|fault| fault.to_string()));
-        }
-        for (path, bytes) in own {
-            match keys.keyring.add(path, bytes) {
-                Ok(added) => keys.own.extend(added),
-                Err(_) if !should_be_key(path, bytes) => keys.others.push(path.clone()),
-                Err(fault) => keys.faults.push(fault.to_string()),
+    pub fn new(own: BTreeMap<String, Arc<[u8]>>) -> Keys {
+        Keys { id: Keys::id_of(&own), files: own, read: OnceLock::new() }
+    }
+
+    fn read(&self) -> &Read {
+        self.read.get_or_init(|| {
+            let mut read = Read::default();
+            for (label, text) in BUILT_IN {
+                let added = read.keyring.add(label, text.as_bytes());
+                read.faults.extend(added.err().map(|fault| fault.to_string()));
             }
-        }
-        keys
+            for (path, bytes) in &self.files {
+                match read.keyring.add(path, bytes) {
+                    Ok(added) => read.own.extend(added),
+                    Err(_) if !should_be_key(path, bytes) => read.others.push(path.clone()),
+                    Err(fault) => read.faults.push(fault.to_string()),
+                }
+            }
+            read
+        })
+    }
+
+    /// What is in the user's files; nothing where there are none, and that is known without reading the built-in ones.
+    fn of_files(&self) -> Option<&Read> {
+        (!self.files.is_empty()).then(|| self.read())
     }
 
     /// What [`Keys::id`] would be of these files.
@@ -67,28 +91,28 @@ impl Keys {
 
     /// The keys, ready to verify by.
     pub fn keyring(&self) -> &Keyring {
-        &self.keyring
+        &self.read().keyring
     }
 
     /// The user's own keys, which count for every profile.
     pub fn own(&self) -> impl Iterator<Item = &Fingerprint> {
-        self.own.iter()
+        self.of_files().into_iter().flat_map(|read| &read.own)
     }
 
     /// Files in keys/ that can't be used, a sentence each.
     pub fn faults(&self) -> &[String] {
-        &self.faults
+        self.of_files().map_or(&[], |read| &read.faults)
     }
 
     /// Other files in keys/, by their paths there.
     pub fn others(&self) -> &[String] {
-        &self.others
+        self.of_files().map_or(&[], |read| &read.others)
     }
 
     /// Whose signatures count for a profile's files: the keys that it pins, and the user's own.
     pub fn trust(&self, profile: &Profile) -> Trust {
         let pinned = profile.fingerprints.iter().filter_map(|text| text.parse().ok());
-        Trust::none().and(pinned).and(self.own.iter().cloned())
+        Trust::none().and(pinned).and(self.own().cloned())
     }
 }
 
@@ -106,13 +130,13 @@ mod tests {
 
     #[test]
     fn every_pinned_key_is_at_hand_and_readable() {
-        let keys = Keys::read(&BTreeMap::new());
-        assert_eq!(keys.faults(), [""; 0]);
+        let keys = Keys::new(BTreeMap::new());
+        assert_eq!(keys.read().faults, [""; 0]);
         for profile in profiles::built_in() {
             for pinned in &profile.fingerprints {
                 let pinned: Fingerprint = pinned.parse().unwrap();
                 assert!(keys.keyring().has(&pinned), "{}: {pinned}", profile.name);
-                assert!(keys.trust(&profile).includes(&pinned));
+                assert!(keys.trust(profile).includes(&pinned));
             }
         }
     }
@@ -126,7 +150,7 @@ mod tests {
         use base64::Engine as _;
         let binary = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
         for bytes in [text.as_bytes().to_vec(), binary, text.replace('\n', "\r\n").into_bytes()] {
-            let keys = Keys::read(&BTreeMap::from([("own.gpg".to_owned(), Arc::from(bytes))]));
+            let keys = Keys::new(BTreeMap::from([("own.gpg".to_owned(), Arc::from(bytes))]));
             assert_eq!(keys.faults(), [""; 0]);
             assert_eq!(keys.own().count(), 1);
         }
@@ -137,9 +161,9 @@ mod tests {
         let file = |path: &str, bytes: &[u8]| (path.to_owned(), Arc::from(bytes));
         let own =
             BTreeMap::from([file("keys/mine.asc", b"nonsense"), file("keys/README.txt", b"put keys here")]);
-        let keys = Keys::read(&own);
+        let keys = Keys::new(own);
         assert_eq!((keys.faults().len(), keys.others()), (1, &["keys/README.txt".to_owned()][..]));
         assert!(keys.faults()[0].starts_with("key file keys/mine.asc: "), "{:?}", keys.faults());
-        assert_ne!(keys.id(), Keys::read(&BTreeMap::new()).id());
+        assert_ne!(keys.id(), Keys::new(BTreeMap::new()).id());
     }
 }
