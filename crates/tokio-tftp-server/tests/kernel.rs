@@ -84,12 +84,13 @@ fn system_calls(windowsize: usize) -> (usize, String) {
     (calls * (1 << 20) / LENGTH, table)
 }
 
-/// A MiB is 715 blocks. Before, each took four to five calls: to send, to learn that there is room, to wait, to receive, and to learn that
-/// there is nothing more.
+/// A MiB is 715 blocks. Each is sent, and its ACK is waited for and received by one call. Where other work keeps the client from answering
+/// soon, that takes three, so the best of some attempts counts. Before, a block took four to five.
 #[test]
 fn a_block_costs_few_system_calls() {
-    let (calls, table) = system_calls(1);
-    assert!(calls < 2500, "{calls} a MiB\n{table}");
+    let attempts = (0..4).map(|_| system_calls(1));
+    let (calls, table) = attempts.min_by_key(|(calls, _)| *calls).unwrap();
+    assert!(calls < 2300, "{calls} a MiB\n{table}");
 }
 
 /// A MiB is 12 windows: each is read, sent in two parts, and acknowledged.

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-/// Fetches a file; the first packet that is not what it has to be ends that.
+/// Fetches a file; the first packet that is not what it has to be ends that. For each ACK it takes a moment, as if it were a machine of
+/// its own.
 pub fn fetch(server: SocketAddr, file: &str, blksize: usize, windowsize: usize) -> Result<Vec<u8>> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket2::SockRef::from(&socket).set_recv_buffer_size(1 << 22)?;
@@ -36,6 +37,7 @@ pub fn fetch(server: SocketAddr, file: &str, blksize: usize, windowsize: usize) 
             continue;
         }
         in_window = 0;
+        std::thread::park_timeout(Duration::from_micros(100));
         socket.send_to(&[[0, 4], number.to_be_bytes()].concat(), peer)?;
         if !is_told && length < blksize + 4 {
             return Ok(got);
