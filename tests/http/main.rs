@@ -8,7 +8,7 @@ mod orders;
 use std::{
     fs,
     io::{Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     process::Stdio,
     time::Duration,
 };
@@ -37,6 +37,28 @@ async fn a_silent_connection_ends_without_a_trace() {
     let end = stream.read_to_end(&mut answer);
     assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
     assert!(answer.len() > IMAGE, "the whole answer came first");
+    service.finish().await;
+}
+
+/// Who is slow to take the end of a file is not silent, and gets it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_for_a_request_begins_when_the_last_reply_is_sent() {
+    let limits = Limits { header_time: Duration::from_millis(200), ..Limits::default() };
+    let mut service = Service::start_within(limits);
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, service.port)).into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(b"GET /image HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    while !matches!(service.heard.recv().await.unwrap(), Message::Progress(Progress { end: Some(_), .. })) {}
+    // The kernel holds all of it, and the client has taken nothing. Time for a request to come passes.
+    let a_second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let mut ended = [PollFd::new(&stream, PollFlags::empty())];
+    assert_eq!(rustix::event::poll(&mut ended, Some(&a_second)).unwrap(), 0, "it is cut off");
+    let mut answer = Vec::new();
+    let end = stream.read_to_end(&mut answer);
+    assert!(answer.ends_with(&image()), "{} bytes", answer.len());
+    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
     service.finish().await;
 }
 

@@ -13,7 +13,11 @@ use std::{
     time::Duration,
 };
 
-use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::{SendAncillaryBuffer, SendFlags, sendmsg},
+};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::{TcpStream, UnixStream},
@@ -25,10 +29,19 @@ use super::{
     sendfile::{Outlet, Part, TURN, is_stand_in},
 };
 
+/// Tells a socket to hold as much unsent as the kernel finds good, and nothing.
+const AS_KERNEL_LIKES: u32 = 0;
+const NOTHING: u32 = 1;
+/// A file's end that the kernel has taken may be megabytes, and nobody sees them go: that takes longer than one byte, so many
+/// times what a client has for that.
+const DRAINING: u32 = 5;
+
 /// A stream socket.
 pub(super) trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static {
     /// Has the runtime that this is called in wait for it. Another one's would have to wake this one each time.
     fn come_here(&mut self) -> io::Result<()>;
+    /// From how many bytes on that wait in it unsent it is full.
+    fn hold_unsent(&self, bytes: u32);
     /// Closing it then sends RST, and its addresses and ports are free at once (RFC 9293 section 3.10.5, ABORT).
     fn reset_when_closed(&self);
     /// Waits until it may take something.
@@ -41,6 +54,11 @@ impl Socket for TcpStream {
     fn come_here(&mut self) -> io::Result<()> {
         *self = TcpStream::from_std(self.as_fd().try_clone_to_owned()?.into())?;
         Ok(())
+    }
+
+    fn hold_unsent(&self, bytes: u32) {
+        // Without it, as much waits as the kernel finds good.
+        let _ = SockRef::from(self).set_tcp_notsent_lowat(bytes);
     }
 
     fn reset_when_closed(&self) {
@@ -62,6 +80,8 @@ impl Socket for UnixStream {
         *self = UnixStream::from_std(self.as_fd().try_clone_to_owned()?.into())?;
         Ok(())
     }
+
+    fn hold_unsent(&self, _: u32) {}
 
     fn reset_when_closed(&self) {}
 
@@ -89,6 +109,15 @@ fn poll_write_by<S: Socket>(
     }
 }
 
+/// Whether the socket holds less than it may; the kernel tells when it does again.
+fn is_writable(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(&now))? {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        _ => Ok(0),
+    }
+}
+
 /// What hyper takes for the socket. A write fails when the peer has taken no byte for some time, and then the connection
 /// ends by a reset. Reads wait: hyper has its own limit for headers, and bodies have theirs.
 #[derive(Debug)]
@@ -105,6 +134,8 @@ pub(super) struct Connected<S: Socket> {
     sending: Option<Part>,
     /// Bytes of it that were sent in this turn.
     turn: usize,
+    /// All of it is in the kernel, which has not sent all of that.
+    is_draining: bool,
 }
 
 impl<S: Socket> Connected<S> {
@@ -115,9 +146,19 @@ impl<S: Socket> Connected<S> {
         reset: Arc<AtomicBool>,
         (outlet, lane): (Arc<Outlet>, Arc<Lane>),
     ) -> Connected<S> {
-        let patience = Patience { limit: patience, since: None, waiting: None };
+        let patience = Patience { limit: patience, times: 1, since: None, waiting: None };
         let is_in_bulk = lane.is_bulk_here();
-        Connected { socket, reset, patience, outlet, lane, is_in_bulk, sending: None, turn: 0 }
+        Connected {
+            socket,
+            reset,
+            patience,
+            outlet,
+            lane,
+            is_in_bulk,
+            sending: None,
+            turn: 0,
+            is_draining: false,
+        }
     }
 
     /// Has this runtime wait for the socket.
@@ -161,9 +202,26 @@ impl<S: Socket> Connected<S> {
         if is_last {
             self.sending = None;
             self.turn = 0;
-            self.lane.wants_bulk(false);
+            self.is_draining = true;
+            self.patience.times = DRAINING;
+            self.socket.hold_unsent(NOTHING);
         }
         Poll::Ready(Ok(sent))
+    }
+
+    /// Waits until the kernel has sent a file's last bytes. Only then the time for the next request begins: its end is a
+    /// reset, which would take them away from a client that is slow to take them.
+    fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_draining {
+            self.come_here()?;
+            let drained = poll_write_by(&self.socket, cx, is_writable);
+            ready!(self.or_late(drained, cx))?;
+            self.is_draining = false;
+            self.patience.times = 1;
+            self.socket.hold_unsent(AS_KERNEL_LIKES);
+            self.lane.wants_bulk(false);
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn or_late<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
@@ -240,6 +298,7 @@ impl<S: Socket> AsyncWrite for Connected<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drained(cx))?;
         self.socket()?.poll_flush(cx)
     }
 
@@ -252,6 +311,8 @@ impl<S: Socket> AsyncWrite for Connected<S> {
 #[derive(Debug)]
 struct Patience {
     limit: Duration,
+    /// So many of them.
+    times: u32,
     /// Since when it takes nothing.
     since: Option<Instant>,
     /// Set at most once in `limit`, not at each wait: a fast client has thousands of them a second.
@@ -265,8 +326,11 @@ impl Patience {
             return written;
         }
         #[allow(clippy::disallowed_methods)] // An adapter that waits for the network may.
-        let end = *self.since.get_or_insert_with(Instant::now) + self.limit;
+        let end = *self.since.get_or_insert_with(Instant::now) + self.limit * self.times;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        if waiting.deadline() > end {
+            waiting.as_mut().reset(end);
+        }
         while waiting.as_mut().poll(cx).is_ready() {
             if waiting.deadline() >= end {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

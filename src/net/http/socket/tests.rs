@@ -240,17 +240,24 @@ async fn a_client_that_takes_nothing_is_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn patience_begins_anew_with_each_byte_that_is_taken() {
-    let mut patience = Patience { limit: PATIENCE, since: None, waiting: None };
+    let mut patience = Patience { limit: PATIENCE, times: 1, since: None, waiting: None };
     let mut context = Context::from_waker(std::task::Waker::noop());
-    let mut waits = |written: Poll<io::Result<usize>>| patience.or_late(written, &mut context);
+    let mut waits =
+        |patience: &mut Patience, written: Poll<io::Result<usize>>| patience.or_late(written, &mut context);
     for _ in 0..5 {
-        assert!(waits(Poll::Pending).is_pending());
+        assert!(waits(&mut patience, Poll::Pending).is_pending());
         advance(PATIENCE - Duration::from_secs(1)).await;
-        assert!(waits(Poll::Pending).is_pending());
-        assert!(matches!(waits(Poll::Ready(Ok(1))), Poll::Ready(Ok(1))));
+        assert!(waits(&mut patience, Poll::Pending).is_pending());
+        assert!(matches!(waits(&mut patience, Poll::Ready(Ok(1))), Poll::Ready(Ok(1))));
     }
-    assert!(waits(Poll::Pending).is_pending());
+    // A longer wait that was over soon does not prolong the next one.
+    patience.times = DRAINING;
+    assert!(waits(&mut patience, Poll::Pending).is_pending());
+    advance(PATIENCE * 2).await;
+    assert!(waits(&mut patience, Poll::Ready(Ok(1))).is_ready());
+    patience.times = 1;
+    assert!(waits(&mut patience, Poll::Pending).is_pending());
     advance(PATIENCE).await;
-    let late = waits(Poll::Pending);
+    let late = waits(&mut patience, Poll::Pending);
     assert!(matches!(&late, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut), "{late:?}");
 }
