@@ -18,7 +18,7 @@ test-promise: ## searches millions of histories for one that overwrites a disk u
 	$(CARGO) test --profile promise -p rackberry-core --lib -- --ignored --nocapture search::
 
 test-sandbox: assets ## the service in the confinement of its unit: what that takes away, and all it must do in it
-	$(CARGO) test --test sandbox --test dhcp --test faults --test files --test install --test interlock --test notify --test promise --test report --test switch --test tftp
+	$(CARGO) test --test sandbox --test dhcp --test faults --test files --test install --test rogue_server --test notify --test promise --test report --test switch --test tftp
 
 fuzz: ## searches for inputs that break a reader, FUZZ_SECONDS for each of 14 (900: three and a half hours)
 	crates/fuzz/run $(or $(FUZZ_SECONDS),900)

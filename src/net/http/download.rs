@@ -13,7 +13,6 @@ use hyper::{
     body::Incoming,
     header::{self, HeaderName},
 };
-use tokio::task::spawn_blocking;
 
 use super::{
     Shared,
@@ -55,14 +54,10 @@ pub(super) async fn fetch(
     let (answer, ticket) =
         asking.await.map_err(|_| no(StatusCode::SERVICE_UNAVAILABLE, "the service is shutting down"))?;
     match answer {
-        Answer::File { path, state, .. } => {
-            let opening = path.clone();
-            let opened = spawn_blocking(move || OpenFile::open(&opening, state)).await;
-            match opened.unwrap_or_else(|ended| Err(std::io::Error::other(ended).into())) {
-                Ok(file) => Ok(send_file(shared, request, &path, file, ticket)),
-                Err(error) => Err(no_file(&path, error)),
-            }
-        }
+        Answer::File { path, state, .. } => match OpenFile::open(&path, state).await {
+            Ok(file) => Ok(send_file(shared, request, &path, file, ticket)),
+            Err(error) => Err(no_file(&path, error)),
+        },
         Answer::Text { body, media, .. } => Ok(text(&shared.counters, media, body, Kind::Text, ticket)),
         Answer::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),

@@ -1,15 +1,19 @@
 //! Files that are asked for: opened, looked at, and small ones read.
 
 use std::{
-    fs::{File, Metadata, OpenOptions},
-    io,
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    fs::{File, Metadata},
+    io::{self, IoSliceMut},
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
 
 use bytes::Bytes;
-use rustix::fs::OFlags;
+use rustix::{
+    fs::{CWD, Mode, OFlags, ResolveFlags, open, openat2},
+    io::{ReadWriteFlags, preadv2, retry_on_intr},
+};
+use tokio::task::spawn_blocking;
 
 use crate::storage::scan;
 use rackberry_core::{assets::folder::Stamp, http::range::Meta};
@@ -56,12 +60,31 @@ impl Content {
     }
 }
 
+/// Whether opening and reading may wait for a disk.
+#[derive(Debug, Clone, Copy)]
+enum Disk {
+    /// No: what is not in memory is an error.
+    Untouched,
+    /// Yes; blocks.
+    Awaited,
+}
+
 impl OpenFile {
-    /// Opens a file that must have this length and these times, where that matters; blocks.
-    pub(super) fn open(path: &Path, state: Option<(u64, Stamp)>) -> Result<OpenFile, FileError> {
-        // NONBLOCK, so that opening a pipe that nobody writes to does not wait.
-        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    /// Opens a file that must have this length and these times, where that matters. What is in memory is opened here, which
+    /// spares a small reply the way to another thread and back; for the rest that thread waits for the disk.
+    pub(super) async fn open(path: &Path, state: Option<(u64, Stamp)>) -> Result<OpenFile, FileError> {
+        match OpenFile::open_by(Disk::Untouched, path, state) {
+            // Whatever it is: that it is not in memory, that this kernel can't tell, or what the thread will find as well.
+            Err(FileError::Io(_)) => {}
+            done => return done,
+        }
+        let path = path.to_owned();
+        let opening = spawn_blocking(move || OpenFile::open_by(Disk::Awaited, &path, state));
+        opening.await.unwrap_or_else(|ended| Err(io::Error::other(ended).into()))
+    }
+
+    fn open_by(disk: Disk, path: &Path, state: Option<(u64, Stamp)>) -> Result<OpenFile, FileError> {
+        let file = disk.open(path)?;
         let meta = file.metadata()?;
         if !meta.is_file() {
             return Err(FileError::NotRegular);
@@ -71,7 +94,7 @@ impl OpenFile {
         }
         let content = Content::of(&meta);
         let bytes = match meta.len() <= SMALL {
-            true => Some(read(&file, content)?),
+            true => Some(disk.read(&file, content)?),
             false => None,
         };
         let modified = meta.modified()?.duration_since(UNIX_EPOCH).ok();
@@ -80,15 +103,34 @@ impl OpenFile {
     }
 }
 
-/// All of a file, which does not change meanwhile.
-fn read(file: &File, content: Content) -> Result<Bytes, FileError> {
-    let mut bytes = vec![0; usize::try_from(content.0).map_err(io::Error::other)?];
-    file.read_exact_at(&mut bytes, 0).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => FileError::Changed,
-        _ => error.into(),
-    })?;
-    match Content::of(&file.metadata()?) == content {
-        true => Ok(bytes.into()),
-        false => Err(FileError::Changed),
+impl Disk {
+    fn open(self, path: &Path) -> io::Result<File> {
+        // NONBLOCK, so that opening a pipe that nobody writes to does not wait.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        Ok(match self {
+            Disk::Untouched => openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED)?.into(),
+            Disk::Awaited => retry_on_intr(|| open(path, flags, Mode::empty()))?.into(),
+        })
+    }
+
+    /// All of a small file, which does not change meanwhile.
+    fn read(self, file: &File, content: Content) -> Result<Bytes, FileError> {
+        let mut bytes = vec![0; usize::try_from(content.0).map_err(io::Error::other)?];
+        match self {
+            Disk::Untouched => {
+                let read = preadv2(file, &mut [IoSliceMut::new(&mut bytes)], 0, ReadWriteFlags::NOWAIT);
+                if read.map_err(io::Error::from)? != bytes.len() {
+                    return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
+                }
+            }
+            Disk::Awaited => file.read_exact_at(&mut bytes, 0).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => FileError::Changed,
+                _ => error.into(),
+            })?,
+        }
+        match Content::of(&file.metadata()?) == content {
+            true => Ok(bytes.into()),
+            false => Err(FileError::Changed),
+        }
     }
 }

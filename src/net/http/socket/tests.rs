@@ -65,9 +65,11 @@ impl Rig {
         let serving = tokio::spawn(async move {
             let service = service_fn(move |_| {
                 let (start, len) = parts.lock().unwrap().next().expect("a part for each request");
-                let reply = reply(&path, (start as u64, len as u64), &handle);
-                let reply = reply.map(|body| body.on(&outlet));
-                async move { Ok::<_, Infallible>(reply) }
+                let (path, handle, outlet) = (path.clone(), handle.clone(), Arc::clone(&outlet));
+                async move {
+                    let reply = reply(&path, (start as u64, len as u64), &handle).await;
+                    Ok::<_, Infallible>(reply.map(|body| body.on(&outlet)))
+                }
             });
             http1::Builder::new().serve_connection(TokioIo::new(connected), service).await
         });
@@ -105,9 +107,9 @@ impl Rig {
     }
 }
 
-fn reply(path: &Path, (start, len): (u64, u64), handle: &Handle) -> Response<Body> {
+async fn reply(path: &Path, (start, len): (u64, u64), handle: &Handle) -> Response<Body> {
     let ticket = Ticket::new(handle.clone(), TransferId(1), mpsc::channel(1).0);
-    let opened = OpenFile::open(path, None).unwrap();
+    let opened = OpenFile::open(path, None).await.unwrap();
     let transfer = Transfer::new(Arc::default(), Kind::File, (start, len, LENGTH as u64), Some(ticket));
     let body = Body::File(FileBody::new(Part::new(opened, (start, len), transfer)));
     Response::builder().header(header::CONTENT_LENGTH, len).body(body).unwrap()
