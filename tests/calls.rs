@@ -29,7 +29,7 @@ fn a_mebibyte_takes_few_system_calls() {
 
     let trace = net.path("trace");
     let mut strace = net.command("strace");
-    strace.args(["-f", "-o"]).arg(&trace).args(["-p", &service.process.child.id().to_string()]);
+    strace.args(["-f", "-o"]).arg(&trace).args(["-p", &service.process.pid().to_string()]);
     let mut strace = Watched::start(strace);
     strace.wait_for("attached", 0, PATIENCE);
     net.run_in("client", &download);

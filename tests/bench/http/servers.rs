@@ -15,7 +15,7 @@ pub struct Server {
 impl Server {
     /// Its process.
     pub fn id(&self) -> u32 {
-        self.process.child.id()
+        self.process.pid().as_raw_nonzero().get().unsigned_abs()
     }
 
     fn start(name: &str, net: Net, command: Command) -> Server {
