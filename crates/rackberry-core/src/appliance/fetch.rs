@@ -262,7 +262,7 @@ impl Appliance {
 
     /// A node goes into the installer, once for each start.
     fn counts_as_led(&mut self, mac: Mac, now: Time, out: &mut Outcome) {
-        let may = |node: &&Node| !node.is_led && node.may_be_led(&self.orders, now) == Verdict::Yes;
+        let may = |node: &&Node| !node.is_led && self.may_be_led(node, now) == Verdict::Yes;
         let grant = self.nodes.get(mac).filter(may).and_then(Node::grant);
         let Some((order, kind)) = grant.map(|grant| (grant.order, grant.kind)) else { return };
         if kind == OrderKind::Install {

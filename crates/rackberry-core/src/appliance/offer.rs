@@ -58,7 +58,7 @@ impl Appliance {
         let node = self.nodes.get(client.mac);
         // A grant is its card's: the machine's others go on to the disk.
         let is_led = |node: &Node| {
-            node.may_be_led(&self.orders, now) == Verdict::Yes && (self.nodes.stands_for_its_node(client.mac))
+            self.may_be_led(node, now) == Verdict::Yes && self.nodes.stands_for_its_node(client.mac)
         };
         let to_disk = !node.is_some_and(is_led);
         if to_disk && boot::goes_on_without_file(arch) {

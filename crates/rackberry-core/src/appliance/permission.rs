@@ -239,6 +239,15 @@ impl Appliance {
         None
     }
 
+    /// Whether the menu of the start that runs may lead a node into the installer. While the state can't be written a new
+    /// start can't be told from the one that was led already, so nobody is.
+    pub(super) fn may_be_led(&self, node: &Node, now: Time) -> Verdict {
+        match self.unwritable {
+            Some(_) => Verdict::No("the state can't be written, so nobody installs"),
+            None => node.may_be_led(&self.orders, now),
+        }
+    }
+
     /// The gate for what only an installing node may have.
     pub(super) fn pass(&self, asker: Asker, what: &str, now: Time) -> Result<Mac, Refusal> {
         let forbidden =

@@ -46,7 +46,7 @@ impl Appliance {
     pub(super) fn plan(&self, node: Option<&Node>, now: Time) -> Plan {
         let disk = |why: &str| Plan::Disk { why: why.to_owned() };
         let Some(node) = node else { return disk("this machine is not known") };
-        let grant = match (node.may_be_led(&self.orders, now), node.grant()) {
+        let grant = match (self.may_be_led(node, now), node.grant()) {
             (Verdict::Yes, Some(grant)) => grant,
             (Verdict::No(why), _) => return disk(why),
             (Verdict::Yes, None) => return disk("it has no grant"),

@@ -117,9 +117,6 @@ fn run(rack: Rack, left: Left, most: usize) -> Found {
     found
 }
 
-const RACKS: [Rack; 5] =
-    [Rack::OneMachine, Rack::OwnScript, Rack::TwoCards, Rack::TwoMachines, Rack::SharedIdentifier];
-
 const fn left([orders, reloads, crashes, strays, pauses]: [u8; 5]) -> Left {
     Left { orders, reloads, crashes, strays, pauses }
 }
@@ -148,14 +145,14 @@ fn every_history_of_two_orders_is_searched() {
 
 #[test]
 fn histories_of_all_kinds_are_searched() {
-    for rack in RACKS {
+    for rack in Rack::ALL {
         run(rack, left([2, 1, 1, 1, 1]), 2_000);
     }
 }
 
 #[test]
 fn long_histories_are_walked() {
-    for rack in RACKS {
+    for rack in Rack::ALL {
         walk(rack, left([4, 2, 2, 2, 3]), 25, 40);
     }
 }
@@ -170,7 +167,7 @@ fn the_long_form() {
     let most = number("PROMISE_STATES", 2_000_000);
     let walks = number("PROMISE_WALKS", 20_000) as u64;
     std::thread::scope(|scope| {
-        for racks in [&RACKS[..3], &RACKS[3..]] {
+        for racks in [&Rack::ALL[..4], &Rack::ALL[4..]] {
             scope.spawn(move || {
                 for rack in racks {
                     run(*rack, left([1, 1, 1, 1, 1]), most);

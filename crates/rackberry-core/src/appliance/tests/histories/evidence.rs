@@ -89,7 +89,7 @@ fn a_machine_whose_last_report_was_lost_is_installed_once_it_runs() {
     assert!(!is_led(&mut world, ONE, None));
 }
 
-fn with_own(name: &str) -> World {
+pub(super) fn with_own(name: &str) -> World {
     let text = match name.rsplit('/').next() {
         Some("install.sh") => Some("#!/bin/sh\n"),
         Some("profile.toml") => Some(include_str!("../../../../../../profiles/coreos/profile.toml")),
