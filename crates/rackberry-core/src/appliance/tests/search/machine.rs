@@ -59,6 +59,8 @@ pub struct Machine {
     pub known_by: Option<Mac>,
     /// Starts into the installer since the service heard of that last.
     pub led: u8,
+    /// The orders that are over for it, because its installer has said that it failed.
+    pub failed: u8,
 }
 
 impl Machine {
@@ -73,6 +75,7 @@ impl Machine {
             begun: None,
             known_by: None,
             led: 0,
+            failed: 0,
         }
     }
 

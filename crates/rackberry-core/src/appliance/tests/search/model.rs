@@ -149,6 +149,10 @@ impl Model {
                 self.left.strays -= 1;
                 self.world.start(self.machines[machine].cards[card], false);
             }
+            Action::Renew(machine) => {
+                self.left.strays -= 1;
+                self.world.renew(self.machines[machine].cards[0]);
+            }
             Action::SayUp(machine) => self.says_it_is_up(machine)?,
         }
         Ok(())

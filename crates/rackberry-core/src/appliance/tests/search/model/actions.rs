@@ -53,6 +53,8 @@ pub enum Action {
     ComesBad(usize),
     /// A card asks for an address as a system does, while another system runs: a link flaps, a second card comes up.
     Stray(usize, usize),
+    /// A running system renews its lease.
+    Renew(usize),
     /// A running system says that it is up.
     SayUp(usize),
 }
@@ -116,6 +118,9 @@ impl Model {
             if crashes > 0 {
                 actions.push(Action::NextAndCrash(number));
             }
+        }
+        if strays > 0 && machine.runs == Runs::System && machine.id.is_some() {
+            actions.push(Action::Renew(number));
         }
         match machine.runs {
             Runs::Configured(..) => actions.extend([Action::GiveUp(number), Action::Die(number)]),

@@ -30,9 +30,10 @@ impl Model {
                 && (other.cards == machine.cards || (other.id.is_some() && other.id == machine.id))
         };
         match view.stage == Stage::Installed && !self.machines.iter().any(is_good) {
-            true => {
-                Err(format!("{:?} is shown as installed, and has {:?} on its disk", machine.cards, machine.disk))
-            }
+            true => Err(format!(
+                "{:?} is shown as installed, and has {:?} on its disk",
+                machine.cards, machine.disk
+            )),
             false => Ok(()),
         }
     }
@@ -105,6 +106,9 @@ impl Model {
     fn check_restart(&self) -> Result<(), String> {
         let mut after = self.world.clone();
         after.restart_with(self.rack.settings(self.listing));
+        if after.appliance.loss.is_some() != self.lost {
+            return Err("after a crash it is not known that a state was lost".into());
+        }
         for node in self.world.appliance.nodes.known() {
             let Some(again) = after.appliance.nodes.get(node.mac) else {
                 return Err(format!("{} is forgotten by a crash", node.mac));

@@ -27,8 +27,7 @@ impl Model {
         for node in appliance.nodes.known() {
             let mut timeless = node.clone();
             let deadline = node.deadline().map(|deadline| deadline.since(now));
-            let is_just_done =
-                node.disk.system().is_some_and(|system| now.since(system.at) < JUST);
+            let is_just_done = node.disk.system().is_some_and(|system| now.since(system.at) < JUST);
             tokens.extend(node.grant().map(|grant| grant.token.clone()));
             tokens.extend(node.last.as_ref().map(|last| last.token.clone()));
             timeless.forget_times();
@@ -44,7 +43,7 @@ impl Model {
             let unused = self.orders.iter().skip(machine.used.into()).filter(open).count();
             (&machine.cards, machine.disk, unused, machine.is_permitted).hash(hasher);
             let is_fresh = machine.begun.is_some_and(|begun| now.since(begun) < JUST);
-            (machine.known_by, machine.led, is_fresh).hash(hasher);
+            (machine.known_by, machine.led, machine.failed, is_fresh).hash(hasher);
             machine.runs_as_numbers().hash(hasher);
             let token = machine.installer().map(|(_, token)| tokens.iter().position(|known| known == token));
             token.hash(hasher);

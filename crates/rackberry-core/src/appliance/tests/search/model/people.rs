@@ -44,7 +44,9 @@ impl Model {
         }
         if let (Scope::Named(_), Some(machine)) = (&scope, not_for.first()) {
             let cards = &self.machines[*machine].cards;
-            return Err(format!("{cards:?} is named, and was not meant --again: it is, or was just, installed"));
+            return Err(format!(
+                "{cards:?} is named, and was not meant --again: it is, or was just, installed"
+            ));
         }
         self.orders.push(Memory { kind, scope, until, not_for });
         Ok(())

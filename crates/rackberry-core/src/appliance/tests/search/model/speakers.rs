@@ -60,7 +60,9 @@ fn check_spoofed(world: &mut World, card: Mac) -> Result<(), String> {
     let mut made = MADE.lock().unwrap();
     let packets = made.get_or_insert_default().entry((card, address)).or_insert_with(|| {
         let kinds = [MessageType::Release, MessageType::Request];
-        Arc::new(kinds.map(|kind| sent_by(THIEF, address, card, kind, &[DhcpOption::RequestedIpAddress(address)])))
+        Arc::new(
+            kinds.map(|kind| sent_by(THIEF, address, card, kind, &[DhcpOption::RequestedIpAddress(address)])),
+        )
     });
     let packets = packets.clone();
     drop(made);

@@ -62,6 +62,8 @@ impl Model {
             Runs::Configured(card, token) if self.rack == Rack::OwnProfile => {
                 self.machines[machine].runs = Runs::Writes(card, token);
             }
+            // A person looks around.
+            Runs::Live(..) if !self.takes_image_from_here() => self.machines[machine].runs = Runs::Done,
             Runs::Configured(card, token) | Runs::Live(card, token) => {
                 let mac = self.machines[machine].cards[card];
                 if is_given(&self.world.fetch_by(mac, &token, IMAGE, 500)) {
@@ -118,6 +120,12 @@ impl Model {
         }
         let machine = &mut self.machines[machine];
         machine.led += 1;
+        if machine.failed >= self.orders.len() as u8 {
+            return Err(format!(
+                "{:?} has said that it failed, and is led into its installer again",
+                machine.cards
+            ));
+        }
         match machine.led > TRIES * self.orders.len() as u8 {
             true => Err(format!(
                 "{:?} is led into its installer {} times, and nothing is heard from there",
@@ -183,7 +191,10 @@ impl Model {
             self.machines[machine].disk = TrueDisk::Bad;
         }
         self.machines[machine].runs = Runs::Done;
+        let grant = self.world.appliance.nodes.get(card).and_then(|node| node.grant());
+        let is_by_order = grant.is_some_and(|grant| grant.token == token);
         let answer = self.world.says(card, &token, stage, false);
+        self.machines[machine].failed += u8::from(is_by_order && matches!(answer, Answer::Done(_)));
         if is_known && !matches!(answer, Answer::Done(_) | Answer::Refused(Refusal::Unavailable(_))) {
             return Err(format!("{card} says that its install failed, and is not heard: {answer:?}"));
         }
