@@ -271,7 +271,8 @@ impl Node {
             Life::Failed(_) | Life::Resting => {
                 let system = self.last_system();
                 if let (Some(system), false) = (system, matches!(self.disk, Disk::Running { .. })) {
-                    self.disk = Disk::Written { system, said: true };
+                    // It was thought to have ended before that.
+                    self.disk = Disk::Written { system: Installed { at: now, ..system }, said: true };
                     self.life = Life::Resting;
                 }
             }
@@ -322,6 +323,8 @@ impl Node {
                 // Before that stage an installer leaves the disk alone.
                 self.disk = if stage < Stage::Installing { Disk::Unsure } else { Disk::Incomplete };
             }
+            // It never came to its disk: what an earlier install put there is there.
+            Life::Resting | Life::Failed(_) if stage < Stage::Installing => {}
             // Two words that can't both be true: nobody knows.
             Life::Resting | Life::Failed(_) if matches!(self.disk, Disk::Running { said: true, .. }) => {
                 self.disk = Disk::Unsure;

@@ -53,7 +53,7 @@ pub struct Machine {
     pub used: u8,
     /// An overwrite was permitted by them, and its answer was lost.
     pub is_permitted: bool,
-    /// When its disk began to be overwritten last.
+    /// When its disk began to be overwritten last, or its installer said that it is written.
     pub begun: Option<Time>,
     /// The service was told of that, and has neither lost it since nor been told to forget it. By this card.
     pub known_by: Option<Mac>,
@@ -104,6 +104,11 @@ impl Machine {
             | Runs::Reported(card, token) => Some((self.cards[*card], token)),
             Runs::Nothing | Runs::Loader(_) | Runs::Done | Runs::System => None,
         }
+    }
+
+    /// The service knows nothing of it any more.
+    pub fn is_not_known(&mut self) {
+        (self.begun, self.known_by) = (None, None);
     }
 
     /// Its disk was overwritten by now, and the service knows of that.

@@ -177,7 +177,7 @@ impl Model {
         self.world.shared.clear();
         self.world.loss = Some("its state is gone".into());
         self.lost = true;
-        self.machines.iter_mut().for_each(|machine| machine.known_by = None);
+        self.machines.iter_mut().for_each(Machine::is_not_known);
         self.crash();
     }
 

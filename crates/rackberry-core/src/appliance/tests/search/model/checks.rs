@@ -24,12 +24,17 @@ impl Model {
 
     /// No failure is shown as a success.
     fn check_view(&self, machine: &Machine, view: &NodeView) -> Result<(), String> {
-        // Of two that call themselves the same, nobody knows which is which while one of them is off.
-        let is_good = |other: &Machine| {
-            other.disk == TrueDisk::Good
-                && (other.cards == machine.cards || (other.id.is_some() && other.id == machine.id))
-        };
-        match view.stage == Stage::Installed && !self.machines.iter().any(is_good) {
+        if view.stage != Stage::Installed {
+            return Ok(());
+        }
+        // Of two that call themselves the same, nobody knows which is which before one of them says something.
+        let is_same =
+            |other: &&Machine| other.cards == machine.cards || (other.id.is_some() && other.id == machine.id);
+        let same: Vec<&Machine> = self.machines.iter().filter(is_same).collect();
+        let node = self.world.appliance.nodes.get(view.mac);
+        let has_said = node.is_some_and(|node| matches!(node.disk, Disk::Running { said: true, .. }));
+        let is_sure = has_said || same.len() == 1;
+        match is_sure && !same.iter().any(|same| same.disk == TrueDisk::Good) {
             true => Err(format!(
                 "{:?} is shown as installed, and has {:?} on its disk",
                 machine.cards, machine.disk

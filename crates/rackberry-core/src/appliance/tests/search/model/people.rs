@@ -63,10 +63,13 @@ impl Model {
                 Scope::Named(nodes) => nodes.contains(&view.mac),
                 Scope::All | Scope::NotInstalled => true,
             };
-            let writes = matches!(machine.runs, Runs::Writes(..) | Runs::Reported(..));
+            let writes = matches!(machine.runs, Runs::Writes(..));
             let runs = machine.is_known_to_write() && writes && view.stage.is_running();
             let is_fresh = machine.begun.is_some_and(|begun| self.world.now.since(begun) < JUST);
-            is_meant && (runs || (machine.known_by.is_some() && is_fresh && view.installed.is_some()))
+            // Everybody else who is not installed is meant, and whoever turns out not to be.
+            let is_done =
+                *scope != Scope::NotInstalled && machine.known_by.is_some() && view.installed.is_some();
+            is_meant && (runs || (is_done && is_fresh))
         };
         (0..self.machines.len()).filter(|machine| is_done(&self.machines[*machine])).collect()
     }
@@ -81,7 +84,7 @@ impl Model {
             // Of two that call themselves the same, one record may have been both.
             for (other, namesake) in self.machines.iter_mut().enumerate() {
                 if other != machine && id.is_some() && namesake.id == id {
-                    namesake.known_by = None;
+                    namesake.is_not_known();
                 }
             }
         }
@@ -90,7 +93,8 @@ impl Model {
     /// Who is forgotten is a machine like others for orders that come later.
     fn is_no_more_known(&mut self, machine: usize, orders: u8) {
         let machine = &mut self.machines[machine];
-        (machine.used, machine.known_by) = (orders, None);
+        machine.is_not_known();
+        machine.used = orders;
         if machine.disk == TrueDisk::Good {
             machine.disk = TrueDisk::Before;
         }

@@ -148,7 +148,11 @@ impl Model {
             Answer::Text { .. } => {
                 let heard = self.world.says(mac, &token, Stage::Configuring, true);
                 if matches!(heard, Answer::Done(_)) && self.rack != Rack::OwnProfile {
+                    // Of those that call themselves the same, it may be another one's word.
+                    let id = self.machines[machine].id;
                     self.machines[machine].led = 0;
+                    let namesakes = self.machines.iter_mut().filter(|other| id.is_some() && other.id == id);
+                    namesakes.for_each(|namesake| namesake.led = 0);
                 }
                 self.machines[machine].runs = Runs::Configured(card, token);
             }
@@ -173,7 +177,9 @@ impl Model {
                 }
             }
             TrueDisk::Good => {
-                self.world.says(mac, &token, Stage::Written, true);
+                if let Answer::Done(_) = self.world.says(mac, &token, Stage::Written, true) {
+                    self.machines[machine].begun = Some(self.world.now);
+                }
                 self.machines[machine].runs = Runs::Reported(card, token);
             }
             TrueDisk::Bad | TrueDisk::Before => self.machines[machine].runs = Runs::Done,
@@ -186,19 +192,25 @@ impl Model {
         let writes = matches!(self.machines[machine].runs, Runs::Writes(..) | Runs::Reported(..));
         let is_known = self.machines[machine].is_known_to_write() && !token.is_empty();
         let stage = if writes { Stage::Installing } else { Stage::Configuring };
-        if writes && self.rack.is_seen_to_overwrite() {
-            // It knows best.
-            self.machines[machine].disk = TrueDisk::Bad;
-        }
-        self.machines[machine].runs = Runs::Done;
         let grant = self.world.appliance.nodes.get(card).and_then(|node| node.grant());
         let is_by_order = grant.is_some_and(|grant| grant.token == token);
         let answer = self.world.says(card, &token, stage, false);
-        self.machines[machine].failed += u8::from(is_by_order && matches!(answer, Answer::Done(_)));
-        if is_known && !matches!(answer, Answer::Done(_) | Answer::Refused(Refusal::Unavailable(_))) {
-            return Err(format!("{card} says that its install failed, and is not heard: {answer:?}"));
+        if matches!(answer, Answer::Refused(Refusal::Unavailable(_))) {
+            // It will say so again.
+            return Ok(());
         }
-        Ok(())
+        let is_heard = matches!(answer, Answer::Done(_));
+        let machine = &mut self.machines[machine];
+        machine.failed += u8::from(is_by_order && is_heard);
+        machine.runs = Runs::Done;
+        if writes && self.rack.is_seen_to_overwrite() {
+            // It knows best.
+            machine.disk = TrueDisk::Bad;
+        }
+        match is_known && !is_heard {
+            true => Err(format!("{card} says that its install failed, and is not heard: {answer:?}")),
+            false => Ok(()),
+        }
     }
 
     /// A running system says that it is up: that counts, whatever was concluded before.
@@ -210,6 +222,10 @@ impl Model {
         match answer {
             Answer::Done(_) if !is_running => {
                 Err(format!("{card} says that it is up, is heard, and is not known to be"))
+            }
+            Answer::Done(_) => {
+                self.machines[machine].known_by = Some(card);
+                Ok(())
             }
             _ => Ok(()),
         }
