@@ -249,8 +249,9 @@ impl Node {
             }
             (life @ Life::Resting { disk: Disk::Running { .. } }, _)
             | (life @ Life::Failed { disk: Disk::Running { .. }, .. }, _) => life,
+            // It was thought to have ended before that.
             (Life::Resting { .. } | Life::Failed { .. }, Some(system)) => {
-                Life::Resting { disk: Disk::Written { system, said: true } }
+                Life::Resting { disk: Disk::Written { system: Installed { at: now, ..system }, said: true } }
             }
             (life, _) => life,
         };
@@ -295,6 +296,8 @@ impl Node {
             Life::Overwriting { .. } if writes => Disk::Incomplete,
             // Before that stage an installer leaves the disk alone.
             Life::Overwriting { .. } => Disk::Unsure,
+            // It never came to its disk: what an earlier install put there is there.
+            Life::Resting { disk } | Life::Failed { disk, .. } if !writes => disk,
             // Two words that can't both be true: nobody knows.
             Life::Resting { disk: Disk::Running { said: true, .. } }
             | Life::Failed { disk: Disk::Running { said: true, .. }, .. } => Disk::Unsure,

@@ -209,7 +209,6 @@ impl Registry {
         let claimed: Vec<Mac> = claims.into_iter().flatten().copied().filter(is_other).collect();
         let own: Vec<Mac> = node.cards.iter().copied().filter(is_other).collect();
         for other in own {
-            // The one that the record belongs to keeps it.
             let goes =
                 if self.stands_for_its_node(card) || !self.stands_for_its_node(other) { other } else { card };
             let key = self.key(goes);

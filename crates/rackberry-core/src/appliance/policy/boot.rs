@@ -123,8 +123,7 @@ impl<'a> BootPolicy<'a> {
         let node = nodes.get(client.mac);
         // A grant is its card's: the machine's others go on to the disk.
         let is_led = |node: &Node| {
-            node.may_be_led(self.known.machines.orders(), self.known.now) == Verdict::Yes
-                && nodes.stands_for_its_node(client.mac)
+            self.known.may_be_led(node) == Verdict::Yes && nodes.stands_for_its_node(client.mac)
         };
         let to_disk = !node.is_some_and(is_led);
         if to_disk && boot::goes_on_without_file(arch) {

@@ -8,7 +8,7 @@ use crate::{
     assets::version::{FileSet, NotReady, Version},
     config::{NodeSettings, Settings, UnknownNodes},
     ids::{Arch, Mac, OrderKind, Time},
-    nodes::{Node, Registry},
+    nodes::{Node, Registry, Verdict},
     orders::{Order, Scope},
 };
 
@@ -51,6 +51,15 @@ impl<'a> Known<'a> {
     /// Every hardware address that is configured of a node, or the one that it is asked by.
     pub fn macs_of(&self, card: Mac) -> Vec<Mac> {
         self.node_settings(card).map_or_else(|| vec![card], |own| own.macs.clone())
+    }
+
+    /// Whether the menu of the start that runs may lead a node into the installer. While the state can't be written a new
+    /// start can't be told from the one that was led already, so nobody is.
+    pub fn may_be_led(&self, node: &Node) -> Verdict {
+        match self.condition.unwritable() {
+            Some(_) => Verdict::No("the state can't be written, so nobody installs"),
+            None => node.may_be_led(self.machines.orders(), self.now),
+        }
     }
 
     /// Whether the configuration lets a node install at all.

@@ -79,7 +79,7 @@ impl<'a> Renderer<'a> {
     pub fn menu(&self, node: Option<&'a Node>) -> Plan {
         let disk = |why: &str| Plan::Disk { why: why.to_owned() };
         let Some(node) = node else { return disk("this machine is not known") };
-        let grant = match (node.may_be_led(self.known.machines.orders(), self.known.now), node.grant()) {
+        let grant = match (self.known.may_be_led(node), node.grant()) {
             (Verdict::Yes, Some(grant)) => grant,
             (Verdict::No(why), _) => return disk(why),
             (Verdict::Yes, None) => return disk("it has no grant"),

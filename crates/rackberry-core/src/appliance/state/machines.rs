@@ -212,6 +212,10 @@ impl Machines {
 
     /// A node goes into the installer, once for each start.
     fn counts_as_led(&mut self, mac: Mac, out: &mut Reaction) {
+        // What can't be written down is not counted: nobody is led by it.
+        if self.nodes.is_frozen() {
+            return;
+        }
         let may = |node: &&Node| !node.is_led && node.may_be_led(&self.orders, out.now()) == Verdict::Yes;
         let grant = self.nodes.get(mac).filter(may).and_then(Node::grant);
         let Some((order, kind)) = grant.map(|grant| (grant.order, grant.kind)) else { return };

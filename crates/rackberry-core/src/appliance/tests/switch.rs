@@ -10,7 +10,13 @@ const NONE: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 const THIEF: Mac = Mac([2, 0, 0, 0, 0, 9]);
 
 /// A machine's message, in the frame of another.
-fn sent_by(sender: Mac, address: Ipv4Addr, mac: Mac, kind: MessageType, more: &[DhcpOption]) -> dhcp::Packet {
+pub(super) fn sent_by(
+    sender: Mac,
+    address: Ipv4Addr,
+    mac: Mac,
+    kind: MessageType,
+    more: &[DhcpOption],
+) -> dhcp::Packet {
     let mut message = Message::new_with_id(7, NONE, NONE, NONE, NONE, &mac.0);
     message.opts_mut().insert(DhcpOption::MessageType(kind));
     message.opts_mut().insert(DhcpOption::ClassIdentifier(UEFI.into()));

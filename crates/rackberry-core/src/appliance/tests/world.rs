@@ -1,5 +1,7 @@
 //! The appliance in a world of machines, and the journal that it would be restored from.
 
+mod kept;
+
 use std::{
     collections::BTreeMap,
     net::Ipv4Addr,
@@ -15,8 +17,8 @@ use dhcproto::{
 
 use crate::{
     appliance::{
-        Answer, Appliance, Arm, Ask, Change, Command, Effect, Extent, NodeView, Outcome, Progress, ReplyId,
-        Report, Requester, Stored, TransferEnd, Via, Whom,
+        Answer, Appliance, Arm, Ask, Change, Command, Effect, Extent, NodeView, Outcome, Progress, Refusal,
+        ReplyId, Report, Requester, Stored, TransferEnd, Via, Whom,
     },
     assets::{
         catalog::Catalog,
@@ -47,6 +49,11 @@ pub(super) struct World {
     pub(super) order: OrderId,
     pub(super) loss: Option<String>,
     pub(super) now: Time,
+    /// Nothing can be written down.
+    pub(super) disk_fails: bool,
+    /// The views are looked at by whoever takes the steps, and not after each event.
+    pub(super) is_looked_at: bool,
+    restarts: u8,
 }
 
 impl World {
@@ -68,28 +75,26 @@ impl World {
             order: OrderId(0),
             loss: None,
             now: NOW,
+            disk_fails: false,
+            is_looked_at: false,
+            restarts: 0,
         }
     }
 
     pub(super) fn take(&mut self, outcome: Outcome) -> Option<Answer> {
-        for change in outcome.changes {
-            match change {
-                Change::Node(node) => drop(self.nodes.insert(node.mac, *node)),
-                Change::NoNode(mac) => drop(self.nodes.remove(&mac)),
-                Change::Lease(LeaseChange::Put(lease)) => drop(self.leases.insert(lease.mac, lease)),
-                Change::Lease(LeaseChange::Drop(mac)) => drop(self.leases.remove(&mac)),
-                Change::Order(number) => self.order = number,
-                Change::Shared(machine) => self.shared.push(machine),
-                Change::Loss(loss) => self.loss = loss,
-            }
-        }
+        let is_kept = self.keep(outcome.changes);
         let mut answers = outcome.effects.into_iter().filter_map(|effect| match effect {
             Effect::Answer(_, answer) => Some(answer),
             _ => None,
         });
         let answer = answers.next_back();
-        self.check_views();
-        answer
+        if !self.is_looked_at {
+            self.check_views();
+        }
+        match is_kept {
+            true => answer,
+            false => answer.map(|_| Answer::Refused(Refusal::Unavailable(kept::DISK_FAILS.into()))),
+        }
     }
 
     /// The views that were kept are those that would be made now.
@@ -101,30 +106,6 @@ impl World {
         assert_eq!(self.appliance.nodes().in_stage(Stage::Idle), idle);
     }
 
-    pub(super) fn restart(&mut self) {
-        self.restart_in("full");
-    }
-
-    pub(super) fn restart_in(&mut self, mode: &str) {
-        self.restart_with(settings_in(mode));
-    }
-
-    /// The service is killed, and starts with this configuration.
-    pub(super) fn restart_with(&mut self, settings: Arc<config::Settings>) {
-        let stored = Stored {
-            nodes: self.nodes.values().cloned().collect(),
-            leases: self.leases.values().copied().collect(),
-            shared: self.shared.clone(),
-            order: self.order,
-            time: self.now,
-            loss: self.loss.clone(),
-        };
-        let catalog = self.appliance.setup().catalog().clone();
-        self.appliance = Appliance::new(settings, catalog, stored, [8; 32], self.now);
-        let started = self.appliance.started();
-        self.take(started);
-    }
-
     pub(super) fn wait(&mut self, length: Duration) {
         let end = self.now + length;
         while let Some(deadline) = self.appliance.deadline().filter(|deadline| *deadline <= end) {
@@ -133,7 +114,9 @@ impl World {
             self.take(outcome);
         }
         self.now = end;
-        self.check_views();
+        if !self.is_looked_at {
+            self.check_views();
+        }
     }
 
     pub(super) fn arm(&mut self, all: bool, nodes: &[&str]) -> Answer {
@@ -196,8 +179,12 @@ impl World {
             }
             _ => None,
         });
-        self.take(outcome);
-        reply
+        let Outcome { changes, .. } = outcome;
+        let is_kept = self.keep(changes);
+        if !self.is_looked_at {
+            self.check_views();
+        }
+        reply.filter(|_| is_kept)
     }
 
     /// The address that a machine has.
@@ -223,13 +210,18 @@ impl World {
     /// Fetches a part of a file of 1000 bytes.
     pub(super) fn fetch_part(&mut self, mac: Mac, path: &str, start: u64, sent: u64) -> Answer {
         let answer = self.get(mac, path);
-        if let Answer::File { transfer: Some(transfer), .. } = answer {
+        self.send_part(&answer, start, sent);
+        answer
+    }
+
+    /// A part of what was given is sent, of 1000 bytes.
+    pub(super) fn send_part(&mut self, answer: &Answer, start: u64, sent: u64) {
+        if let Answer::File { transfer: Some(transfer), .. } = *answer {
             let end = Some(TransferEnd::Complete);
             let outcome =
                 self.appliance.progress(Progress { transfer, total: 1000, start, sent, end }, self.now);
             self.take(outcome);
         }
-        answer
     }
 
     pub(super) fn report(&mut self, mac: Mac, stage: Stage, ok: bool) -> Answer {

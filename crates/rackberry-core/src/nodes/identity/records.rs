@@ -35,8 +35,7 @@ impl Registry {
         let claims = |macs: &[Mac]| macs.iter().any(|mac| node.cards.contains(mac));
         let claimed: Vec<&(Mac, Vec<Mac>)> = lists.iter().filter(|(_, macs)| claims(macs)).collect();
         // The record stays with the card that its install goes by, else with the one that named it.
-        let card = node.grant().map(|grant| grant.card).or(node.last.as_ref().map(|last| last.card));
-        let holder = card
+        let holder = installs_by(node)
             .into_iter()
             .chain([mac])
             .find_map(|card| claimed.iter().find(|(_, macs)| macs.contains(&card)));
@@ -110,23 +109,29 @@ impl Registry {
         }
     }
 
-    /// A card is another machine: its identifier is one that several have.
+    /// A card is another machine: its identifier is one that several have. What is known stays with the card that the last
+    /// install goes by.
     pub(super) fn part(&mut self, key: Mac, card: Mac, now: Time, out: &mut Recognized) {
         let Some(mut node) = self.take(key) else { return };
         if let Some(machine) = node.machine.take() {
             self.share(machine, out);
         }
-        node.cards.remove(&card);
+        let mut rest = node.cards.clone();
+        rest.remove(&card);
+        let Some(stays) = rest.get(&key).or(rest.first()).copied() else { return };
         let mut other = parted(&node, card, now);
-        if node.mac == card {
-            // The record was under that card's address.
-            let Some(first) = node.cards.first().copied() else { return };
+        if installs_by(&node) == Some(card) {
+            (other.mac, other.cards) = (stays, rest);
+            (node.mac, node.cards) = (card, BTreeSet::from([card]));
+        } else {
+            (node.mac, node.cards) = (stays, rest);
+        }
+        if ![node.mac, other.mac].contains(&key) {
             out.changes.push(RecordChange::Drop(key));
-            out.news.push(Identity::Renamed { old: key, new: first });
-            node.mac = first;
+            out.news.push(Identity::Renamed { old: key, new: stays });
         }
         other.seen = now;
-        out.news.push(Identity::Parted { node: node.mac, card });
+        out.news.push(Identity::Parted { node: stays, card });
         for node in [node, other] {
             self.put(node.clone());
             out.changes.push(RecordChange::Put(Box::new(node)));
@@ -159,6 +164,11 @@ impl Registry {
         let update = self.change(key, now, change);
         out.changes.extend(update.changed.map(RecordChange::Put));
     }
+}
+
+/// The card that a machine's present or last install goes by.
+fn installs_by(node: &Node) -> Option<Mac> {
+    node.grant().map(|grant| grant.card).or(node.last.as_ref().map(|last| last.card))
 }
 
 /// A machine that was taken for a part of `node` until now. Whether its disk is one that was written, nobody knows.

@@ -134,6 +134,30 @@ fn a_machine_that_is_taken_for_two_is_fresh_in_neither_part() {
     assert!(nodes.get(B).is_some_and(|node| node.disk().is_ours()));
 }
 
+/// Found by the search: the install of one was told of the other, and its failure was not heard.
+#[test]
+fn of_two_that_were_taken_for_one_the_one_that_installs_keeps_what_is_known_of_that() {
+    for listed in [false, true] {
+        let mut nodes = Registry::default();
+        nodes.recognize(A, Some(machine(1)), at(0));
+        nodes.apply(A, BOOT, Unknown::Recorded, at(0));
+        nodes.recognize(B, Some(machine(1)), at(100));
+        nodes.apply(B, BOOT, Unknown::Recorded, at(100));
+        nodes.give(B, grant(1, OrderKind::Install, B), at(100));
+        nodes.apply(B, IMAGE, Unknown::Recorded, at(101));
+        if listed {
+            list(&mut nodes, &[("node1", &[A])]);
+        }
+        nodes.time_out(at(100_000));
+        nodes.goes_on(A, None, at(100_001));
+        let (one, other) = (nodes.get(A).unwrap(), nodes.get(B).unwrap());
+        assert_eq!((one.mac, other.mac), (A, B), "{listed}");
+        assert_eq!((one.stage(), one.writes), (Stage::Idle, 0), "{listed}");
+        assert_eq!((other.stage(), other.writes), (Stage::Failed, 1), "{listed}");
+        assert_eq!(nodes.by_token("token1").map(|node| node.mac), Some(B), "{listed}");
+    }
+}
+
 #[test]
 fn what_an_installer_tells_from_inside_joins_cards_and_takes_no_other_nodes() {
     let mut nodes = Registry::default();

@@ -89,7 +89,7 @@ fn a_machine_whose_last_report_was_lost_is_installed_once_it_runs() {
     assert!(!is_led(&mut world, ONE, None));
 }
 
-fn with_own(name: &str) -> World {
+pub(super) fn with_own(name: &str) -> World {
     let text = match name.rsplit('/').next() {
         Some("install.sh") => Some("#!/bin/sh\n"),
         Some("profile.toml") => Some(include_str!("../../../../../../profiles/coreos/profile.toml")),
@@ -172,4 +172,29 @@ fn a_loader_or_a_profile_of_ones_own_is_led_to_as_often_as_one_that_says_nothing
         led
     });
     assert_eq!(led.count(), 2);
+}
+
+/// Found by the search: a second install never comes to the disk of the first, and says so after it was given up.
+#[test]
+fn a_late_failure_before_the_disk_says_nothing_of_what_is_on_it() {
+    for stage in [Stage::Configuring, Stage::Installing] {
+        let mut world = World::new();
+        world.arm(false, &[]);
+        world.install(ONE);
+        world.wait(Duration::from_secs(3600));
+        world.order(order(&["one"], 7200));
+        assert!(is_led(&mut world, ONE, None));
+        let Answer::Text { body: menu, .. } = world.get(ONE, MENU) else { panic!("no menu") };
+        let token =
+            menu.split("/g/").nth(1).and_then(|rest| rest.split('/').next()).expect("a token").to_owned();
+        world.install_until_the_image(ONE);
+        world.wait(Duration::from_secs(1100));
+        assert_eq!(world.node(ONE).stage, Stage::Failed, "it was silent");
+        assert!(is_done(&world.report_by(ONE, Some(&token), stage, false)));
+        assert_eq!(world.node(ONE).stage, Stage::Failed);
+        world.wait(WEEK);
+        world.arm(false, &[]);
+        let came_to_the_disk = stage == Stage::Installing;
+        assert_eq!(is_led(&mut world, ONE, None), came_to_the_disk, "{stage}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Loss was taken for nothing, and the act happened although the journal failed.
 
-use super::*;
+use super::{evidence::with_own, *};
 
 #[test]
 fn after_its_state_was_lost_everybody_means_nobody() {
@@ -92,4 +92,24 @@ fn while_the_state_cannot_be_written_nothing_begins_however_often_it_is_asked() 
     world.appliance.journal_fails(None);
     world.arm(false, &[]);
     assert!(is_led(&mut world, ONE, None));
+}
+
+/// Found by the search: its restart could not be written down, so that its permission looked as if it were still in use.
+#[test]
+fn while_the_state_cannot_be_written_an_own_menu_or_script_is_given_once_all_the_same() {
+    for name in ["pxelinux.cfg/default", "cloud-configs/install.sh"] {
+        let mut world = with_own(name);
+        world.arm(false, &[]);
+        assert!(is_led(&mut world, ONE, None), "{name}");
+        world.fetch(ONE, CONFIG);
+        world.disk_fails = true;
+        for _ in 0..5 {
+            assert!(!is_led(&mut world, ONE, None), "{name}");
+            assert_eq!(world.node(ONE).next_boot.leads_to, LeadsTo::Refused, "{name}");
+        }
+        world.disk_is_mended();
+        world.arm(false, &[]);
+        assert!(!is_led(&mut world, ONE, None), "{name}: nobody knows what is on its disk");
+        assert_eq!(world.node(ONE).writes, 1, "{name}");
+    }
 }

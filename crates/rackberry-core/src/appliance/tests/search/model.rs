@@ -1,10 +1,20 @@
 //! The rack: the appliance, its machines, and all that may happen next.
 
+mod actions;
 mod checks;
 mod fingerprint;
+mod people;
+mod racks;
+mod speakers;
 mod steps;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+pub use actions::Action;
+pub use racks::{Listing, Rack};
 
 use super::{
     super::*,
@@ -13,31 +23,18 @@ use super::{
 use crate::{
     appliance::{LeadsTo, tests::world::*},
     ids::{OrderKind, Time},
-    nodes::Life,
-    orders::{Repeat, Scope},
+    nodes::{Disk, Life},
+    orders::Scope,
 };
 
 const THREE: Mac = Mac([0x52, 0x54, 0, 0, 0, 3]);
 const HOUR: u64 = 3600;
 /// Long enough for a card to count as silent.
 const PAUSE: u64 = 31;
-/// How long an order lasts here.
-const LENGTH: u64 = 600;
-
-/// Which machines there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rack {
-    /// A configured machine with one card.
-    OneMachine,
-    /// One with two cards that is not configured at first, and an identifier.
-    TwoCards,
-    /// Two machines, one of them with two cards.
-    TwoMachines,
-    /// Two machines that are not configured and call themselves the same.
-    SharedIdentifier,
-    /// A machine, and an install script of somebody's own that takes its image from elsewhere.
-    OwnScript,
-}
+/// How often an order leads a machine into an installer that is not heard of, by default.
+const TRIES: u8 = 2;
+/// Who names a machine so shortly after its disk was overwritten may not know that.
+const JUST: Duration = Duration::from_secs(600);
 
 /// How often each may happen in one history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,7 +43,7 @@ pub struct Left {
     pub orders: u8,
     /// The configuration is changed.
     pub reloads: u8,
-    /// The service is killed, or its state is lost.
+    /// The service is killed, its state is lost, or its disk fails.
     pub crashes: u8,
     /// A card asks for an address while something else runs.
     pub strays: u8,
@@ -60,53 +57,8 @@ pub struct Memory {
     kind: OrderKind,
     scope: Scope,
     until: Time,
-}
-
-/// One thing that may happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Everybody is armed.
-    ArmEverybody,
-    /// Everybody is armed, installed ones too.
-    ArmAll,
-    /// A machine is named.
-    ArmNamed(usize),
-    /// A machine is named, and meant again.
-    ArmAgain(usize),
-    /// A machine is named, for its live system.
-    ArmLive(usize),
-    /// Disarmed.
-    Disarm,
-    /// What is known of a machine is dropped.
-    Forget(usize),
-    /// The configuration lists nobody, or everybody, or everybody with the cards the other way round, or allows no others.
-    Reload(u8),
-    /// The service is killed and starts.
-    Crash,
-    /// The card with the state is lost; the service starts with a mark of it.
-    Lose,
-    /// Time passes until something is due.
-    WaitForDeadline,
-    /// Time passes: long enough for another card, or more than any patience.
-    Wait(u64),
-    /// A machine is switched on or reset, and starts by this card.
-    Start(usize, usize),
-    /// The same, and the service is killed after it has written down what that changes and before it answers.
-    StartAndCrash(usize, usize),
-    /// A machine does what comes next.
-    Next(usize),
-    /// The same, and the service is killed before it answers.
-    NextAndCrash(usize),
-    /// The installer gives up, and says so.
-    GiveUp(usize),
-    /// The installer gives up, and its machine restarts without a word.
-    Die(usize),
-    /// The image comes whole, and is not good.
-    ComesBad(usize),
-    /// A card asks for an address as a system does, while another system runs: a link flaps, a second card comes up.
-    Stray(usize, usize),
-    /// A running system says that it is up.
-    SayUp(usize),
+    /// The machines, by their numbers, that it was not for: they were being installed, or just had been.
+    not_for: Vec<usize>,
 }
 
 /// The rack.
@@ -119,121 +71,59 @@ pub struct Model {
     /// What may still happen.
     left: Left,
     /// The configuration in force.
-    listed: u8,
-    /// The state was lost, so that nobody but who is named or all installs.
+    listing: Listing,
+    /// The state was lost, and nobody has said that no machine here is installed.
     lost: bool,
 }
 
 impl Model {
     pub fn new(rack: Rack, left: Left) -> Model {
-        let machines = match rack {
-            Rack::OneMachine | Rack::OwnScript => vec![Machine::new(&[ONE], None)],
-            Rack::TwoCards => vec![Machine::new(&[ONE, THREE], Some(7))],
-            Rack::TwoMachines => vec![Machine::new(&[ONE, THREE], Some(7)), Machine::new(&[TWO], None)],
-            Rack::SharedIdentifier => vec![Machine::new(&[ONE], Some(7)), Machine::new(&[TWO], Some(7))],
-        };
-        let listed = match rack {
-            Rack::OneMachine | Rack::OwnScript => 1,
-            Rack::TwoCards | Rack::TwoMachines | Rack::SharedIdentifier => 0,
-        };
-        let world = World::with(settings_of(rack, listed), catalog_of(rack));
-        Model { rack, world, machines, orders: Vec::new(), left, listed, lost: false }
+        let listing = rack.first_listing();
+        let mut world = World::with(rack.settings(listing), rack.catalog());
+        world.is_looked_at = true;
+        Model { rack, world, machines: rack.machines(), orders: Vec::new(), left, listing, lost: false }
     }
 
-    /// Whether a machine has a whole system on its disk that was put there in this history.
+    /// Whether a machine has a whole system on its disk that was put there in this history; or, where that is not seen, has
+    /// been led into its installer.
     pub fn has_installed(&self) -> bool {
-        self.machines.iter().any(|machine| machine.disk == TrueDisk::Good)
-    }
-
-    /// Everything that may happen next.
-    pub fn actions(&self) -> Vec<Action> {
-        let mut actions = Vec::new();
-        let Left { orders, reloads, crashes, strays, pauses } = self.left;
-        if orders > 0 {
-            actions.extend([Action::ArmEverybody, Action::ArmAll]);
-            for machine in 0..self.machines.len() {
-                actions.extend([
-                    Action::ArmNamed(machine),
-                    Action::ArmAgain(machine),
-                    Action::ArmLive(machine),
-                ]);
-                actions.push(Action::Forget(machine));
-            }
-            actions.push(Action::Disarm);
-        }
-        if reloads > 0 {
-            actions.extend((0..4).filter(|listed| *listed != self.listed).map(Action::Reload));
-        }
-        if crashes > 0 {
-            actions.extend([Action::Crash, Action::Lose]);
-        }
-        actions.push(Action::Wait(HOUR));
-        if self.due().is_some() {
-            actions.push(Action::WaitForDeadline);
-        }
-        if pauses > 0 && self.machines.iter().any(|machine| machine.id.is_some()) {
-            actions.push(Action::Wait(PAUSE));
-        }
-        for (number, machine) in self.machines.iter().enumerate() {
-            for card in 0..machine.cards.len() {
-                actions.push(Action::Start(number, card));
-                if crashes > 0 {
-                    actions.push(Action::StartAndCrash(number, card));
-                }
-                if strays > 0 && (machine.installer().is_some() || machine.runs == Runs::System) {
-                    actions.push(Action::Stray(number, card));
-                }
-            }
-            if !matches!(machine.runs, Runs::Nothing | Runs::System) {
-                actions.push(Action::Next(number));
-                if crashes > 0 {
-                    actions.push(Action::NextAndCrash(number));
-                }
-            }
-            if matches!(machine.runs, Runs::Configured(..) | Runs::Writes(..)) {
-                actions.extend([Action::GiveUp(number), Action::Die(number)]);
-            }
-            if matches!(machine.runs, Runs::Writes(..)) {
-                actions.push(Action::ComesBad(number));
-            }
-            if machine.runs == Runs::System && machine.disk == TrueDisk::Good {
-                actions.push(Action::SayUp(number));
-            }
-        }
-        actions
+        let is_seen = self.rack.is_seen_to_overwrite();
+        self.machines.iter().any(|machine| machine.disk == TrueDisk::Good || (!is_seen && machine.led > 0))
     }
 
     /// Lets it happen; an error is a broken promise.
     pub fn take(&mut self, action: Action) -> Result<(), String> {
+        self.carry_out(action)?;
+        if self.world.appliance.unwritable().is_some() {
+            self.all_is_disarmed();
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, action: Action) -> Result<(), String> {
         use OrderKind::{Install, Live};
         match action {
-            Action::ArmEverybody => self.arm(Install, Scope::NotInstalled, false),
-            Action::ArmAll => self.arm(Install, Scope::All, false),
-            Action::ArmNamed(machine) => self.arm(Install, self.named(machine), false),
-            Action::ArmAgain(machine) => self.arm(Install, self.named(machine), true),
-            Action::ArmLive(machine) => self.arm(Live, self.named(machine), false),
+            Action::ArmEverybody => self.arm(Install, Scope::NotInstalled, false)?,
+            Action::ArmAll => self.arm(Install, Scope::All, false)?,
+            Action::ArmNamed(machine) => self.arm(Install, self.named(machine), false)?,
+            Action::ArmAgain(machine) => self.arm(Install, self.named(machine), true)?,
+            Action::ArmLive(machine) => self.arm(Live, self.named(machine), false)?,
+            Action::ArmOther => self.arm(Install, Scope::Named([TWO].into()), false)?,
             Action::Disarm => {
                 self.left.orders -= 1;
                 self.world.order(Command::Disarm);
-                self.orders.iter_mut().for_each(|order| order.until = order.until.min(self.world.now));
+                self.all_is_disarmed();
             }
             Action::Forget(machine) => self.forget(machine),
-            Action::Reload(listed) => {
-                self.left.reloads -= 1;
-                self.listed = listed;
-                let outcome =
-                    self.world.appliance.reconfigure(settings_of(self.rack, listed), self.world.now);
-                self.world.take(outcome);
-            }
+            Action::AcceptLoss => self.accept_loss(),
+            Action::Reload(listing) => self.reload(listing)?,
             Action::Crash => self.crash(),
-            Action::Lose => {
-                self.world.nodes.clear();
-                self.world.leases.clear();
-                self.world.shared.clear();
-                self.world.loss = Some("its state is gone".into());
-                self.lost = true;
-                self.crash();
+            Action::Lose => self.lose(),
+            Action::DiskFails => {
+                self.left.crashes -= 1;
+                self.world.disk_fails = true;
             }
+            Action::DiskMends => self.world.disk_is_mended(),
             Action::WaitForDeadline => {
                 let length = self.due().map(|due| due.since(self.world.now)).unwrap_or_default();
                 self.world.wait(length);
@@ -246,37 +136,24 @@ impl Model {
             Action::StartAndCrash(machine, card) => self.start(machine, card, true)?,
             Action::Next(machine) => self.next(machine, false)?,
             Action::NextAndCrash(machine) => self.next(machine, true)?,
-            Action::GiveUp(machine) => {
-                if let Some((card, token)) = self.installer(machine) {
-                    let stage = match self.machines[machine].runs {
-                        Runs::Writes(..) => Stage::Installing,
-                        _ => Stage::Configuring,
-                    };
-                    if stage == Stage::Installing {
-                        // It knows best.
-                        self.machines[machine].disk = TrueDisk::Bad;
-                    }
-                    self.world.report_by(card, Some(&token), stage, false);
-                }
-                self.machines[machine].runs = Runs::Done;
-            }
+            Action::GiveUp(machine) => self.gives_up(machine)?,
             Action::Die(machine) => self.machines[machine].runs = Runs::Done,
             Action::ComesBad(machine) => {
-                if let Some((card, token)) = self.installer(machine) {
-                    let answer = self.world.fetch_by(card, &token, IMAGE, 1000);
-                    if is_given(&answer) {
-                        self.machines[machine].disk = TrueDisk::Bad;
-                    }
+                if let Some((card, token)) = self.installer(machine)
+                    && is_given(&self.world.fetch_by(card, &token, IMAGE, 1000))
+                {
+                    self.machines[machine].disk = TrueDisk::Bad;
                 }
             }
             Action::Stray(machine, card) => {
                 self.left.strays -= 1;
                 self.world.start(self.machines[machine].cards[card], false);
             }
-            Action::SayUp(machine) => {
-                let card = self.machines[machine].cards[0];
-                self.world.report(card, Stage::Installed, true);
+            Action::Renew(machine) => {
+                self.left.strays -= 1;
+                self.world.renew(self.machines[machine].cards[0]);
             }
+            Action::SayUp(machine) => self.says_it_is_up(machine)?,
         }
         Ok(())
     }
@@ -287,96 +164,25 @@ impl Model {
         [appliance.orders().deadline(), appliance.nodes().deadline()].into_iter().flatten().min()
     }
 
-    fn named(&self, machine: usize) -> Scope {
-        Scope::Named([self.world.appliance.nodes().key(self.machines[machine].cards[0])].into())
-    }
-
-    fn arm(&mut self, kind: OrderKind, scope: Scope, again: bool) {
-        self.left.orders -= 1;
-        let whom = match &scope {
-            Scope::Named(nodes) => Whom::Named(nodes.iter().map(ToString::to_string).collect()),
-            Scope::NotInstalled => Whom::NotInstalled,
-            Scope::All => Whom::All,
-        };
-        let repeat = if again { Repeat::Again } else { Repeat::Same };
-        let length = Some(Duration::from_secs(LENGTH));
-        let command = Command::Arm(Arm { kind, length, repeat, ..Arm::install(whom) });
-        let Answer::Done(_) = self.world.order(command) else { return };
-        let now = self.world.now;
-        let until = now + Duration::from_secs(LENGTH);
-        // The same order again is one order; whoever gives it means no second overwrite.
-        let same = self
-            .orders
-            .iter_mut()
-            .find(|order| !again && now < order.until && order.kind == kind && order.scope == scope);
-        match same {
-            Some(order) => order.until = until,
-            None => self.orders.push(Memory { kind, scope, until }),
-        }
-    }
-
-    fn forget(&mut self, machine: usize) {
-        self.left.orders -= 1;
-        let card = self.machines[machine].cards[0];
-        if let Answer::Done(_) = self.world.order(Command::Forget(card.to_string())) {
-            // Who is forgotten is a machine like others for orders that come later.
-            let machine = &mut self.machines[machine];
-            machine.used = self.orders.len() as u8;
-            if machine.disk == TrueDisk::Good {
-                machine.disk = TrueDisk::Before;
-            }
-        }
-    }
-
     fn crash(&mut self) {
         self.left.crashes -= 1;
-        let settings = settings_of(self.rack, self.listed);
+        let settings = self.rack.settings(self.listing);
         self.world.restart_with(settings);
+        self.all_is_disarmed();
+    }
+
+    fn lose(&mut self) {
+        self.world.nodes.clear();
+        self.world.leases.clear();
+        self.world.shared.clear();
+        self.world.loss = Some("its state is gone".into());
+        self.lost = true;
+        self.machines.iter_mut().for_each(Machine::is_not_known);
+        self.crash();
+    }
+
+    fn all_is_disarmed(&mut self) {
         let now = self.world.now;
         self.orders.iter_mut().for_each(|order| order.until = order.until.min(now));
     }
-}
-
-fn settings_of(rack: Rack, listed: u8) -> Arc<config::Settings> {
-    let nodes = match (rack, listed) {
-        (_, 0 | 3) => String::new(),
-        (Rack::OneMachine | Rack::OwnScript, 1) => format!("[[node]]\nname = 'one'\nmac = '{ONE}'\n"),
-        (Rack::OneMachine | Rack::OwnScript, _) => {
-            format!("[[node]]\nname = 'uno'\nmacs = ['{THREE}', '{ONE}']\n")
-        }
-        (Rack::TwoCards, 1) => format!("[[node]]\nname = 'one'\nmacs = ['{ONE}', '{THREE}']\n"),
-        (Rack::TwoCards, _) => format!("[[node]]\nname = 'one'\nmacs = ['{THREE}', '{ONE}']\n"),
-        (Rack::TwoMachines, 1) => format!(
-            "[[node]]\nname = 'one'\nmacs = ['{THREE}', '{ONE}']\n[[node]]\nname = 'two'\nmac = '{TWO}'\n"
-        ),
-        (Rack::TwoMachines, _) => format!("[[node]]\nname = 'one'\nmac = '{THREE}'\n"),
-        (Rack::SharedIdentifier, 1) => {
-            format!("[[node]]\nname = 'one'\nmac = '{ONE}'\n[[node]]\nname = 'two'\nmac = '{TWO}'\n")
-        }
-        (Rack::SharedIdentifier, _) => format!("[[node]]\nname = 'two'\nmac = '{TWO}'\n"),
-    };
-    let unknown = if listed == 3 { "ignore" } else { "install" };
-    let text = format!(
-        "[network]\nmode = 'full'\n[dhcp]\nprobe = false\nlease = '365d'\n[install]\nunknown_nodes = '{unknown}'\n\
-         [assets]\nverify = 'unsigned-ok'\n{nodes}"
-    );
-    Arc::new(config::parse(&[("test".into(), text)]).unwrap())
-}
-
-/// A system, and a configuration for each machine that says whose it is.
-fn catalog_of(rack: Rack) -> Arc<Catalog> {
-    let mut own: Vec<Found> = [ONE, TWO, THREE]
-        .map(|mac| {
-            let text = format!("#cloud-config\nwrite_files: [{{path: /of, content: {}}}]\n", mac.dashed());
-            found(&format!("cloud-configs/{mac}.yml"), Some(text.as_str()))
-        })
-        .to_vec();
-    if rack == Rack::OwnScript {
-        own.push(found("cloud-configs/install.sh", Some("#!/bin/sh\n")));
-    }
-    let files =
-        catalog().files().filter(|found| found.name[0] != "cloud-configs").cloned().collect::<Vec<_>>();
-    let loaders = Folder::new("loaders".into(), [found("pxelinux.0", None)]);
-    let folders = vec![Folder::new("own".into(), own), Folder::new("assets".into(), files)];
-    Arc::new(Catalog::new(folders, loaders, None).all_good())
 }

@@ -1,65 +1,75 @@
 //! What must hold after every step, whatever happened.
 
 use super::*;
+use crate::appliance::NodeView;
 
 impl Model {
     /// What must hold after each step.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&mut self) -> Result<(), String> {
+        self.world.check_views();
+        let views = self.world.appliance.node_views(self.world.now);
         for machine in &self.machines {
-            self.check_view(machine)?;
-            self.check_next_boot(machine)?;
+            let view = views.iter().find(|view| view.macs.contains(&machine.cards[0]));
+            if let Some(view) = view {
+                self.check_view(machine, view)?;
+                self.check_next_boot(machine, view)?;
+            }
+            self.check_memory(machine)?;
         }
         self.check_secrets()?;
+        self.check_speakers()?;
         self.check_restart()?;
         self.check_deadline()
     }
 
     /// No failure is shown as a success.
-    fn check_view(&self, machine: &Machine) -> Result<(), String> {
-        let views = self.world.appliance.node_views(self.world.now);
-        let node = views.iter().find(|node| node.macs.contains(&machine.cards[0]));
-        // Of two that call themselves the same, nobody knows which is which while one of them is off.
-        let is_good = |other: &&Machine| {
-            other.disk == TrueDisk::Good
-                && (other.cards == machine.cards || (other.id.is_some() && other.id == machine.id))
-        };
-        match node {
-            Some(node)
-                if node.stage == Stage::Installed && !self.machines.iter().any(|other| is_good(&other)) =>
-            {
-                Err(format!(
-                    "{:?} is shown as installed, and has {:?} on its disk",
-                    machine.cards, machine.disk
-                ))
-            }
-            _ => Ok(()),
+    fn check_view(&self, machine: &Machine, view: &NodeView) -> Result<(), String> {
+        if view.stage != Stage::Installed {
+            return Ok(());
+        }
+        // Of two that call themselves the same, nobody knows which is which before one of them says something.
+        let is_same =
+            |other: &&Machine| other.cards == machine.cards || (other.id.is_some() && other.id == machine.id);
+        let same: Vec<&Machine> = self.machines.iter().filter(is_same).collect();
+        let node = self.world.appliance.nodes().get(view.mac);
+        let has_said = node.is_some_and(|node| matches!(node.disk(), Disk::Running { said: true, .. }));
+        let is_sure = has_said || same.len() == 1;
+        match is_sure && !same.iter().any(|same| same.disk == TrueDisk::Good) {
+            true => Err(format!(
+                "{:?} is shown as installed, and has {:?} on its disk",
+                machine.cards, machine.disk
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Who has a system that this service put there is never taken for a fresh machine.
+    fn check_memory(&self, machine: &Machine) -> Result<(), String> {
+        let Some(card) = machine.known_by.filter(|_| machine.disk == TrueDisk::Good) else { return Ok(()) };
+        match self.world.appliance.nodes().get(card).is_some_and(|node| node.disk().is_ours()) {
+            true => Ok(()),
+            false => Err(format!("{card} was installed, and that is forgotten")),
         }
     }
 
     /// What is told of the next start is what then happens.
-    fn check_next_boot(&self, machine: &Machine) -> Result<(), String> {
-        let views = self.world.appliance.node_views(self.world.now);
-        let Some(node) = views.iter().find(|node| node.macs.contains(&machine.cards[0])) else {
+    fn check_next_boot(&self, machine: &Machine, view: &NodeView) -> Result<(), String> {
+        let Some(card) = machine.cards.iter().find(|card| **card == view.mac) else { return Ok(()) };
+        // That the disk fails is not known before something is written.
+        if self.world.disk_fails && self.world.appliance.unwritable().is_none() {
             return Ok(());
-        };
-        let Some(card) = machine.cards.iter().find(|card| **card == node.mac) else { return Ok(()) };
+        }
         let mut after = self.world.clone();
-        let told = node.next_boot.clone();
+        let told = view.next_boot.clone();
         // Who is who may be learned by that very start; before it nobody can tell.
         let id = machine.id.and_then(machine_id);
         let is_news = !after.appliance.nodes_mut().recognize(*card, id, after.now).news.is_empty();
         if is_news || after.appliance.nodes().namesake(*card).is_some() {
             return Ok(());
         }
-        let led = after.start_as(*card, true, machine.id).is_some().then(|| after.get(*card, MENU));
-        let menu = match led {
-            Some(Answer::Text { body, .. }) => body,
-            _ => String::new(),
-        };
-        let happens = match (menu.contains("KERNEL"), menu.contains("cloud-config-url")) {
-            (false, _) => LeadsTo::Disk,
-            (true, true) => LeadsTo::Install,
-            (true, false) => LeadsTo::Live,
+        let happens = match after.start_as(*card, true, machine.id) {
+            None => LeadsTo::Disk,
+            Some(_) => after.leads_to(*card),
         };
         let told_disk = if told.leads_to == LeadsTo::Refused { LeadsTo::Disk } else { told.leads_to };
         if told_disk == happens {
@@ -75,11 +85,15 @@ impl Model {
             let Some(asker) = machine.cards.iter().find(|card| self.world.leases.contains_key(card)) else {
                 continue;
             };
+            let may = self.world.appliance.nodes().get(*asker).is_some_and(|node| node.grant().is_some());
+            let mut world = self.world.clone();
+            if !may && is_given(&world.fetch_by(*asker, "", IMAGE, 0)) {
+                return Err(format!("{asker} gets an image without a grant"));
+            }
             for of in &every {
-                let mut world = self.world.clone();
-                let Answer::Text { body, .. } = world.get(*asker, &format!("/cloud-configs/{of}.yml")) else {
-                    continue;
-                };
+                let mut world = if may { self.world.clone() } else { world.clone() };
+                let path = format!("/cloud-configs/{of}.yml");
+                let Answer::Text { body, .. } = world.fetch_by(*asker, "", &path, 0) else { continue };
                 let nodes = &self.world.appliance.setup().settings().nodes;
                 let mut own = machine.cards.clone();
                 let with_it = nodes.iter().filter(|node| node.macs.contains(asker));
@@ -89,10 +103,6 @@ impl Model {
                     return Err(format!("{asker} gets another machine's configuration: {body}"));
                 }
             }
-            let may = self.world.appliance.nodes().get(*asker).is_some_and(|node| node.grant().is_some());
-            if !may && is_given(&self.world.clone().get(*asker, IMAGE)) {
-                return Err(format!("{asker} gets an image without a grant"));
-            }
         }
         Ok(())
     }
@@ -100,7 +110,10 @@ impl Model {
     /// Nothing that was answered is lost by a crash.
     fn check_restart(&self) -> Result<(), String> {
         let mut after = self.world.clone();
-        after.restart_with(settings_of(self.rack, self.listed));
+        after.restart_with(self.rack.settings(self.listing));
+        if after.appliance.loss().is_some() != self.lost {
+            return Err("after a crash it is not known that a state was lost".into());
+        }
         for node in self.world.appliance.nodes().known() {
             let Some(again) = after.appliance.nodes().get(node.mac) else {
                 return Err(format!("{} is forgotten by a crash", node.mac));
@@ -129,6 +142,20 @@ impl Model {
         match after.appliance.deadline() {
             Some(deadline) if deadline <= after.now => Err("a deadline that is over stays".into()),
             _ => Ok(()),
+        }
+    }
+}
+
+impl World {
+    /// Where the loader of a machine is led that asks for its menu.
+    fn leads_to(&mut self, card: Mac) -> LeadsTo {
+        let kind = self.appliance.nodes().get(card).and_then(|node| node.grant()).map(|grant| grant.kind);
+        match (self.fetch_by(card, "", MENU, 0), kind) {
+            (Answer::Text { body, .. }, _) if body.contains("cloud-config-url") => LeadsTo::Install,
+            (Answer::Text { body, .. }, _) if body.contains("KERNEL") => LeadsTo::Live,
+            // Somebody's own.
+            (Answer::File { .. }, Some(OrderKind::Install)) => LeadsTo::Install,
+            _ => LeadsTo::Disk,
         }
     }
 }

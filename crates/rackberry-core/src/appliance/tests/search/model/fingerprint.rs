@@ -17,17 +17,17 @@ impl Model {
     pub(super) fn hash_all(&self, hasher: &mut DefaultHasher) {
         let now = self.world.now;
         let appliance = &self.world.appliance;
-        (self.left, self.listed, &self.world.loss).hash(hasher);
+        (self.left, self.listing, self.lost, &self.world.loss).hash(hasher);
+        (self.world.disk_fails, appliance.unwritable()).hash(hasher);
         let open = |order: &&Memory| now < order.until;
         for order in self.orders.iter().filter(open) {
-            (order.kind, &order.scope, order.until.since(now)).hash(hasher);
+            (order.kind, &order.scope, &order.not_for, order.until.since(now)).hash(hasher);
         }
         let mut tokens = Vec::new();
         for node in appliance.nodes().known() {
             let mut timeless = node.clone();
             let deadline = node.deadline().map(|deadline| deadline.since(now));
-            let is_just_done =
-                node.disk().system().is_some_and(|system| now.since(system.at) < Duration::from_secs(LENGTH));
+            let is_just_done = node.disk().system().is_some_and(|system| now.since(system.at) < JUST);
             tokens.extend(node.grant().map(|grant| grant.token.clone()));
             tokens.extend(node.last.as_ref().map(|last| last.token.clone()));
             timeless.forget_times();
@@ -42,6 +42,8 @@ impl Model {
         for machine in &self.machines {
             let unused = self.orders.iter().skip(machine.used.into()).filter(open).count();
             (&machine.cards, machine.disk, unused, machine.is_permitted).hash(hasher);
+            let is_fresh = machine.begun.is_some_and(|begun| now.since(begun) < JUST);
+            (machine.known_by, machine.led, machine.failed, is_fresh).hash(hasher);
             machine.runs_as_numbers().hash(hasher);
             let token = machine.installer().map(|(_, token)| tokens.iter().position(|known| known == token));
             token.hash(hasher);

@@ -2,6 +2,9 @@
 //! speaks for another. Each test is a history that once broke it.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
+mod lost;
+mod secrets;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::{fs, time::Duration};
@@ -9,7 +12,7 @@ use std::{fs, time::Duration};
 use serde_json::Value;
 use support::{
     Net,
-    service::{Service, config_text, small_system},
+    service::{Service, small_system},
     wait_until,
 };
 
@@ -75,7 +78,7 @@ fn grant(menu: &str) -> Option<String> {
     Some(rest[..end].to_owned())
 }
 
-fn report(net: &Net, client: &str, base: &str, mac: &str, (stage, ok): (&str, bool)) -> String {
+fn report(net: &Net, client: &str, base: &str, mac: &str, stage: &str, ok: bool) -> String {
     status(
         net,
         client,
@@ -99,33 +102,10 @@ fn install(service: &Service<'_>, client: &str, mac: &str, id: &str) {
         let url = format!("{base}/coreos/1010.5.0/coreos_production_{path}");
         assert_eq!(status(net, client, &url), "200", "{url}");
     }
-    assert_eq!(report(net, client, &base, mac, ("written", true)), "200");
+    assert_eq!(report(net, client, &base, mac, "written", true), "200");
     assert!(!is_led(net, client, id));
     comes_up(net, client);
     assert_eq!(stage(service, mac), "installed");
-}
-
-/// A card wears out by what is written. Counted is what is appended to the state, and its mark as often as a disk's state
-/// changes; a commit of less than 4 KiB is one block for the disk, as the mark is.
-#[test]
-fn a_whole_install_writes_little() {
-    let net = rack();
-    let service = Service::start(&net, "");
-    net.client("c1", ONE);
-    service.cli(&["arm"]);
-    let written = || {
-        let text = fs::read_to_string(net.path("state/state.log")).unwrap();
-        let mark = fs::read_to_string(net.path("state/journal.mark")).unwrap();
-        let changes: usize = mark.split_ascii_whitespace().nth(3).unwrap().parse().unwrap();
-        let is_commit = |line: &str| line.split(' ').take(2).all(|word| word.len() == 8);
-        let commits = text.lines().filter(|line| is_commit(line)).count();
-        (text.trim_end_matches('\0').len() + changes * mark.len(), commits + changes)
-    };
-    let (bytes, blocks) = written();
-    install(&service, "c1", ONE, FIRST_ID);
-    let (bytes, blocks) = (written().0 - bytes, written().1 - blocks);
-    println!("an install: {bytes} bytes in {blocks} blocks");
-    assert!(bytes < 16 << 10 && blocks * 4096 < 80 << 10, "{bytes} bytes in {blocks} blocks");
 }
 
 #[test]
@@ -190,7 +170,7 @@ fn one_byte_of_the_image_and_a_system_that_asks_for_an_address_prove_nothing() {
     assert_eq!(status(&net, "c1", &image), "200");
     comes_up(&net, "c2");
     assert_eq!(stage(&service, "node1"), "installing");
-    assert_eq!(report(&net, "c1", &base, ONE, ("installing", false)), "200");
+    assert_eq!(report(&net, "c1", &base, ONE, "installing", false), "200");
     let node = service.node("node1");
     assert_eq!((&node["stage"], &node["installed"]), (&"failed".into(), &Value::Null), "{node}");
 }
@@ -242,83 +222,15 @@ fn read_only(net: &Net, service: &Service<'_>) -> support::Watched {
     let calls = "pwrite64,write,ftruncate,fallocate,fsync,fdatasync,openat";
     let mut strace = net.command("strace");
     strace.args(["-f", "-q", "-o", "/dev/null", "-e"]).arg(format!("inject={calls}:error=EROFS"));
-    for file in ["state/state.log", "state/.state.log", "state/journal.mark"] {
-        strace.arg("-P").arg(net.path(file));
-    }
-    strace.arg("-p").arg(service.process.pid().to_string());
+    strace.arg("-P").arg(net.path("state/state.redb")).arg("-p").arg(service.process.child.id().to_string());
     let strace = support::Watched::start(strace);
-    let status = format!("/proc/{}/status", service.process.pid());
+    let status = format!("/proc/{}/status", service.process.child.id());
     wait_until("the fault is there", SOON, || {
         fs::read_to_string(&status).is_ok_and(|text| {
             text.lines().any(|line| line.starts_with("TracerPid:\t") && !line.ends_with("\t0"))
         })
     });
     strace
-}
-
-#[test]
-fn after_the_state_was_lost_everybody_means_nobody_until_somebody_says_otherwise() {
-    let net = rack();
-    let state = net.path("state/state.log");
-    let mut service = Service::start(&net, "");
-    net.client("c1", ONE);
-    service.cli(&["arm"]);
-    install(&service, "c1", ONE, FIRST_ID);
-    for damage in ["gone", "empty", "damaged"] {
-        service.process.kill();
-        match damage {
-            "gone" => fs::remove_file(&state).unwrap(),
-            "empty" => fs::write(&state, "").unwrap(),
-            _ => {
-                let mut bytes = fs::read(&state).unwrap();
-                bytes[..64].fill(0x55);
-                fs::write(&state, bytes).unwrap();
-            }
-        }
-        service.kill_and_restart();
-        let refused = service.try_cli(&["arm"]);
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(!refused.status.success() && said.contains("its state is"), "{damage}: {said}");
-        let told = service.cli(&["status"]);
-        assert!(told.contains("nobody knows which machines are installed"), "{damage}: {told}");
-        assert!(!is_led(&net, "c1", FIRST_ID), "{damage}");
-        // It stays known.
-        service.kill_and_restart();
-        assert!(!service.try_cli(&["arm"]).status.success(), "{damage}");
-    }
-    let aside = fs::read_dir(net.path("state")).unwrap();
-    let aside =
-        aside.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains(".damaged-"));
-    assert_eq!(aside.count(), 1, "what was damaged is kept");
-    // Who is named installs, and who says that it is a first day gets one.
-    service.cli(&["arm", ONE]);
-    assert!(is_led(&net, "c1", FIRST_ID));
-    service.cli(&["disarm"]);
-    service.cli(&["accept-loss"]);
-    service.kill_and_restart();
-    service.cli(&["arm"]);
-    assert!(is_led(&net, "c1", FIRST_ID));
-}
-
-/// A new journal in a new folder is a first day, and installs the rack; with a mark from elsewhere it is not.
-#[test]
-fn a_mark_elsewhere_tells_a_first_day_from_a_lost_state() {
-    let net = rack();
-    let config = net.write("rackberry.toml", config_text(&net, ""));
-    let service = Service::start(&net, "");
-    drop(service);
-    let mark = net.path("mark");
-    fs::copy(net.path("state/journal.mark"), &mark).unwrap();
-    fs::remove_dir_all(net.path("state")).unwrap();
-    let service = Service::start(&net, "");
-    service.cli(&["arm"]);
-    drop(service);
-    fs::remove_dir_all(net.path("state")).unwrap();
-    let mut command = support::confined::service(&net);
-    command.arg("--socket").arg(net.path("run/control.sock")).args(["serve", "--panel", "none", "--config"]);
-    command.arg(config).arg("--state").arg(net.path("state")).arg("--journal-mark").arg(&mark);
-    let process = support::Watched::start(command);
-    process.wait_for("its state is gone", 0, SOON);
 }
 
 /// Who takes an address takes nothing of what its machine may have, whatever was known of that address a moment ago.
@@ -341,7 +253,7 @@ fn an_address_that_another_machine_takes_over_loses_its_rights() {
     }
     let menu = net.run_in("thief", "curl -s tftp://10.10.10.1/pxelinux.cfg/default || true");
     assert!(!menu.contains("KERNEL"), "{menu}");
-    assert_eq!(report(&net, "thief", "http://10.10.10.1", ONE, ("written", true)), "403");
+    assert_eq!(report(&net, "thief", "http://10.10.10.1", ONE, "written", true), "403");
     service.wait_for(&format!("{TWO} answers for"), SOON);
     net.run_in("thief", "ip address flush dev eth0");
     net.run("ip link set c1 up");
@@ -380,27 +292,4 @@ fn a_narrowed_configuration_takes_grants_back() {
     service.wait_for("the new configuration is in force", SOON);
     assert_eq!(status(&net, "c1", &format!("{base}/coreos/1010.5.0/coreos_production_image.bin.bz2")), "403");
     assert!(!is_led(&net, "c1", ""));
-}
-
-/// Made by the service of 2026-11-27: `tests/data/state-layout-1.redb`. The version before finds it as it was.
-#[test]
-fn a_state_of_before_opens_and_who_was_installed_stays_so() {
-    let net = rack();
-    fs::create_dir_all(net.path("state")).unwrap();
-    support::copy(&support::root().join("tests/data/state-layout-1.redb"), &net.path("state/state.redb"));
-    let service = Service::start(&net, "");
-    assert!(!service.status().to_string().contains("lost"), "{}", service.status());
-    let known: Vec<(String, Value)> = (1..=4)
-        .map(|number| service.node(&format!("02:00:00:00:00:0{number}")))
-        .map(|node| (node["stage"].as_str().unwrap_or_default().to_owned(), node["writes"].clone()))
-        .collect();
-    let wanted = [("installed", 1), ("installing", 1), ("failed", 1), ("idle", 0)];
-    assert_eq!(known, wanted.map(|(stage, writes)| (stage.to_owned(), writes.into())));
-    service.cli(&["arm"]);
-    for (client, mac, may) in [("c1", ONE, false), ("c4", "02:00:00:00:00:04", true)] {
-        net.client(client, mac);
-        assert_eq!(is_led(&net, client, ""), may, "{client}");
-    }
-    let [old, kept] = [support::root().join("tests/data/state-layout-1.redb"), net.path("state/state.redb")];
-    assert_eq!(fs::read(old).unwrap(), fs::read(kept).unwrap());
 }
