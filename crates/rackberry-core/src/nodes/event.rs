@@ -297,7 +297,12 @@ impl Node {
             // Before that stage an installer leaves the disk alone.
             Life::Overwriting { .. } => Disk::Unsure,
             // It never came to its disk: what an earlier install put there is there.
-            Life::Resting { disk } | Life::Failed { disk, .. } if !writes => disk,
+            Life::Resting { disk: disk @ (Disk::Running { .. } | Disk::Written { .. }) }
+            | Life::Failed { disk: disk @ (Disk::Running { .. } | Disk::Written { .. }), .. }
+                if !writes =>
+            {
+                disk
+            }
             // Two words that can't both be true: nobody knows.
             Life::Resting { disk: Disk::Running { said: true, .. } }
             | Life::Failed { disk: Disk::Running { said: true, .. }, .. } => Disk::Unsure,
