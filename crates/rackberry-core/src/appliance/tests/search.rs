@@ -196,7 +196,9 @@ fn the_long_form() {
         jobs.push(Box::new(move || exhaust(*rack, *counts)));
     }
     for rack in Rack::ALL {
-        jobs.push(Box::new(move || drop(run(rack, left([2, 1, 1, 1, 1]), most))));
+        jobs.push(Box::new(move || {
+            run(rack, left([2, 1, 1, 1, 1]), most);
+        }));
         jobs.push(Box::new(move || walk(rack, left([5, 3, 3, 3, 4]), walks, 60)));
     }
     let next = AtomicUsize::new(0);
