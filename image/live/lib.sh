@@ -40,8 +40,9 @@ unpack_kernel() {
   dpkg-deb -x "$deb" "$1/kernel"
   # shellcheck disable=SC2034 # for those who source this
   vmlinuz=$(find "$1/kernel/boot" -name 'vmlinuz-*')
-  # Later packages have their modules below /usr.
-  module_folder=$(find "$1"/kernel/{,usr/}lib/modules -mindepth 1 -maxdepth 1 2>/dev/null | head -n 1)
+  # Later packages have their modules below /usr only.
+  [ -e "$1/kernel/lib" ] || ln -s usr/lib "$1/kernel/lib"
+  module_folder=$(find "$1/kernel/lib/modules" -mindepth 1 -maxdepth 1)
   make_dependencies "$1/kernel"
 }
 

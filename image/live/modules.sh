@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced: which files of a kernel's modules are needed. $module_folder is its folder of modules, with what make_dependencies makes; `die`
-# is the sourcing script's.
+# Sourced: which files of a kernel's modules are needed. $module_folder is its folder of modules, with what
+# make_dependencies makes; `die` is the sourcing script's.
 
 # Makes modules.dep, in an unpacked kernel's tree.
 make_dependencies() {
