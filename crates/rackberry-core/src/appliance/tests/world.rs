@@ -51,6 +51,8 @@ pub(super) struct World {
     pub(super) now: Time,
     /// Nothing can be written down.
     pub(super) disk_fails: bool,
+    /// That was noticed, and what could not be written down was taken back.
+    is_taken_back: bool,
     /// The views are looked at by whoever takes the steps, and not after each event.
     pub(super) is_looked_at: bool,
     restarts: u8,
@@ -76,6 +78,7 @@ impl World {
             loss: None,
             now: NOW,
             disk_fails: false,
+            is_taken_back: false,
             is_looked_at: false,
             restarts: 0,
         }

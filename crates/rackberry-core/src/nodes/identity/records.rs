@@ -51,6 +51,10 @@ impl Registry {
         let mut node = node.clone();
         node.cards.retain(|card| !others.iter().any(|(_, macs)| macs.contains(card)));
         node.cards.extend(macs);
+        // Its cards have what it may have from now on, and that card is another machine's for all that a person says.
+        if node.unused_grant().is_some_and(|grant| !macs.contains(&grant.card)) {
+            node.withdraw(now);
+        }
         if !parts.is_empty() {
             // Which of them its firmware's identifier is of will be seen.
             node.machine = None;

@@ -134,6 +134,21 @@ fn a_machine_that_is_taken_for_two_is_fresh_in_neither_part() {
     assert!(nodes.get(B).is_some_and(|node| node.disk().is_ours()));
 }
 
+/// Found by the search: two machines that call themselves the same were led into the installer by one permission.
+#[test]
+fn a_permission_of_a_card_that_is_not_listed_is_not_the_listed_ones() {
+    for (macs, keeps) in [(&[A][..], false), (&[A, B], true), (&[B], true)] {
+        let mut nodes = Registry::default();
+        nodes.recognize(A, Some(machine(1)), at(0));
+        nodes.apply(A, BOOT, true, at(0));
+        nodes.recognize(B, Some(machine(1)), at(100));
+        nodes.apply(B, BOOT, true, at(100));
+        nodes.give(B, grant(1, OrderKind::Install, B), at(100));
+        list(&mut nodes, &[("node1", macs)]);
+        assert_eq!(nodes.get(macs[0]).is_some_and(|node| node.grant().is_some()), keeps, "{macs:?}");
+    }
+}
+
 /// Found by the search: the install of one was told of the other, and its failure was not heard.
 #[test]
 fn of_two_that_were_taken_for_one_the_one_that_installs_keeps_what_is_known_of_that() {

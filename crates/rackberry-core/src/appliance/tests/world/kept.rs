@@ -22,7 +22,7 @@ impl World {
                 Change::Loss(loss) => self.loss = loss,
             }
         }
-        if !is_kept && self.appliance.unwritable().is_none() {
+        if !is_kept && !std::mem::replace(&mut self.is_taken_back, true) {
             drop(self.appliance.restore(self.stored(), self.now));
             self.appliance.journal_fails(Some(DISK_FAILS.into()));
         }
@@ -31,7 +31,7 @@ impl World {
 
     /// What can be written down again is taken up from what was kept.
     pub(in crate::appliance::tests) fn disk_is_mended(&mut self) {
-        self.disk_fails = false;
+        (self.disk_fails, self.is_taken_back) = (false, false);
         if self.appliance.journal_fails(None) {
             let resumed = self.appliance.restore(self.stored(), self.now);
             self.take(resumed);
@@ -61,6 +61,7 @@ impl World {
     pub(in crate::appliance::tests) fn restart_with(&mut self, settings: Arc<config::Settings>) {
         let catalog = self.appliance.setup().catalog().clone();
         self.restarts += 1;
+        self.is_taken_back = false;
         let secret = [7 + self.restarts; 32];
         self.appliance = Appliance::new(settings, catalog, self.stored(), secret, self.now);
         let started = self.appliance.started();

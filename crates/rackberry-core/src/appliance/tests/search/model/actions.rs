@@ -96,7 +96,7 @@ impl Model {
             actions.extend([Action::ArmNamed(machine), Action::ArmAgain(machine), Action::ArmLive(machine)]);
             actions.push(Action::Forget(machine));
         }
-        actions.extend((self.rack == Rack::OneMachine).then_some(Action::ArmOther));
+        actions.extend(matches!(self.rack, Rack::OneMachine | Rack::OwnMenu).then_some(Action::ArmOther));
         actions.push(Action::Disarm);
         actions.extend(self.lost.then_some(Action::AcceptLoss));
     }

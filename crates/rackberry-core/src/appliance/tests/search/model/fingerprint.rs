@@ -5,16 +5,13 @@ use super::*;
 impl Model {
     /// Two states with the same fingerprint have the same future.
     pub fn fingerprint(&self) -> u128 {
-        let half = |salt: u8| {
-            let mut hasher = DefaultHasher::new();
-            salt.hash(&mut hasher);
-            self.hash_all(&mut hasher);
-            u128::from(hasher.finish())
-        };
-        half(0) << 64 | half(1)
+        let mut both = Both::default();
+        1_u8.hash(&mut both.1);
+        self.hash_all(&mut both);
+        u128::from(both.0.finish()) << 64 | u128::from(both.1.finish())
     }
 
-    pub(super) fn hash_all(&self, hasher: &mut DefaultHasher) {
+    fn hash_all(&self, hasher: &mut Both) {
         let now = self.world.now;
         let appliance = &self.world.appliance;
         (self.left, self.listing, self.lost, &self.world.loss).hash(hasher);
@@ -58,7 +55,7 @@ impl Model {
 
     /// What counts of when a card was heard: whether its firmware started a while ago, and since another one of its name
     /// began to use its address; and whether it is silent.
-    pub(super) fn hash_what_was_heard(&self, card: Mac, hasher: &mut DefaultHasher) {
+    fn hash_what_was_heard(&self, card: Mac, hasher: &mut Both) {
         let nodes = self.world.appliance.nodes();
         let [firmware, _, last] = nodes.heard_ago(card, self.world.now);
         let silent = last.is_none_or(|last| last >= Duration::from_secs(30));
@@ -68,5 +65,20 @@ impl Model {
             let [_, fresh, _] = nodes.heard_ago(*other, self.world.now);
             firmware.map(|firmware| fresh.is_none_or(|fresh| fresh >= firmware)).hash(hasher);
         }
+    }
+}
+
+/// Two hashes of the same, of which one begins otherwise: one alone would be the same for two states too often.
+#[derive(Default)]
+struct Both(DefaultHasher, DefaultHasher);
+
+impl Hasher for Both {
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+        self.1.write(bytes);
     }
 }

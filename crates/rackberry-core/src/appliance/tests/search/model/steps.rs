@@ -40,17 +40,28 @@ impl Model {
 
     /// A machine does what comes next.
     pub(super) fn next(&mut self, machine: usize, crashes: bool) -> Result<(), String> {
-        let mut before = self.machines[machine].clone();
-        self.step(machine)?;
-        if crashes {
-            // It has no answer, and will try the same again: what was permitted is permitted still, once.
-            let after = &self.machines[machine];
-            before.is_permitted |= before.used != after.used;
-            (before.used, before.begun, before.led) = (after.used, after.begun, after.led);
-            before.known_by = after.known_by;
-            self.machines[machine] = before;
-            self.crash();
+        if !crashes {
+            return self.step(machine);
         }
+        let mut before = self.machines[machine].clone();
+        if let (Runs::Writes(card, token), TrueDisk::Part, true) =
+            (&before.runs, before.disk, self.takes_image_from_here())
+        {
+            // It has all of its image, and nobody has noted that.
+            if is_given(&self.world.fetch_by(before.cards[*card], token, IMAGE, 0)) {
+                self.machines[machine].disk = TrueDisk::Good;
+            }
+            self.crash();
+            return Ok(());
+        }
+        self.step(machine)?;
+        // It has no answer, and will try the same again: what was permitted is permitted still, once.
+        let after = &self.machines[machine];
+        before.is_permitted |= before.used != after.used;
+        (before.used, before.begun, before.led) = (after.used, after.begun, after.led);
+        before.known_by = after.known_by;
+        self.machines[machine] = before;
+        self.crash();
         Ok(())
     }
 
@@ -66,11 +77,14 @@ impl Model {
             Runs::Live(..) if !self.takes_image_from_here() => self.machines[machine].runs = Runs::Done,
             Runs::Configured(card, token) | Runs::Live(card, token) => {
                 let mac = self.machines[machine].cards[card];
-                if is_given(&self.world.fetch_by(mac, &token, IMAGE, 500)) {
-                    self.overwrites(machine, mac)?;
-                    self.machines[machine].runs = Runs::Writes(card, token);
-                } else {
-                    self.machines[machine].runs = Runs::Done;
+                match self.world.fetch_by(mac, &token, IMAGE, 500) {
+                    answer if is_given(&answer) => {
+                        self.overwrites(machine, mac)?;
+                        self.machines[machine].runs = Runs::Writes(card, token);
+                    }
+                    // It tries again.
+                    Answer::Refused(Refusal::Unavailable(_)) => {}
+                    _ => self.machines[machine].runs = Runs::Done,
                 }
             }
             Runs::Writes(card, token) => self.go_on_writing(machine, card, token),
@@ -156,6 +170,7 @@ impl Model {
                 }
                 self.machines[machine].runs = Runs::Configured(card, token);
             }
+            Answer::Refused(Refusal::Unavailable(_)) => {}
             _ => self.machines[machine].runs = Runs::Done,
         }
         Ok(())
