@@ -168,15 +168,15 @@ impl From<Stored> for Kept {
 }
 
 impl Kept {
-    fn apply(&mut self, changes: &[Change], now: Time) {
+    fn apply(&mut self, changes: Vec<Change>, now: Time) {
         self.time = now;
         for change in changes {
             match change {
-                Change::Node(node) => drop(self.nodes.insert(node.mac, (**node).clone())),
-                Change::NoNode(mac) => drop(self.nodes.remove(mac)),
-                Change::Shared(machine) => drop(self.shared.insert(*machine)),
-                Change::Order(order) => self.order = *order,
-                Change::Loss(loss) => self.loss.clone_from(loss),
+                Change::Node(node) => drop(self.nodes.insert(node.mac, *node)),
+                Change::NoNode(mac) => drop(self.nodes.remove(&mac)),
+                Change::Shared(machine) => drop(self.shared.insert(machine)),
+                Change::Order(order) => self.order = order,
+                Change::Loss(loss) => self.loss = loss,
                 // Those hold whether they are on the disk or not.
                 Change::Lease(_) => {}
             }
@@ -407,7 +407,7 @@ impl Owner {
             let result = journal.commit(&changes, now);
             (journal, changes, result)
         };
-        // The library's panic is a failure like others; the file is opened anew then.
+        // A panic is a failure like others; the file is opened anew then.
         let (result, changes) = match tokio::task::spawn_blocking(work).await {
             Ok((journal, changes, result)) => {
                 self.journal = Some(journal);
@@ -417,7 +417,7 @@ impl Owner {
         };
         match result {
             Ok(()) => {
-                self.kept.apply(&changes, now);
+                self.kept.apply(changes, now);
                 if self.appliance.journal_fails(None) {
                     tracing::info!("the state can be written again");
                 }
