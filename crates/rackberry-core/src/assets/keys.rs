@@ -66,6 +66,11 @@ impl Keys {
         })
     }
 
+    /// Whether the files were read.
+    pub fn are_read(&self) -> bool {
+        self.read.get().is_some()
+    }
+
     /// What is in the user's files; nothing where there are none, and that is known without reading the built-in ones.
     fn of_files(&self) -> Option<&Read> {
         (!self.files.is_empty()).then(|| self.read())
@@ -150,8 +155,8 @@ mod tests {
         let folder = |path: &str| Folder::new(path.into(), Vec::new());
         let catalog = Catalog::new(vec![folder("/assets")], folder("/loaders"), None);
         assert_eq!((catalog.faults().count(), catalog.keys().own().count()), (0, 0));
-        assert!(catalog.keys().others().is_empty() && catalog.keys().read.get().is_none());
-        assert!(catalog.keys().keyring().keys().count() > 0 && catalog.keys().read.get().is_some());
+        assert!(catalog.keys().others().is_empty() && !catalog.keys().are_read());
+        assert!(catalog.keys().keyring().keys().count() > 0 && catalog.keys().are_read());
     }
 
     /// As gpg exports it without --armor, and as editors of Windows save what was copied into them.
