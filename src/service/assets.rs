@@ -36,6 +36,7 @@ pub async fn watch(
     let mut reading: Option<oneshot::Receiver<Read>> = None;
     // What could not be read is tried again when the folders have changed.
     let mut unreadable: BTreeSet<ProofSubject> = BTreeSet::new();
+    read_keys(&catalog);
     loop {
         if reading.is_none() {
             let mut jobs = catalog.unexamined().into_iter();
@@ -67,9 +68,25 @@ pub async fn watch(
         if !next.is_same(&catalog) {
             unreadable.clear();
             catalog = Arc::new(next);
+            read_keys(&catalog);
             handle.tell(Message::Restocked(catalog.clone())).await;
         }
     }
+}
+
+/// Reads the keys before somebody waits for them: the first machine that is handed some, or a list of them. A start that
+/// can install nothing does without.
+fn read_keys(catalog: &Catalog) {
+    let keys = catalog.keys().clone();
+    if catalog.versions().is_empty() || keys.are_read() {
+        return;
+    }
+    let work = move || {
+        let _ = rustix::process::nice(10);
+        keys.keyring();
+    };
+    // Without a thread they are read by who asks first.
+    let _ = std::thread::Builder::new().name("keys".into()).spawn(work);
 }
 
 /// A file that was read.

@@ -245,7 +245,7 @@ impl Owner {
             let result = journal.commit(&changes, now);
             (journal, changes, result)
         };
-        // The library's panic is a failure like others; the file is opened anew then.
+        // A panic is a failure like others; the file is opened anew then.
         let (result, changes) = match tokio::task::spawn_blocking(work).await {
             Ok((journal, changes, result)) => {
                 self.journal = Some(journal);
@@ -255,7 +255,7 @@ impl Owner {
         };
         match result {
             Ok(()) => {
-                self.kept.apply(&changes, now);
+                self.kept.apply(changes, now);
                 if self.appliance.journal_fails(None) {
                     tracing::info!("the state can be written again");
                 }

@@ -33,15 +33,15 @@ impl From<Stored> for OnDisk {
 
 impl OnDisk {
     /// Takes over what was committed at `now`.
-    pub(super) fn apply(&mut self, changes: &[Change], now: Time) {
+    pub(super) fn apply(&mut self, changes: Vec<Change>, now: Time) {
         self.time = now;
         for change in changes {
             match change {
-                Change::Node(node) => drop(self.nodes.insert(node.mac, (**node).clone())),
-                Change::NoNode(mac) => drop(self.nodes.remove(mac)),
-                Change::Shared(machine) => drop(self.shared.insert(*machine)),
-                Change::Order(order) => self.order = *order,
-                Change::Loss(loss) => self.loss.clone_from(loss),
+                Change::Node(node) => drop(self.nodes.insert(node.mac, *node)),
+                Change::NoNode(mac) => drop(self.nodes.remove(&mac)),
+                Change::Shared(machine) => drop(self.shared.insert(machine)),
+                Change::Order(order) => self.order = order,
+                Change::Loss(loss) => self.loss = loss,
                 // Those hold whether they are on the disk or not.
                 Change::Lease(_) => {}
             }

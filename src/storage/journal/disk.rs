@@ -9,6 +9,9 @@ use std::{
     sync::Arc,
 };
 
+/// What file systems write as a whole, in bytes.
+const BLOCK: u64 = 4096;
+
 /// A folder with files.
 pub trait Folder: fmt::Debug + Clone + Send + 'static {
     /// An open file.
@@ -104,8 +107,16 @@ impl Store for File {
         Ok(bytes)
     }
 
-    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.write_all_at(bytes, at)
+    /// Block by block: what is written at once lies at once in the kernel's memory, and some file systems write all of it
+    /// again when a byte of it changes.
+    fn write_at(&self, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let room = usize::try_from(BLOCK - at % BLOCK).unwrap_or(bytes.len());
+            let (piece, rest) = bytes.split_at(room.min(bytes.len()));
+            self.write_all_at(piece, at)?;
+            (bytes, at) = (rest, at + piece.len() as u64);
+        }
+        Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -111,8 +111,12 @@ impl<F: Folder> Log<F> {
         let bodies = contents.bodies();
         let Name { id, salt, before } = name;
         let header = Header { id, salt, records: bodies.len(), before };
-        let mut bytes = header.text().into_bytes();
-        bodies.iter().for_each(|body| record::add(&mut bytes, salt, 0, body));
+        let text = header.text();
+        let len = bodies.iter().map(|body| record::HEAD + body.len()).sum::<usize>() + text.len();
+        // A state of a thousand machines is not to be copied while it grows.
+        let mut bytes = Vec::with_capacity(usize::try_from(enough_for(len as u64)).unwrap_or(len));
+        bytes.extend(text.bytes());
+        bodies.into_iter().for_each(|body| record::add(&mut bytes, salt, 0, &body));
         let end = bytes.len() as u64;
         let size = enough_for(end);
         bytes.resize(usize::try_from(size).unwrap_or(bytes.len()), 0);

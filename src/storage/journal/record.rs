@@ -14,8 +14,8 @@ use super::before::Stamp;
 
 /// The layout of the file. One of a later layout is refused, not guessed at.
 pub const LAYOUT: u64 = 3;
-/// Line break, checksum, blank, length, blank.
-const HEAD: usize = 19;
+/// What a record begins with: line break, checksum, blank, length, blank.
+pub const HEAD: usize = 19;
 /// What a file begins with.
 const NAME: &str = "rackberry state";
 

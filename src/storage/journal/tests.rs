@@ -1,5 +1,6 @@
 mod before;
 mod bytes;
+mod machine;
 mod power;
 
 use super::*;

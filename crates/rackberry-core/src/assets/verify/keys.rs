@@ -66,6 +66,11 @@ impl Keys {
         })
     }
 
+    /// Whether the files were read.
+    pub fn are_read(&self) -> bool {
+        self.read.get().is_some()
+    }
+
     /// What is in the user's files; nothing where there are none, and that is known without reading the built-in ones.
     fn of_files(&self) -> Option<&Read> {
         (!self.files.is_empty()).then(|| self.read())
@@ -126,7 +131,10 @@ fn should_be_key(path: &str, bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profiles;
+    use crate::{
+        assets::{catalog::Catalog, folder::Folder},
+        profiles,
+    };
 
     #[test]
     fn every_pinned_key_is_at_hand_and_readable() {
@@ -139,6 +147,16 @@ mod tests {
                 assert!(keys.trust(profile).includes(&pinned));
             }
         }
+    }
+
+    /// A start looks at the folders, and shows what is wrong with them.
+    #[test]
+    fn what_nobody_asks_for_is_not_read() {
+        let folder = |path: &str| Folder::new(path.into(), Vec::new());
+        let catalog = Catalog::new(vec![folder("/assets")], folder("/loaders"), None);
+        assert_eq!((catalog.faults().count(), catalog.keys().own().count()), (0, 0));
+        assert!(catalog.keys().others().is_empty() && !catalog.keys().are_read());
+        assert!(catalog.keys().keyring().keys().count() > 0 && catalog.keys().are_read());
     }
 
     /// As gpg exports it without --armor, and as editors of Windows save what was copied into them.

@@ -140,9 +140,9 @@ fn a_permission_of_a_card_that_is_not_listed_is_not_the_listed_ones() {
     for (macs, keeps) in [(&[A][..], false), (&[A, B], true), (&[B], true)] {
         let mut nodes = Registry::default();
         nodes.recognize(A, Some(machine(1)), at(0));
-        nodes.apply(A, BOOT, true, at(0));
+        nodes.apply(A, BOOT, Unknown::Recorded, at(0));
         nodes.recognize(B, Some(machine(1)), at(100));
-        nodes.apply(B, BOOT, true, at(100));
+        nodes.apply(B, BOOT, Unknown::Recorded, at(100));
         nodes.give(B, grant(1, OrderKind::Install, B), at(100));
         list(&mut nodes, &[("node1", macs)]);
         assert_eq!(nodes.get(macs[0]).is_some_and(|node| node.grant().is_some()), keeps, "{macs:?}");
