@@ -81,7 +81,7 @@ pub fn run(options: &Options) -> Vec<Figure> {
     works.extend([
         Work::beside(16, requests),
         Work::small(16, 10 * requests),
-        Work::connect(200, 10 * requests),
+        Work::connect(200, 4 * requests),
     ]);
     works.retain(|work| work.name.contains(&options.only));
     let mut figures = Vec::new();

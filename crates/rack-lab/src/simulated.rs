@@ -70,7 +70,7 @@ impl Wire {
                 loop {
                     let length = self.0.recv(&mut buffer).await?;
                     let Ok(reply) = Message::decode(&mut Decoder::new(&buffer[..length])) else { continue };
-                    if reply.xid() == request.xid() && reply.chaddr() == request.chaddr() {
+                    if is_reply(&reply, request) {
                         return anyhow::Ok(reply);
                     }
                 }
@@ -81,6 +81,14 @@ impl Wire {
         }
         bail!("no DHCP reply")
     }
+}
+
+/// Whether this is the reply that a message waits for: an OFFER that comes late, for a DISCOVER that was sent twice, is none
+/// to the REQUEST.
+fn is_reply(reply: &Message, request: &Message) -> bool {
+    let is_offer = reply.opts().msg_type() == Some(MessageType::Offer);
+    let wants_offer = request.opts().msg_type() == Some(MessageType::Discover);
+    reply.xid() == request.xid() && reply.chaddr() == request.chaddr() && is_offer == wants_offer
 }
 
 /// A socket whose datagrams go through one card only.
@@ -296,7 +304,7 @@ impl StandIn {
         let mut received = Vec::new();
         while let Some(frame) = response.body_mut().frame().await {
             let frame = frame?;
-            received.extend(frame.data_ref().into_iter().flatten());
+            received.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
             if path.ends_with(".bz2") {
                 tokio::time::sleep(WRITE).await;
             }
@@ -309,5 +317,25 @@ fn server_id(message: &Message) -> Option<Ipv4Addr> {
     match message.opts().get(OptionCode::ServerIdentifier) {
         Some(DhcpOption::ServerIdentifier(server)) => Some(*server),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_offer_is_no_reply_to_a_request() {
+        let message = |kind| {
+            let mut message = Message::default();
+            message.set_xid(7).opts_mut().insert(DhcpOption::MessageType(kind));
+            message
+        };
+        let request = message(MessageType::Request);
+        assert!(
+            is_reply(&message(MessageType::Ack), &request) && is_reply(&message(MessageType::Nak), &request)
+        );
+        assert!(!is_reply(&message(MessageType::Offer), &request));
+        assert!(is_reply(&message(MessageType::Offer), &message(MessageType::Discover)));
     }
 }

@@ -28,7 +28,7 @@ use super::{
 
 /// Bytes that a connection sends at most before it is the next one's turn. So many are looked for in memory, and read from
 /// the disk, at once.
-pub(super) const TURN: usize = 1024 * 1024;
+pub(super) const TURN: usize = 2 * 1024 * 1024;
 
 /// The memory that stands in for files. Nobody touches it, so it takes up addresses only.
 static STAND_IN: LazyLock<Box<[u8]>> = LazyLock::new(|| vec![0; TURN].into_boxed_slice());

@@ -30,7 +30,7 @@ use crate::{
 use rackberry_core::appliance::{Progress, TransferEnd, TransferId};
 
 /// Longer than a small file, and no multiple of anything.
-const LENGTH: usize = 3 * TURN + 12_345;
+const LENGTH: usize = 2 * TURN + 12_345;
 
 /// A file, and a connection that sends parts of it.
 struct Rig {
