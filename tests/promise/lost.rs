@@ -83,7 +83,7 @@ fn who_may_have_a_system_is_not_overwritten_because_the_last_report_was_lost_or_
     service.cli(&["arm"]);
     assert!(!is_led(&net, "c1", FIRST_ID), "nobody knows that it is not installed");
     comes_up(&net, "c1");
-    assert_eq!(report(&net, "c1", "http://10.10.10.1", ONE, "installed", true), "200");
+    assert_eq!(report(&net, "c1", "http://10.10.10.1", ONE, ("installed", "true")), "200");
     assert_eq!(stage(&service, ONE), "installed");
     assert!(!is_led(&net, "c1", FIRST_ID));
     // Everybody is armed still.

@@ -78,7 +78,9 @@ fn grant(menu: &str) -> Option<String> {
     Some(rest[..end].to_owned())
 }
 
-fn report(net: &Net, client: &str, base: &str, mac: &str, stage: &str, ok: bool) -> String {
+/// Sends a report: of a stage, and whether it went well.
+fn report(net: &Net, client: &str, base: &str, mac: &str, said: (&str, &str)) -> String {
+    let (stage, ok) = said;
     status(
         net,
         client,
@@ -102,7 +104,7 @@ fn install(service: &Service<'_>, client: &str, mac: &str, id: &str) {
         let url = format!("{base}/coreos/1010.5.0/coreos_production_{path}");
         assert_eq!(status(net, client, &url), "200", "{url}");
     }
-    assert_eq!(report(net, client, &base, mac, "written", true), "200");
+    assert_eq!(report(net, client, &base, mac, ("written", "true")), "200");
     assert!(!is_led(net, client, id));
     comes_up(net, client);
     assert_eq!(stage(service, mac), "installed");
@@ -170,7 +172,7 @@ fn one_byte_of_the_image_and_a_system_that_asks_for_an_address_prove_nothing() {
     assert_eq!(status(&net, "c1", &image), "200");
     comes_up(&net, "c2");
     assert_eq!(stage(&service, "node1"), "installing");
-    assert_eq!(report(&net, "c1", &base, ONE, "installing", false), "200");
+    assert_eq!(report(&net, "c1", &base, ONE, ("installing", "false")), "200");
     let node = service.node("node1");
     assert_eq!((&node["stage"], &node["installed"]), (&"failed".into(), &Value::Null), "{node}");
 }
@@ -253,7 +255,7 @@ fn an_address_that_another_machine_takes_over_loses_its_rights() {
     }
     let menu = net.run_in("thief", "curl -s tftp://10.10.10.1/pxelinux.cfg/default || true");
     assert!(!menu.contains("KERNEL"), "{menu}");
-    assert_eq!(report(&net, "thief", "http://10.10.10.1", ONE, "written", true), "403");
+    assert_eq!(report(&net, "thief", "http://10.10.10.1", ONE, ("written", "true")), "403");
     service.wait_for(&format!("{TWO} answers for"), SOON);
     net.run_in("thief", "ip address flush dev eth0");
     net.run("ip link set c1 up");

@@ -90,9 +90,14 @@ impl Lane {
         self.is_bulk_here.load(Relaxed)
     }
 
-    /// Says whether it wants to. It goes there when it has nothing else to do.
-    pub(super) fn wants_bulk(&self, wants: bool) {
-        self.wants_bulk.store(wants, Relaxed);
+    /// Says that it wants to. It goes there when it has nothing else to do.
+    pub(super) fn join_bulk(&self) {
+        self.wants_bulk.store(true, Relaxed);
+    }
+
+    /// Says that it wants back.
+    pub(super) fn leave_bulk(&self) {
+        self.wants_bulk.store(false, Relaxed);
     }
 }
 

@@ -65,12 +65,22 @@ pub(super) fn text(
     response
 }
 
+/// Who reads a refusal.
+pub(super) enum Reader {
+    /// A program, by the API.
+    Program,
+    /// A boot loader, a script or a person.
+    Other,
+}
+
 /// A refusal in the form its client reads.
-pub(super) fn refusal(counters: &Arc<Counters>, refused: &No, is_api: bool) -> Response<Body> {
-    let mut response = if is_api {
-        json_text(counters, &json!({ "error": refused.text }))
-    } else {
-        text(counters, PLAIN, format!("{}\n", refused.text.replace(['\n', '\r'], " ")), Kind::Other, None)
+pub(super) fn refusal(counters: &Arc<Counters>, refused: &No, reader: &Reader) -> Response<Body> {
+    let mut response = match reader {
+        Reader::Program => json_text(counters, &json!({ "error": refused.text })),
+        Reader::Other => {
+            let line = format!("{}\n", refused.text.replace(['\n', '\r'], " "));
+            text(counters, PLAIN, line, Kind::Other, None)
+        }
     };
     *response.status_mut() = refused.status;
     if let Some(allow) = refused.allow {

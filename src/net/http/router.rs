@@ -18,7 +18,7 @@ use super::{
     events,
     metrics::Kind,
     openapi, page,
-    response::{HTML, No, PLAIN, json_text, no, refusal, set, string, text, unexpected},
+    response::{HTML, No, PLAIN, Reader, json_text, no, refusal, set, string, text, unexpected},
     transfer::Transfer,
 };
 use crate::service::seen::Snapshot;
@@ -36,14 +36,22 @@ const DROPPED: usize = 16;
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+const RENDERED_HERE: &str =
+    "what a node would be given is shown on the machine itself only: `rackberry node show --render`";
+const PACKETS_HERE: &str = "packets are given on the machine itself only: `rackberry report save`";
+const REPORTS_BY_NODE: &str = "a report comes from the node itself, over the network";
+
 /// Answers one request.
 pub(super) async fn respond(shared: Arc<Shared>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
     let head = request.method() == Method::HEAD;
-    let is_api = request.uri().path().starts_with("/api/");
+    let reader = match request.uri().path().starts_with("/api/") {
+        true => Reader::Program,
+        false => Reader::Other,
+    };
     tracing::trace!(?peer, method = %request.method(), target = %request.uri(), "request");
     let mut response = match dispatch(&shared, peer, request).await {
         Ok(response) => response,
-        Err(refused) => refusal(&shared.counters, &refused, is_api),
+        Err(refused) => refusal(&shared.counters, &refused, &reader),
     };
     response.headers_mut().insert(header::SERVER, HeaderValue::from_static(SERVER));
     shared.counters.response(response.status().as_u16());
@@ -60,22 +68,7 @@ async fn dispatch(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, No> {
     let Target { grant, route } = route::parse(request.uri().path(), request.uri().query())?;
-    let allow = match route {
-        Route::Api(
-            Api::Arm
-            | Api::Disarm
-            | Api::AcceptLoss
-            | Api::Report(_)
-            | Api::Reinstall(_)
-            | Api::Forget(_)
-            | Api::Wake(_),
-        ) => "POST",
-        _ => "GET, HEAD",
-    };
-    if !allow.split(", ").any(|method| method == request.method().as_str()) {
-        let text = format!("{} is not for this; use {allow}", request.method());
-        return Err(No { status: StatusCode::METHOD_NOT_ALLOWED, text, allow: Some(allow) });
-    }
+    require_method(&route, request.method())?;
     match route {
         Route::Api(Api::OpenApi) => Ok(json_text(&shared.counters, &openapi::DOCUMENT)),
         Route::Api(Api::Status) => view(shared, View::Status).await,
@@ -85,26 +78,17 @@ async fn dispatch(
         Route::Api(Api::Node(node)) => view(shared, View::Node(node)).await,
         Route::Api(Api::Render(node)) => match peer {
             Peer::Socket => view(shared, View::Render(node)).await,
-            Peer::Network(_) => Err(no(
-                StatusCode::FORBIDDEN,
-                "what a node would be given is shown on the machine itself only: `rackberry node show --render`",
-            )),
+            Peer::Network(_) => Err(no(StatusCode::FORBIDDEN, RENDERED_HERE)),
         },
         Route::Api(Api::Packets(node)) => match peer {
             Peer::Socket => packets(shared, node).await,
-            Peer::Network(_) => Err(no(
-                StatusCode::FORBIDDEN,
-                "packets are given on the machine itself only: `rackberry report save`",
-            )),
+            Peer::Network(_) => Err(no(StatusCode::FORBIDDEN, PACKETS_HERE)),
         },
         Route::Api(Api::Assets) => view(shared, View::Assets).await,
         Route::Api(Api::Events) => follow(shared, peer).await,
         Route::Api(Api::Report(mac)) => {
             let Peer::Network(peer) = peer else {
-                return Err(no(
-                    StatusCode::FORBIDDEN,
-                    "a report comes from the node itself, over the network",
-                ));
+                return Err(no(StatusCode::FORBIDDEN, REPORTS_BY_NODE));
             };
             let report = api::report(&body(shared, request.into_body()).await?)
                 .map_err(|e| no(StatusCode::BAD_REQUEST, e))?;
@@ -121,13 +105,7 @@ async fn dispatch(
             let media = "text/plain; version=0.0.4; charset=utf-8";
             Ok(text(&shared.counters, media, shared.counters.render(&now(shared).await?), Kind::Other, None))
         }
-        Route::Page => {
-            let (status, nodes) = (look(shared, View::Status).await?, now(shared).await?);
-            let nodes = json!(nodes.node_views().collect::<Vec<_>>());
-            let mut response = text(&shared.counters, HTML, page::render(&status, &nodes), Kind::Other, None);
-            set(&mut response, header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
-            Ok(response)
-        }
+        Route::Page => show_page(shared).await,
         route => {
             let Peer::Network(peer) = peer else {
                 return Err(no(StatusCode::NOT_FOUND, "files are not given over the control socket"));
@@ -135,6 +113,34 @@ async fn dispatch(
             fetch(shared, peer, Target { grant, route }, &request).await
         }
     }
+}
+
+fn require_method(route: &Route, method: &Method) -> Result<(), No> {
+    let allow = match route {
+        Route::Api(
+            Api::Arm
+            | Api::Disarm
+            | Api::AcceptLoss
+            | Api::Report(_)
+            | Api::Reinstall(_)
+            | Api::Forget(_)
+            | Api::Wake(_),
+        ) => "POST",
+        _ => "GET, HEAD",
+    };
+    if allow.split(", ").any(|allowed| allowed == method.as_str()) {
+        return Ok(());
+    }
+    let text = format!("{method} is not for this; use {allow}");
+    Err(No { status: StatusCode::METHOD_NOT_ALLOWED, text, allow: Some(allow) })
+}
+
+async fn show_page(shared: &Arc<Shared>) -> Result<Response<Body>, No> {
+    let (status, nodes) = (look(shared, View::Status).await?, now(shared).await?);
+    let nodes = json!(nodes.node_views().collect::<Vec<_>>());
+    let mut response = text(&shared.counters, HTML, page::render(&status, &nodes), Kind::Other, None);
+    set(&mut response, header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
+    Ok(response)
 }
 
 async fn order(

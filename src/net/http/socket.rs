@@ -179,7 +179,7 @@ impl<S: Socket> Connected<S> {
     /// Sends bytes of the file that a stand-in stands for.
     fn poll_send(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         if !self.lane.is_bulk_here() {
-            self.lane.wants_bulk(true);
+            self.lane.join_bulk();
             return Poll::Pending;
         }
         if self.turn >= TURN {
@@ -219,7 +219,7 @@ impl<S: Socket> Connected<S> {
             self.is_draining = false;
             self.patience.times = 1;
             self.socket.hold_unsent(AS_KERNEL_LIKES);
-            self.lane.wants_bulk(false);
+            self.lane.leave_bulk();
         }
         Poll::Ready(Ok(()))
     }

@@ -9,7 +9,7 @@ use super::{
     contents::{self, Contents},
     disk::Folder,
     log::{self, Log, Name},
-    mark::Mark,
+    mark::{JournalFile, Mark},
     record::{self, Damage, Records},
 };
 use rackberry_core::{
@@ -34,7 +34,7 @@ struct Found<F: Folder> {
     stored: Stored,
     mark: Mark,
     /// There was a journal before.
-    was_there: bool,
+    file: JournalFile,
     log: io::Result<Log<F>>,
 }
 
@@ -71,11 +71,11 @@ impl<F: Folder> Keeper<F> {
                 let name = if matches!(error, JournalError::Before(_)) { before::FILE } else { log::FILE };
                 let aside = aside::set_aside(&keeper.folder, name, "damaged")?;
                 let reason = format!("its state is damaged ({}) and is set aside as {aside}", chain(&error));
-                (keeper.made(true), Some(reason))
+                (keeper.made(JournalFile::Present), Some(reason))
             }
         };
-        let Found { mut stored, mark, was_there, log } = found;
-        stored.loss = damage.or_else(|| mark.missing(&marks, was_there)).or(stored.loss);
+        let Found { mut stored, mark, file, log } = found;
+        stored.loss = damage.or_else(|| mark.missing(&marks, file)).or(stored.loss);
         keeper.mark = mark;
         let unwritable = match log {
             Ok(log) => {
@@ -142,7 +142,7 @@ impl<F: Folder> Keeper<F> {
         if bytes.is_empty() {
             return match before::is_there(&path) {
                 true => Ok(self.converted(before::read(&path)?)),
-                false => Ok(self.made(false)),
+                false => Ok(self.made(JournalFile::Absent)),
             };
         }
         let damaged = |damage| {
@@ -171,16 +171,16 @@ impl<F: Folder> Keeper<F> {
         let stored = contents.stored().map_err(|_| Damage::Senseless(records.end))?;
         let mark = Mark { id: records.header.id, changes: contents.changes };
         let log = Log::open(self.folder.clone(), bytes, records);
-        Ok(Found { stored, mark, was_there: true, log })
+        Ok(Found { stored, mark, file: JournalFile::Present, log })
     }
 
     /// A journal of nothing.
-    fn made(&self, was_there: bool) -> Found<F> {
+    fn made(&self, file: JournalFile) -> Found<F> {
         let before = before::read(&self.folder.path().join(before::FILE)).ok();
         let name = Name { id: self.id, salt: super::random(), before: before.map(|before| before.stamp) };
         let log = Log::create(self.folder.clone(), name, &Contents::default());
         let mark = Mark { id: self.id, changes: 0 };
-        Found { stored: Stored::default(), mark, was_there, log }
+        Found { stored: Stored::default(), mark, file, log }
     }
 
     /// A journal of what an earlier version kept.
@@ -195,7 +195,7 @@ impl<F: Folder> Keeper<F> {
                 contents.apply(&body).map_err(|_| io::Error::other(Damage::Senseless(0)))?;
                 Log::create(self.folder.clone(), name, &contents)
             });
-        Found { stored, mark, was_there: true, log }
+        Found { stored, mark, file: JournalFile::Present, log }
     }
 
     /// The file of an earlier version, if that has run since it was `seen`.

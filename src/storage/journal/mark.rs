@@ -20,6 +20,15 @@ pub struct Mark {
     pub changes: u64,
 }
 
+/// Whether a journal's file was there when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalFile {
+    /// It was, whole or damaged.
+    Present,
+    /// A new one was made.
+    Absent,
+}
+
 impl Mark {
     /// Reads the mark of a folder; nothing where there is none.
     pub fn read(folder: &impl Folder) -> Option<Mark> {
@@ -66,12 +75,12 @@ impl Mark {
         }
     }
 
-    /// What is missing, by what these marks say of the journal that was here; `was_there`: its file was.
-    pub fn missing(self, marks: &[Mark], was_there: bool) -> Option<String> {
+    /// What is missing, by what these marks say of the journal that was here.
+    pub fn missing(self, marks: &[Mark], file: JournalFile) -> Option<String> {
         if marks.is_empty() {
             return None;
         }
-        if !was_there {
+        if file == JournalFile::Absent {
             return Some(GONE.into());
         }
         if marks.iter().any(|mark| mark.id != self.id) {
@@ -118,11 +127,21 @@ mod tests {
     fn what_was_there_is_missed() {
         let mark = |id, changes| Mark { id, changes };
         let own = mark(1, 5);
-        assert_eq!(own.missing(&[], false), None, "a first day");
-        assert_eq!(own.missing(&[mark(1, 5), mark(1, 0)], true), None);
-        assert_eq!(own.missing(&[mark(1, 4)], true), None, "the mark was not written any more");
-        assert!(own.missing(&[mark(1, 5)], false).is_some_and(|why| why.contains("gone")));
-        assert!(own.missing(&[mark(1, 5), mark(2, 0)], true).is_some_and(|why| why.contains("another one")));
-        assert!(own.missing(&[mark(1, 8)], true).is_some_and(|why| why.contains("lacks 3 changes")));
+        assert_eq!(own.missing(&[], JournalFile::Absent), None, "a first day");
+        assert_eq!(own.missing(&[mark(1, 5), mark(1, 0)], JournalFile::Present), None);
+        assert_eq!(
+            own.missing(&[mark(1, 4)], JournalFile::Present),
+            None,
+            "the mark was not written any more"
+        );
+        assert!(own.missing(&[mark(1, 5)], JournalFile::Absent).is_some_and(|why| why.contains("gone")));
+        assert!(
+            own.missing(&[mark(1, 5), mark(2, 0)], JournalFile::Present)
+                .is_some_and(|why| why.contains("another one"))
+        );
+        assert!(
+            own.missing(&[mark(1, 8)], JournalFile::Present)
+                .is_some_and(|why| why.contains("lacks 3 changes"))
+        );
     }
 }

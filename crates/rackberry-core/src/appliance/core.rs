@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use self::requests::{FileRequest, NodeReport};
 use crate::{
     appliance::{
         Answer, Ask, Change, Effect, Fates, NodeViews, Note, Outcome, Progress, Reaction, ReplyId,
@@ -291,9 +292,12 @@ impl Appliance {
     pub fn ask(&mut self, reply: ReplyId, ask: Ask, now: Time) -> Outcome {
         let mut out = Reaction::at(now);
         let answer = match ask {
-            Ask::Fetch { from, via, extent, target } => self.fetch(from, target, extent, via, &mut out),
+            Ask::Fetch { from, via, extent, target } => {
+                self.fetch(from, FileRequest { target, extent, via }, &mut out)
+            }
             Ask::Report { from, grant, mac, report } => {
-                let noted = self.report(from, grant.as_deref(), mac, report, &mut out);
+                let sent = NodeReport { grant: grant.as_deref(), mac, report };
+                let noted = self.report(from, sent, &mut out);
                 noted.map_or_else(Answer::Refused, |()| Answer::Done("noted".into()))
             }
             Ask::Command { source, command } => self.command(source, command, &mut out),

@@ -23,6 +23,7 @@ mod view_model;
 mod views;
 
 #[cfg(test)]
+#[allow(clippy::fn_params_excessive_bools, clippy::too_many_arguments)] // A history reads as a line a step.
 mod tests;
 
 pub use self::core::{Appliance, Stored};

@@ -142,7 +142,7 @@ mod tests {
             Stage::Written => node.life = Life::Resting { disk: Disk::Written { system, said: true } },
             Stage::Installed => node.life = Life::Resting { disk: Disk::Running { system, said: true } },
             stage => {
-                let approach = Approach::restored(stage, false, false);
+                let approach = Approach::restored(stage, (false, false));
                 let disk = Disk::Untouched;
                 node.life = Life::Granted { grant: grant(kind), approach, before: None, disk };
             }

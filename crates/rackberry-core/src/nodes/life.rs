@@ -105,7 +105,7 @@ enum Reached {
 
 impl Approach {
     /// As a journal has it. No stage before or after the way is on it.
-    pub(super) fn restored(stage: Stage, has_kernel: bool, has_initrd: bool) -> Approach {
+    pub(super) fn restored(stage: Stage, (has_kernel, has_initrd): (bool, bool)) -> Approach {
         let reached = match stage {
             Stage::Idle | Stage::Discovered => Reached::Discovered,
             Stage::Loading => Reached::Loading,

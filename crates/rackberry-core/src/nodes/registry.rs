@@ -231,7 +231,10 @@ impl Registry {
         let before = known.cloned().unwrap_or_else(|| self.fresh(key, now));
         let mut node = before.clone();
         change(&mut node);
-        let update = compare(&before, &node, is_new);
+        let mut update = compare(&before, &node);
+        if is_new {
+            update.changed.get_or_insert_with(|| Box::new(node.clone()));
+        }
         self.put(node);
         update
     }

@@ -49,9 +49,9 @@ struct ApproachRecord {
 }
 
 impl ApproachRecord {
-    fn of(approach: Approach, is_own: bool) -> ApproachRecord {
+    fn of(approach: Approach) -> ApproachRecord {
         let (kernel, initrd) = approach.has();
-        ApproachRecord { stage: approach.stage(), kernel, initrd, is_own }
+        ApproachRecord { stage: approach.stage(), kernel, initrd, is_own: false }
     }
 }
 
@@ -62,7 +62,7 @@ impl From<NodeRecord> for Node {
         let life = match life {
             LifeRecord::Resting => Life::Resting { disk },
             LifeRecord::Granted { grant, approach: record, before } => {
-                let approach = Approach::restored(record.stage, record.kernel, record.initrd);
+                let approach = Approach::restored(record.stage, (record.kernel, record.initrd));
                 match record.is_own {
                     true => Life::RunsOwn { grant, approach, disk },
                     false => Life::Granted { grant, approach, before, disk },
@@ -83,10 +83,11 @@ impl From<Node> for NodeRecord {
         let life = match life {
             Life::Resting { .. } => LifeRecord::Resting,
             Life::Granted { grant, approach, before, .. } => {
-                LifeRecord::Granted { grant, approach: ApproachRecord::of(approach, false), before }
+                LifeRecord::Granted { grant, approach: ApproachRecord::of(approach), before }
             }
             Life::RunsOwn { grant, approach, .. } => {
-                LifeRecord::Granted { grant, approach: ApproachRecord::of(approach, true), before: None }
+                let approach = ApproachRecord { is_own: true, ..ApproachRecord::of(approach) };
+                LifeRecord::Granted { grant, approach, before: None }
             }
             Life::Overwriting { grant, image } => LifeRecord::Overwriting { grant, image },
             Life::Failed { failure, .. } => LifeRecord::Failed(failure),
@@ -170,8 +171,8 @@ impl From<StoredNode> for Node {
 
 impl From<FirstNode> for Node {
     fn from(first: FirstNode) -> Node {
-        let is_spent = first.grant.as_ref().is_some_and(|grant| grant.spent);
-        let life = first.life(is_spent);
+        let is_spent = first.is_spent();
+        let life = first.life();
         Node {
             mac: first.mac,
             cards: BTreeSet::from([first.mac]),
@@ -192,9 +193,15 @@ impl From<FirstNode> for Node {
 }
 
 impl FirstNode {
+    /// Whether its disk was being overwritten, or is.
+    fn is_spent(&self) -> bool {
+        self.grant.as_ref().is_some_and(|grant| grant.spent)
+    }
+
     /// The first layout counted the last byte of an image for all of it, and knew of a failed install only that: where it
     /// can't be told what is on a disk, that is what is kept.
-    fn disk(&self, is_spent: bool) -> Disk {
+    fn disk(&self) -> Disk {
+        let is_spent = self.is_spent();
         let failed_in = self.failure.as_ref().map(|failure| failure.stage);
         match (&self.installed, self.stage) {
             (Some(system), Stage::Written) => Disk::Written { system: system.clone(), said: false },
@@ -209,8 +216,8 @@ impl FirstNode {
         }
     }
 
-    fn life(&self, is_spent: bool) -> Life {
-        let disk = self.disk(is_spent);
+    fn life(&self) -> Life {
+        let (is_spent, disk) = (self.is_spent(), self.disk());
         match (&self.grant, &self.failure) {
             // Written, and only its start was missing.
             (Some(_), _) if is_spent && self.stage == Stage::Written => Life::Resting { disk },
@@ -224,7 +231,7 @@ impl FirstNode {
             },
             (Some(old), _) => Life::Granted {
                 grant: old.grant(self.mac),
-                approach: Approach::restored(self.stage, self.fetched.0, self.fetched.1),
+                approach: Approach::restored(self.stage, self.fetched),
                 before: None,
                 disk,
             },
@@ -255,6 +262,7 @@ impl FirstGrant {
 }
 
 #[cfg(test)]
+#[allow(clippy::fn_params_excessive_bools)]
 mod tests {
     use super::*;
 

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     ids::{Arch, Mac, MachineId, OrderKind, Source, Stage, Time},
-    orders::{OrderId, Orders, Repeat, Scope, Subject},
+    orders::{OrderId, OrderTerms, Orders, Repeat, Scope, Subject},
 };
 
 const A: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
@@ -40,7 +40,12 @@ fn grant(order: u64, kind: OrderKind, card: Mac) -> Grant {
 /// One open order, the first.
 fn open() -> Orders {
     let mut orders = Orders::default();
-    orders.give(OrderKind::Install, Scope::All, Repeat::Same, at(100_000), Source::Button);
+    orders.give(
+        OrderKind::Install,
+        Scope::All,
+        Repeat::Same,
+        OrderTerms { until: at(100_000), source: Source::Button },
+    );
     orders
 }
 

@@ -36,10 +36,10 @@ pub struct Update {
     pub changed: Option<Box<Node>>,
 }
 
-pub(super) fn compare(before: &Node, after: &Node, is_new: bool) -> Update {
+pub(super) fn compare(before: &Node, after: &Node) -> Update {
     let (from, to) = (before.stage(), after.stage());
     let moved = (from != to).then_some(Moved { mac: after.mac, from, to });
-    let changed = (is_new || !is_same_but_for_counts(before, after)).then(|| Box::new(after.clone()));
+    let changed = (!is_same_but_for_counts(before, after)).then(|| Box::new(after.clone()));
     Update { moved, changed }
 }
 

@@ -136,6 +136,15 @@ impl Order {
     }
 }
 
+/// Until when an order holds, and who gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderTerms {
+    /// Its end.
+    pub until: Time,
+    /// Who gives it.
+    pub source: Source,
+}
+
 /// The orders that are open. None at the start of the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Orders {
@@ -152,14 +161,8 @@ impl Orders {
 
     /// Gives an order. One that is open already, for the same nodes, gets the new end and nothing else, unless it is
     /// to count again.
-    pub fn give(
-        &mut self,
-        kind: OrderKind,
-        scope: Scope,
-        repeat: Repeat,
-        until: Time,
-        source: Source,
-    ) -> Given {
+    pub fn give(&mut self, kind: OrderKind, scope: Scope, repeat: Repeat, terms: OrderTerms) -> Given {
+        let OrderTerms { until, source } = terms;
         let same = self.orders.iter_mut().find(|order| order.kind == kind && order.scope == scope);
         if let Some(order) = same.filter(|_| repeat == Repeat::Same) {
             order.until = until;

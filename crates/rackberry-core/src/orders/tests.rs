@@ -12,7 +12,7 @@ fn named(nodes: &[Mac]) -> Scope {
 }
 
 fn give(orders: &mut Orders, kind: OrderKind, scope: Scope, until: u64) -> Given {
-    orders.give(kind, scope, Repeat::Same, at(until), Source::Socket)
+    orders.give(kind, scope, Repeat::Same, OrderTerms { until: at(until), source: Source::Socket })
 }
 
 fn fresh(card: Mac) -> Subject {
@@ -35,7 +35,10 @@ fn the_same_order_again_changes_its_end_only() {
     // Another kind, other nodes, and a word that it is meant again are other orders.
     assert_eq!(give(&mut orders, OrderKind::Live, named(&[A]), 20), Given::New(OrderId(2)));
     assert_eq!(give(&mut orders, INSTALL, named(&[A, B]), 20), Given::New(OrderId(3)));
-    assert_eq!(orders.give(INSTALL, named(&[A]), Repeat::Again, at(20), Source::Web), Given::New(OrderId(4)));
+    assert_eq!(
+        orders.give(INSTALL, named(&[A]), Repeat::Again, OrderTerms { until: at(20), source: Source::Web }),
+        Given::New(OrderId(4))
+    );
 }
 
 #[test]

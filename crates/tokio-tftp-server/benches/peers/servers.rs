@@ -23,6 +23,7 @@ pub struct Server {
 pub struct Running(Child);
 
 impl Server {
+    #[allow(clippy::fn_params_excessive_bools)] // A column of the table below.
     fn new(name: &str, windows: bool, command: &[&str]) -> Server {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
         Server { name: name.to_owned(), windows, command }

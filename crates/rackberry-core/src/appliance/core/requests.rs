@@ -14,16 +14,24 @@ use crate::{
     nodes::Node,
 };
 
+/// What somebody asks a server for.
+pub(super) struct FileRequest {
+    pub target: Target,
+    pub extent: Extent,
+    pub via: Via,
+}
+
+/// What a node says of itself, and the grant that it names.
+pub(super) struct NodeReport<'a> {
+    pub grant: Option<&'a str>,
+    pub mac: Mac,
+    pub report: Report,
+}
+
 impl Appliance {
     /// Answers a request for a file or a rendered text.
-    pub(super) fn fetch(
-        &mut self,
-        from: Requester,
-        target: Target,
-        extent: Extent,
-        via: Via,
-        out: &mut Reaction,
-    ) -> Answer {
+    pub(super) fn fetch(&mut self, from: Requester, request: FileRequest, out: &mut Reaction) -> Answer {
+        let FileRequest { target, extent, via } = request;
         self.network.learn_from(from, self.machines.nodes(), out);
         self.take_up_offer(from, out);
         let token = target.grant.as_deref();
@@ -78,11 +86,10 @@ impl Appliance {
     pub(super) fn report(
         &mut self,
         from: Requester,
-        token: Option<&str>,
-        mac: Mac,
-        report: Report,
+        sent: NodeReport<'_>,
         out: &mut Reaction,
     ) -> Result<(), Refusal> {
+        let NodeReport { grant: token, mac, report } = sent;
         self.network.learn_from(from, self.machines.nodes(), out);
         self.condition.require_writable()?;
         let who = self.identify(from, token, out);

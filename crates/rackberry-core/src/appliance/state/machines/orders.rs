@@ -3,14 +3,14 @@
 use crate::{
     appliance::{Change, Reaction, decision::ArmPlan, state::Machines},
     ids::{Mac, Source},
-    orders::{Given, Order},
+    orders::{Given, Order, OrderTerms},
 };
 
 impl Machines {
     /// Gives an order that was found good, and says which one it is.
     pub fn arm(&mut self, plan: &ArmPlan, source: Source, out: &mut Reaction) -> Given {
-        let given =
-            self.orders.give(plan.kind, plan.scope.clone(), plan.repeat, out.now() + plan.length, source);
+        let terms = OrderTerms { until: out.now() + plan.length, source };
+        let given = self.orders.give(plan.kind, plan.scope.clone(), plan.repeat, terms);
         if let Given::New(id) = given {
             out.change([Change::Order(id)]);
         }
