@@ -1,10 +1,12 @@
 //! The server's decisions: a packet and the time in, leases to keep and messages to send out.
 
 mod answers;
+mod encode;
 pub(super) mod lease;
 pub(super) mod notice;
 mod pool;
 pub mod probe;
+mod queries;
 pub(super) mod reply;
 
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
@@ -21,7 +23,7 @@ use crate::{
             reply::{Granted, Terms},
         },
     },
-    ids::{Changed, Deadlines, Mac, Time},
+    ids::{Deadlines, Mac, Time},
 };
 
 /// How long an offered address waits for its REQUEST. EDK2 takes some seconds to choose.
@@ -238,51 +240,11 @@ impl Server {
         DhcpOutcome::default()
     }
 
-    /// When [`Server::tick`] has work next.
-    pub fn deadline(&self) -> Option<Time> {
-        [self.offers_end.first(), self.in_use.first()].into_iter().flatten().min()
-    }
-
-    /// Who holds an address.
-    pub fn mac_of(&self, address: Ipv4Addr, now: Time) -> Option<Mac> {
-        self.leases.at(address).filter(|lease| lease.is_in_force(now)).map(|lease| lease.mac)
-    }
-
-    /// Who is offered an address and has not taken it yet.
-    pub fn offered_to(&self, address: Ipv4Addr) -> Option<Mac> {
-        self.offered.get(&address).copied()
-    }
-
     /// A client uses the address that it was offered, without having asked for it.
     pub fn take_up(&mut self, mac: Mac, now: Time) -> Vec<LeaseChange> {
         let Some(offer) = self.offers.get(&mac).copied() else { return Vec::new() };
         self.withdraw(mac);
         self.leases.put(Lease { until: now + self.terms.lease, ..offer })
-    }
-
-    /// Which address a machine holds.
-    pub fn address_of(&self, mac: Mac, now: Time) -> Option<Ipv4Addr> {
-        self.lease_of(mac, now).map(|lease| lease.address)
-    }
-
-    /// The lease that a machine holds.
-    pub fn lease_of(&self, mac: Mac, now: Time) -> Option<&Lease> {
-        self.leases.of(mac).filter(|lease| lease.is_in_force(now))
-    }
-
-    /// Whose lease came, changed or went.
-    pub fn changed(&mut self) -> &mut Changed {
-        &mut self.leases.changed
-    }
-
-    /// How many leases hold.
-    pub fn leases_in_force(&self, now: Time) -> usize {
-        self.leases.in_force(now)
-    }
-
-    /// Addresses that others were found to use.
-    pub fn quarantined(&self) -> impl Iterator<Item = Ipv4Addr> {
-        self.in_use.keys()
     }
 
     /// RFC 2131 section 4.3.1.
