@@ -28,7 +28,7 @@ firmware: assets ## each kind of real firmware from blank disk to booted disk, a
 	$(CARGO) test --test firmware
 	@printf '| firmware | network | ACK | kernel | installed | local disk |\n|---|---|---|---|---|---|\n'; cat target/firmware/*
 
-bench: setup ## the service beside nginx and lighttpd: processor time, speed, waiting; ARGS="--rounds 9 --only 64"
+bench: setup ## the service beside dnsmasq, Kea, nginx and lighttpd; ARGS="--rounds 9 --only DHCP"
 	image/setup bench
 	$(CARGO) bench --bench peers -- $(ARGS)
 

@@ -7,7 +7,11 @@ use std::{io::Write as _, process::Stdio};
 
 use serde_json::Value;
 
-use crate::{Options, process, report::Figure, support::Net};
+use crate::{
+    Options, process,
+    report::{Figure, add},
+    support::Net,
+};
 use servers::Server;
 
 /// The client's name, and its address.
@@ -60,8 +64,24 @@ impl Work {
     }
 }
 
+/// What is asked for.
+fn works(options: &Options) -> Vec<Work> {
+    let (gigabytes, requests) = if options.is_short { (1, 200) } else { (4, 1000) };
+    let mut works: Vec<Work> = [1, 16, 64].map(|clients| Work::downloads(clients, gigabytes)).into();
+    works.extend([
+        Work::beside(16, requests),
+        Work::small(16, 10 * requests),
+        Work::connect(200, 4 * requests),
+    ]);
+    works.retain(|work| work.name.contains(&options.only));
+    works
+}
+
 /// All works, in rounds; the figures.
 pub fn run(options: &Options) -> Vec<Figure> {
+    if works(options).is_empty() {
+        return Vec::new();
+    }
     let folder = tempfile::tempdir().expect("a folder");
     for (name, size) in [(LARGE, SIZES.0), (SMALL, SIZES.1)] {
         let path = folder.path().join(name);
@@ -76,14 +96,7 @@ pub fn run(options: &Options) -> Vec<Figure> {
         server.net.client(CLIENT, "02:00:00:00:00:90");
         server.net.run(&format!("ip -n {CLIENT} address add {ADDRESS} dev eth0"));
     }
-    let (gigabytes, requests) = if options.is_short { (1, 200) } else { (4, 1000) };
-    let mut works: Vec<Work> = [1, 16, 64].map(|clients| Work::downloads(clients, gigabytes)).into();
-    works.extend([
-        Work::beside(16, requests),
-        Work::small(16, 10 * requests),
-        Work::connect(200, 4 * requests),
-    ]);
-    works.retain(|work| work.name.contains(&options.only));
+    let works = works(options);
     let mut figures = Vec::new();
     for round in 1..=options.rounds {
         for work in &works {
@@ -101,20 +114,7 @@ fn measure(work: &Work, server: &Server, folder: &std::path::Path, figures: &mut
     let said = client(&server.net, folder, &work.words);
     let spent = process::seconds(server.id()) - before;
     let number = |name: &str| said[name].as_f64().unwrap_or_else(|| panic!("{said}"));
-    let mut add = |unit, value| {
-        let of = |figure: &&mut Figure| {
-            (figure.unit, &figure.work, &figure.server) == (unit, &work.name, &server.name)
-        };
-        match figures.iter_mut().find(of) {
-            Some(figure) => figure.rounds.push(value),
-            None => figures.push(Figure {
-                work: work.name.clone(),
-                unit,
-                server: server.name.clone(),
-                rounds: vec![value],
-            }),
-        }
-    };
+    let mut add = |unit, value| add(figures, &work.name, unit, &server.name, value);
     let gigabytes = number("bytes") / 1e9;
     match work.words[0].as_str() {
         "download" => {

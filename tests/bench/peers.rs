@@ -1,6 +1,6 @@
 //! `make bench`: the whole service beside what people would install instead, on this machine, in networks of their own.
 //!
-//! One module a protocol (`http.rs`), which says what is done and measured; `report.rs` keeps the figures. Servers are measured
+//! One module a protocol (`dhcp.rs`, `http.rs`), which says what is done and measured; `report.rs` keeps the figures. Servers are measured
 //! in turn within each round, so that what else the machine does meets them all alike, and medians count. The clients are this
 //! program too (`peers client ...`), and take no byte that is not the right one.
 
@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dhcp;
 mod http;
 mod process;
 mod report;
@@ -40,6 +41,7 @@ fn main() {
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
+            "dhcp-client" => return dhcp::client::main(&arguments.collect::<Vec<_>>()),
             "client" => return http::client::main(&arguments.collect::<Vec<_>>()),
             "--rounds" => options.rounds = value().parse().expect("a number"),
             "--short" => (options.is_short, options.rounds) = (true, 1),
@@ -49,7 +51,7 @@ fn main() {
             _ => panic!("peers [--rounds N] [--short] [--only WORDS] [--own BINARY] [--other BINARY]"),
         }
     }
-    let figures = [http::run(&options)].concat();
+    let figures = [dhcp::run(&options), http::run(&options)].concat();
     report::table(&figures);
     report::json(&figures, &support::root().join("target/bench.json"));
 }

@@ -26,6 +26,15 @@ impl Figure {
     }
 }
 
+/// Adds a round's value.
+pub fn add(figures: &mut Vec<Figure>, work: &str, unit: &'static str, server: &str, value: f64) {
+    let is_it = |figure: &&mut Figure| (figure.unit, &*figure.work, &*figure.server) == (unit, work, server);
+    match figures.iter_mut().find(is_it) {
+        Some(figure) => figure.rounds.push(value),
+        None => figures.push(Figure { work: work.into(), unit, server: server.into(), rounds: vec![value] }),
+    }
+}
+
 /// Medians, a line for each work and unit.
 pub fn table(figures: &[Figure]) {
     let mut servers: Vec<&str> = Vec::new();

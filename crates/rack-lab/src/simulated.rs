@@ -301,12 +301,15 @@ impl StandIn {
             Request::builder().method(method).uri(path).header("Host", server.to_string()).body(body)?;
         let mut response = sender.send_request(request).await?;
         ensure!(response.status().is_success(), "{path}: {}", response.status());
+        let all = hyper::body::Body::size_hint(response.body()).exact().unwrap_or(0).max(1);
         let mut received = Vec::new();
         while let Some(frame) = response.body_mut().frame().await {
             let frame = frame?;
             received.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
             if path.ends_with(".bz2") {
-                tokio::time::sleep(WRITE).await;
+                // The stage lasts for the pause, however much comes at once.
+                let share = frame.data_ref().map_or(0, Bytes::len) as f64 / all as f64;
+                tokio::time::sleep(WRITE + self.pause.mul_f64(share.min(1.0))).await;
             }
         }
         Ok(received)
