@@ -152,7 +152,8 @@ impl RunningTasks {
     }
 
     fn http(&self, addresses: Vec<SocketAddrV4>, socket: Option<PathBuf>) -> anyhow::Result<http::Server> {
-        let options = http::Options { addresses, socket, limits: http::Limits::default() };
+        let (limits, settings) = (http::Limits::default(), self.in_force.subscribe());
+        let options = http::Options { addresses, socket, limits, settings };
         let (token, stopping) = (self.token.subscribe(), self.stop.subscribe());
         Ok(http::Server::bind(options, self.handle.clone(), self.seen.clone(), token, stopping)?)
     }
