@@ -67,6 +67,11 @@ pub enum Notice {
         /// The relay agent, as the message says.
         relay: Option<Ipv4Addr>,
     },
+    /// Messages that would all be written to the disk are not answered for a while.
+    Flood {
+        /// The machine that sends them; none where many unknown ones do.
+        culprit: Option<Mac>,
+    },
     /// A relay agent asks for a network that is not served.
     ForeignRelay {
         /// Address of the relay agent.
@@ -125,6 +130,15 @@ impl fmt::Display for Notice {
                     ),
                 }
             }
+            Self::Flood { culprit: Some(mac) } => write!(
+                f,
+                "{mac} sends more DHCP messages that would be written down than any machine needs; it is answered again bit \
+                 by bit"
+            ),
+            Self::Flood { culprit: None } => f.write_str(
+                "more unknown machines ask for addresses than are written down at once; those that are listed as [[node]] or \
+                 were installed are answered, others bit by bit: look for a machine that makes hardware addresses up",
+            ),
             Self::ForeignRelay { relay } => {
                 write!(f, "the relay agent {relay} asks for another network than the one that is served")
             }
