@@ -20,7 +20,7 @@ use crate::service::{
 use packet_socket::{FrameSocket, Frames};
 use rackberry_core::{
     dhcp::{
-        Action, Destination, Presence, Reply, frame,
+        Action, Asker, Destination, Presence, Reply, frame,
         probe::{Due, Probes, Purpose},
         server_reply,
     },
@@ -83,6 +83,8 @@ pub struct Adapter {
 #[derive(Debug)]
 struct Sockets {
     address: Ipv4Addr,
+    /// What its own questions say of it.
+    asker: Asker,
     broadcast: Ipv4Addr,
     interface: String,
     mac: Mac,
@@ -104,8 +106,8 @@ impl Adapter {
     ///
     /// # Errors
     /// [`OpenError`] says what to do.
-    pub fn open(link: &Link, address: Ipv4Addr) -> Result<Adapter, OpenError> {
-        let sockets = Sockets::open(link, address)?;
+    pub fn open(link: &Link, address: Ipv4Addr, asker: Asker) -> Result<Adapter, OpenError> {
+        let sockets = Sockets::open(link, address, asker)?;
         Ok(Adapter { sockets, probes: Probes::default(), clock: Clock::starting_after(Time::default()) })
     }
 
@@ -121,9 +123,10 @@ impl Adapter {
     /// [`OpenError`] says what to do.
     pub fn reopen(self, link: &Link, address: Ipv4Addr) -> Result<Adapter, OpenError> {
         let Adapter { sockets, probes, clock } = self;
+        let asker = sockets.asker;
         // First, because they have the port.
         drop(sockets);
-        Ok(Adapter { sockets: Sockets::open(link, address)?, probes, clock })
+        Ok(Adapter { sockets: Sockets::open(link, address, asker)?, probes, clock })
     }
 
     /// Serves until the owner is gone or the interface is.
@@ -145,7 +148,7 @@ impl Adapter {
 }
 
 impl Sockets {
-    fn open(link: &Link, address: Ipv4Addr) -> Result<Sockets, OpenError> {
+    fn open(link: &Link, address: Ipv4Addr, asker: Asker) -> Result<Sockets, OpenError> {
         let failed = |what, port| {
             move |source: io::Error| match source.kind() {
                 io::ErrorKind::AddrInUse => OpenError::PortTaken { port },
@@ -162,6 +165,7 @@ impl Sockets {
         let open = |frames| FrameSocket::open(link.index, frames).map_err(failed("a packet socket", 0));
         Ok(Sockets {
             address,
+            asker,
             broadcast: link.broadcast,
             interface: link.name.clone(),
             mac: link.mac,
@@ -254,7 +258,7 @@ impl Sockets {
             questions.truncate(QUESTIONS - 1);
             questions.push_front(xid);
         }
-        let payload = server_reply::question(self.mac, xid);
+        let payload = server_reply::question(self.mac, xid, self.asker);
         let everybody = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST);
         self.emit(&frame::datagram(
             (self.mac, frame::EVERYBODY),

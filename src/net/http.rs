@@ -5,9 +5,11 @@ mod api;
 mod bind;
 mod body;
 mod bulk;
+mod crowd;
 mod download;
 mod events;
 mod file;
+mod guess_limit;
 mod metrics;
 mod nodes;
 mod openapi;
@@ -38,9 +40,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use rackberry_core::config::Settings;
+
 pub use self::{api::Token, bind::BindError};
 use self::{
     bulk::{Bulk, Lane, Lanes},
+    crowd::{Crowd, Place},
+    guess_limit::GuessLimit,
     metrics::Counters,
     nodes::NodesText,
     sendfile::Outlet,
@@ -60,6 +66,8 @@ pub struct Options {
     pub socket: Option<PathBuf>,
     /// How long and how much clients may take.
     pub limits: Limits,
+    /// The configuration in force, for the names that mean this service.
+    pub settings: watch::Receiver<Arc<Settings>>,
 }
 
 /// Bounds on what clients can take up.
@@ -67,6 +75,8 @@ pub struct Options {
 pub struct Limits {
     /// Network connections at once; more wait in the kernel.
     pub connections: usize,
+    /// Connections of one network address at once; more are closed.
+    pub connections_each: usize,
     /// Connections to the control socket at once.
     pub socket_connections: usize,
     /// Clients of the events at once; more are refused.
@@ -89,6 +99,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             connections: 512,
+            connections_each: 64,
             socket_connections: 64,
             event_clients: 64,
             header: 16 * 1024,
@@ -132,6 +143,9 @@ struct Shared {
     followed: Arc<Notify>,
     nodes_text: Arc<NodesText>,
     token: watch::Receiver<Option<Token>>,
+    settings: watch::Receiver<Arc<Settings>>,
+    guesses: Arc<GuessLimit>,
+    crowd: Crowd,
     limits: Limits,
     counters: Arc<Counters>,
     event_clients: Arc<Semaphore>,
@@ -154,7 +168,7 @@ impl Server {
         token: watch::Receiver<Option<Token>>,
         stop: watch::Receiver<bool>,
     ) -> Result<Server, BindError> {
-        let Options { addresses, socket, limits } = options;
+        let Options { addresses, socket, limits, settings } = options;
         let ports = addresses.into_iter().map(bind::port).collect::<Result<_, _>>()?;
         let control = socket.as_deref().map(bind::socket).transpose()?;
         let (alive, gone) = mpsc::channel(1);
@@ -168,6 +182,9 @@ impl Server {
             followed: Arc::default(),
             nodes_text: Arc::default(),
             token,
+            settings,
+            guesses: Arc::default(),
+            crowd: Crowd::default(),
             limits,
             counters,
             event_clients,
@@ -257,11 +274,25 @@ async fn accept<S>(
     let mut stop = shared.stop.clone();
     let accepting = async {
         loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             match next().await {
                 Ok((stream, Some(peer))) => {
+                    let place = match peer {
+                        Peer::Network(client) => {
+                            match shared.crowd.enter(client, shared.limits.connections_each) {
+                                Some(place) => Some(place),
+                                None => {
+                                    // Nothing of it is kept, not even in the kernel.
+                                    stream.reset_when_closed();
+                                    continue;
+                                }
+                            }
+                        }
+                        Peer::Socket => None,
+                    };
+                    let Some(slot) = slot(&shared, &slots).await else { return };
                     let lane = Arc::<Lane>::default();
-                    let connection = connection(shared.clone(), stream, (peer, Arc::clone(&lane)), slot);
+                    let guest = Guest { peer, lane: Arc::clone(&lane), place, slot };
+                    let connection = connection(shared.clone(), stream, guest);
                     shared.lanes.run(connection, lane);
                 }
                 Ok((_, None)) => {}
@@ -279,10 +310,25 @@ async fn accept<S>(
     }
 }
 
-async fn connection<S>(shared: Shared, socket: S, (peer, lane): (Peer, Arc<Lane>), slot: OwnedSemaphorePermit)
-where
-    S: Socket,
-{
+/// One of the connections that there may be at once. Others wait for it; where none is left, one that never asked for
+/// anything gives way.
+async fn slot(shared: &Shared, slots: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+        return Some(slot);
+    }
+    shared.crowd.make_room();
+    Arc::clone(slots).acquire_owned().await.ok()
+}
+
+/// Who is at the other end of a connection, and what the connection takes up.
+struct Guest {
+    peer: Peer,
+    lane: Arc<Lane>,
+    place: Option<Place>,
+    slot: OwnedSemaphorePermit,
+}
+
+async fn connection<S: Socket>(shared: Shared, socket: S, Guest { peer, lane, place, slot }: Guest) {
     let (limits, mut stop, counters) = (shared.limits, shared.stop.clone(), Arc::clone(&shared.counters));
     let mut restarts = shared.handle.restarts().subscribe();
     counters.opened();
@@ -291,6 +337,7 @@ where
     let outlet = Arc::<Outlet>::default();
     let service = service_fn(|request| {
         let (shared, outlet) = (Arc::clone(&shared), Arc::clone(&outlet));
+        place.iter().for_each(Place::has_asked);
         async move {
             let response = router::respond(shared, peer, request).await;
             Ok::<_, Infallible>(response.map(|body| body.on(&outlet)))
@@ -316,6 +363,15 @@ where
             reset.store(true, Relaxed);
             Ok(())
         }
+        () = async {
+            match &place {
+                Some(place) => place.shown_out().await,
+                None => std::future::pending().await,
+            }
+        } => {
+            reset.store(true, Relaxed);
+            Ok(())
+        }
     };
     if let Err(error) = served {
         tracing::debug!(?peer, %error, "a connection broke");
@@ -324,5 +380,5 @@ where
         reset.fetch_or(error.is_timeout(), Relaxed);
     }
     counters.closed();
-    drop(slot);
+    drop((slot, place));
 }

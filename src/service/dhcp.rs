@@ -1,6 +1,6 @@
 //! The DHCP server on the interface, which may go and come back.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
 
@@ -11,19 +11,27 @@ use crate::{
     },
     service::handle::{Handle, Message},
 };
-use rackberry_core::dhcp::Action;
+use rackberry_core::{
+    config::{Mode, Network},
+    dhcp::{Action, Asker},
+};
 
 /// Serves on `link` and, when that is lost, on what comes back under its name. Tells `ready` when it serves first.
 pub async fn run(
     mut link: Link,
-    (address, prefix): (Ipv4Addr, u8),
+    network: Network,
     handle: Handle,
     mut actions: mpsc::UnboundedReceiver<Action>,
     ready: Arc<Notify>,
 ) -> anyhow::Result<()> {
-    let mut adapter = Adapter::open(&link, address)?;
+    let (address, prefix) = (network.address, network.prefix);
+    let asker = match network.mode {
+        Mode::Auto => Asker::GivesWay,
+        Mode::Full | Mode::Proxy => Asker::Insists,
+    };
+    let mut adapter = Adapter::open(&link, address, asker)?;
     handle.neighbours().serve(link.index, address, prefix);
-    handle.tell(Message::Linked).await;
+    handle.tell(Message::Linked(link.mac)).await;
     ready.notify_one();
     loop {
         let lost = tokio::select! {
@@ -46,7 +54,7 @@ pub async fn run(
         } else {
             adapter = adapter.reopen(&link, address)?;
             handle.neighbours().serve(link.index, address, prefix);
-            handle.tell(Message::Linked).await;
+            handle.tell(Message::Linked(link.mac)).await;
         }
     }
 }

@@ -37,8 +37,8 @@ pub enum Message {
     Probed(dhcp::ProbeId, Option<Mac>),
     /// Who is at an address that is said to be another DHCP server's.
     Verified(Ipv4Addr, dhcp::Presence),
-    /// The interface is there, or there again.
-    Linked,
+    /// The interface is there, or there again, with this hardware address.
+    Linked(Mac),
     /// Another DHCP server said something.
     ServerReply(dhcp::ServerReply),
     /// The configuration was reloaded.

@@ -1,10 +1,12 @@
-//! The log: one line an event on standard error, where the journal takes it.
+//! The log: one line an event on standard error, where the journal takes it. Whatever a field quotes, it neither begins a
+//! line of its own nor reaches a terminal as control.
 
 use std::{fmt, fs, io::IsTerminal as _, path::PathBuf};
 
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Subscriber, field::Field};
 use tracing_subscriber::{
     EnvFilter, Layer,
+    field::MakeExt as _,
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     layer::{Context, SubscriberExt as _},
     registry::LookupSpan,
@@ -12,13 +14,17 @@ use tracing_subscriber::{
 };
 
 use crate::hardware::terminal::AbovePanel;
+use rackberry_core::ids::quotable;
 
 /// Starts logging. `RUST_LOG` chooses more (`rackberry=trace` shows each packet).
 pub fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines =
-        tracing_subscriber::fmt::layer().with_target(false).with_ansi(terminal).with_writer(|| AbovePanel);
+    let lines = tracing_subscriber::fmt::layer()
+        .fmt_fields(fields())
+        .with_target(false)
+        .with_ansi(terminal)
+        .with_writer(|| AbovePanel);
     // Fails only where a test has set logging up before.
     let _ = if goes_to_the_journal() {
         let format = tracing_subscriber::fmt::format().with_target(false).with_ansi(false);
@@ -28,6 +34,18 @@ pub fn init() {
     } else {
         tracing_subscriber::registry().with(filter).with(lines).try_init()
     };
+}
+
+/// Fields as they are written by default, with all that they quote made fit to be shown.
+fn fields() -> impl for<'a> FormatFields<'a> + Clone + 'static {
+    let field = |to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => to.write_str(&quotable(&value)),
+            name => write!(to, "{name}={}", quotable(&value)),
+        }
+    };
+    tracing_subscriber::fmt::format::debug_fn(field).delimited(" ")
 }
 
 /// Whether standard error is what systemd made it: the variable alone is handed on to every program that is started.
@@ -108,6 +126,24 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn what_is_quoted_begins_no_line_and_moves_no_cursor() {
+        let kept = Kept::default();
+        let to = kept.clone();
+        let lines = tracing_subscriber::fmt::layer().fmt_fields(fields()).with_ansi(false).without_time();
+        let all =
+            tracing_subscriber::registry().with(lines.with_target(false).with_writer(move || to.clone()));
+        let quoted = "no\u{202e}disk\n INFO armed by the button\r\x1b[2J\u{9b}1m";
+        tracing::subscriber::with_default(all, || {
+            tracing::warn!(node = "a\x1b[1m", path = %quoted, words = ?quoted, "failed: {quoted}");
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let (first, rest) = text.trim_end().split_once('\n').unwrap();
+        assert!(first.starts_with(" WARN failed: no disk"), "{text}");
+        assert!(rest.lines().all(|line| line.starts_with("    ")), "{text}");
+        assert!(!text.chars().any(|c| c != '\n' && rackberry_core::ids::is_unshowable(c)), "{text:?}");
     }
 
     #[test]

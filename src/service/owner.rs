@@ -163,7 +163,7 @@ impl Owner {
             Message::BootServerPacket(packet, peer) => self.appliance.boot_server_packet(&packet, peer, now),
             Message::Probed(probe, answered) => self.appliance.probed(probe, answered, now),
             Message::Verified(address, presence) => self.appliance.verified(address, presence, now),
-            Message::Linked => self.appliance.linked(now),
+            Message::Linked(own) => self.appliance.linked(own, now),
             Message::ServerReply(heard) => self.appliance.server_reply(&heard, now),
             Message::Reconfigured(settings) if self.appliance.unwritable().is_some() => {
                 self.waiting = Some(settings);

@@ -152,7 +152,8 @@ impl RunningTasks {
     }
 
     fn http(&self, addresses: Vec<SocketAddrV4>, socket: Option<PathBuf>) -> anyhow::Result<http::Server> {
-        let options = http::Options { addresses, socket, limits: http::Limits::default() };
+        let (limits, settings) = (http::Limits::default(), self.in_force.subscribe());
+        let options = http::Options { addresses, socket, limits, settings };
         let (token, stopping) = (self.token.subscribe(), self.stop.subscribe());
         Ok(http::Server::bind(options, self.handle.clone(), self.seen.clone(), token, stopping)?)
     }
@@ -174,13 +175,14 @@ impl RunningTasks {
         interface: String,
         actions: mpsc::UnboundedReceiver<Action>,
     ) -> anyhow::Result<Arc<Notify>> {
-        let (address, prefix) = (self.settings.network.address, self.settings.network.prefix);
+        let network = self.settings.network.clone();
+        let address = network.address;
         self.tasks.spawn("the cable's watch", link::watch_cable(interface, self.handle.clone()));
         let addresses = self.settings.http.ports.iter().map(|port| SocketAddrV4::new(address, *port));
         let pages = self.http(addresses.collect(), None)?;
         let loaders = serve_tftp(address)?;
         let ready = Arc::new(Notify::new());
-        let dhcp = dhcp::run(link, (address, prefix), self.handle.clone(), actions, ready.clone());
+        let dhcp = dhcp::run(link, network, self.handle.clone(), actions, ready.clone());
         self.tasks.spawn("DHCP", dhcp);
         let mut stopping = self.stop.subscribe();
         let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };

@@ -72,6 +72,7 @@ impl Service {
             addresses: vec![SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)],
             socket: Some(folder.path().join("run/control.sock")),
             limits,
+            settings: watch::channel(Arc::new(rackberry_core::config::parse(&[]).unwrap())).1,
         };
         let server = Server::bind(options, handle, seen, tokens, stopping).unwrap();
         let port = server.addresses()[0].port();

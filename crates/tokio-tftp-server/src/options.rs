@@ -38,8 +38,11 @@ pub struct Limits {
     pub longest_timeout: Duration,
     /// Time without any progress after which a transfer ends.
     pub patience: Duration,
-    /// Transfers at once.
+    /// Transfers at once. One whose client has not answered yet gives way to a new one.
     pub transfers: usize,
+    /// Copies of the first packet that are sent by themselves before the client has answered. Anybody can write another's
+    /// address into a request, and that other one would get them; a client that got nothing asks again.
+    pub unasked_copies: u32,
 }
 
 impl Default for Limits {
@@ -52,6 +55,7 @@ impl Default for Limits {
             longest_timeout: Duration::from_secs(8),
             patience: Duration::from_secs(30),
             transfers: 256,
+            unasked_copies: 0,
         }
     }
 }

@@ -11,6 +11,7 @@ mod engine;
 mod handler;
 mod listener;
 mod socket;
+mod unproven;
 mod watched;
 
 pub use caution::BlockBackOff;

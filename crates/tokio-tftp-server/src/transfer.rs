@@ -75,6 +75,8 @@ pub struct Transfer {
     negotiating: bool,
     /// Whether the client has acknowledged anything.
     is_heard: bool,
+    /// Copies that may be sent by themselves before that.
+    copies_left: u32,
     acked: u64,
     sent: u64,
     flight: Flight,
@@ -115,6 +117,7 @@ impl Transfer {
             last: total / blksize + 1,
             negotiating: !negotiated.answer.is_empty(),
             is_heard: false,
+            copies_left: limits.unasked_copies,
             acked: 0,
             sent: 0,
             flight: Flight::default(),
@@ -253,6 +256,14 @@ impl Transfer {
         }
         if now.saturating_sub(self.progress_at) >= self.patience {
             return Step::End(End::TimedOut);
+        }
+        if !self.is_heard {
+            if self.copies_left == 0 {
+                // Whoever asked asks again, or was never there.
+                self.resend_at = self.progress_at + self.patience;
+                return Step::Wait;
+            }
+            self.copies_left -= 1;
         }
         if !self.hesitating {
             self.flight.timed_out = true;

@@ -107,7 +107,15 @@ pub(super) fn string<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'
 
 /// The owner answered another question.
 pub(super) fn unexpected(answer: &Answer) -> No {
-    tracing::error!(?answer, "an answer that fits no question");
+    // Its content may be a secret.
+    let kind = match answer {
+        Answer::File { .. } => "a file",
+        Answer::Text { .. } => "a text",
+        Answer::Json(_) => "a view",
+        Answer::Done(_) => "done",
+        Answer::Refused(_) => "refused",
+    };
+    tracing::error!(kind, "an answer that fits no question");
     no(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake; its log has the details")
 }
 

@@ -24,7 +24,10 @@ use super::{
 use crate::service::seen::Snapshot;
 use rackberry_core::{
     appliance::{Answer, Ask, View},
-    http::route::{self, Api, Route, Target},
+    http::{
+        host,
+        route::{self, Api, Route, Target},
+    },
     ids::{Mac, Source},
 };
 
@@ -68,6 +71,9 @@ async fn dispatch(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, No> {
     let Target { grant, route } = route::parse(request.uri().path(), request.uri().query())?;
+    if matches!(route, Route::Api(_) | Route::Metrics | Route::Page) && matches!(peer, Peer::Network(_)) {
+        require_own_name(shared, &request)?;
+    }
     require_method(&route, request.method())?;
     match route {
         Route::Api(Api::OpenApi) => Ok(json_text(&shared.counters, &openapi::DOCUMENT)),
@@ -143,6 +149,26 @@ async fn show_page(shared: &Arc<Shared>) -> Result<Response<Body>, No> {
     Ok(response)
 }
 
+/// Refuses what comes by a name of the Internet's: a page of somebody's own may have made that lead here.
+fn require_own_name(shared: &Shared, request: &Request<Incoming>) -> Result<(), No> {
+    // A target may be a whole URL, whose name counts then (RFC 9112 section 3.2.2).
+    let named = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or("?."));
+    let named = request.uri().host().or(named);
+    let settings = shared.settings.borrow();
+    let system = rustix::system::uname();
+    let own = host::Own { domain: settings.dhcp.domain.as_deref(), name: system.nodename().to_str().ok() };
+    if host::is_meant(named, own) {
+        return Ok(());
+    }
+    let address = settings.network.address;
+    Err(no(
+        StatusCode::MISDIRECTED_REQUEST,
+        format!(
+            "this is not the host that was asked for; call it by its address, {address}, or by a name in dhcp.domain"
+        ),
+    ))
+}
+
 async fn order(
     shared: &Arc<Shared>,
     peer: Peer,
@@ -154,10 +180,17 @@ async fn order(
     let body = body(shared, content).await?;
     let source = match peer {
         Peer::Socket => Source::Socket,
-        Peer::Network(_) => {
+        Peer::Network(client) => {
             let authorization = string(&head.headers, &header::AUTHORIZATION);
-            api::permit(shared.token.borrow().as_ref(), authorization)
-                .map_err(|(status, text)| no(status, text))?;
+            if authorization.is_some() && !shared.guesses.may_try(client) {
+                return Err(no(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens; wait some seconds"));
+            }
+            api::permit(shared.token.borrow().as_ref(), authorization).map_err(|(status, text)| {
+                if authorization.is_some() {
+                    shared.guesses.was_wrong(client);
+                }
+                no(status, text)
+            })?;
             Source::Web
         }
     };

@@ -18,7 +18,12 @@ pub(super) fn log(note: &Note) {
         | Note::Disarmed { .. }
         | Note::OrderOver { .. }
         | Note::LossAccepted { .. } => tracing::info!("{note}"),
-        Note::Dhcp(notice @ (dhcp::Notice::OtherServer { .. } | dhcp::Notice::Spoofed { .. })) => {
+        Note::Dhcp(
+            notice @ (dhcp::Notice::OtherServer { .. }
+            | dhcp::Notice::Spoofed { .. }
+            | dhcp::Notice::Flood { .. }
+            | dhcp::Notice::PoolIsEmpty { .. }),
+        ) => {
             tracing::warn!("{notice}");
         }
         Note::Dhcp(notice) => tracing::info!("{notice}"),

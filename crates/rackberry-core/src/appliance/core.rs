@@ -17,7 +17,7 @@ use crate::{
         check::{Checker, Findings},
         decision::BootChoice,
         policy::{BootPolicy, Known},
-        state::{Condition, Machines, Network, Setup, Transfers},
+        state::{Condition, Denials, Machines, Network, Setup, Transfers, WriteBudget, Writer},
         views::{KeptViews, StatusViewer},
     },
     assets::catalog::Catalog,
@@ -63,6 +63,8 @@ pub struct Appliance {
     machines: Machines,
     condition: Condition,
     transfers: Transfers,
+    denials: Denials,
+    budget: WriteBudget,
     findings: Findings,
     views: KeptViews,
     /// What the start has changed.
@@ -86,6 +88,8 @@ impl Appliance {
             machines: Machines::new(secret),
             condition: Condition::default(),
             transfers: Transfers::default(),
+            denials: Denials::default(),
+            budget: WriteBudget::default(),
             findings: Findings::default(),
             views: KeptViews::default(),
             started: Outcome::default(),
@@ -156,7 +160,9 @@ impl Appliance {
     /// A DHCP packet came in.
     pub fn packet(&mut self, packet: &dhcp::Packet, now: Time) -> Outcome {
         let mut out = Reaction::at(now);
-        if self.network.takes(packet, &mut out) {
+        let is_stranger = !self.machines.nodes().is_acquainted(packet.mac());
+        let writer = Writer { mac: packet.mac(), is_stranger };
+        if self.network.takes(packet, &mut out) && self.may_write(writer, &mut out) {
             let boot = self.boot(&dhcp::Client::of(packet), &mut out);
             if packet.ciaddr().is_some() {
                 // It renews a lease: whatever runs there runs on.
@@ -164,7 +170,20 @@ impl Appliance {
             }
             self.network.answer(packet, &boot, self.machines.nodes(), &mut out);
         }
-        out.into_outcome()
+        let outcome = out.into_outcome();
+        self.budget.spend(writer, outcome.changes.len(), now);
+        outcome
+    }
+
+    /// Whether a machine's message is handled that may have something written down.
+    fn may_write(&mut self, writer: Writer, out: &mut Reaction) -> bool {
+        match self.budget.allow(writer, out.now()) {
+            Ok(()) => true,
+            Err(news) => {
+                news.into_iter().for_each(|notice| out.note(Note::Dhcp(notice)));
+                false
+            }
+        }
     }
 
     /// A DHCP packet on port 4011, and who sent it.
@@ -225,10 +244,10 @@ impl Appliance {
         out.into_outcome()
     }
 
-    /// The interface is there, or there again.
-    pub fn linked(&mut self, now: Time) -> Outcome {
+    /// The interface is there, or there again, with this hardware address.
+    pub fn linked(&mut self, own: Mac, now: Time) -> Outcome {
         let mut out = Reaction::at(now);
-        self.network.linked(&mut out);
+        self.network.linked(own, &mut out);
         out.into_outcome()
     }
 

@@ -19,10 +19,11 @@ pub use proxy::{Proxy, ProxyClient};
 pub use recorder::Recorder;
 pub use rogue::{
     Presence, RogueDetection, ServingMode,
-    server_reply::{self, ServerReply},
+    server_reply::{self, Asker, ServerReply},
 };
 pub use server::{
     Action, DhcpOutcome, ProbeId, Server,
+    guests::Guest,
     lease::{Lease, LeaseChange},
     notice::Notice,
     probe,

@@ -17,6 +17,7 @@
 //! chosen, and others are no worse off than they were before it spoke.
 
 mod claims;
+mod peers;
 pub mod server_reply;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ mod tests;
 use std::{collections::BTreeMap, fmt, net::Ipv4Addr, time::Duration};
 
 use claims::{Claims, Testimony, Witness};
+use peers::Peers;
 
 use crate::{
     config::Mode,
@@ -100,6 +102,7 @@ pub struct RogueDetection {
     /// Whether nobody is answered until a server's word is verified, and when that began last.
     is_paused: bool,
     last_pause: Option<Time>,
+    peers: Peers,
 }
 
 impl RogueDetection {
@@ -116,6 +119,7 @@ impl RogueDetection {
             claims: Claims::default(),
             is_paused: false,
             last_pause: None,
+            peers: Peers::default(),
         }
     }
 
@@ -136,6 +140,12 @@ impl RogueDetection {
             return None;
         }
         let names = self.names();
+        if self.stands_by() {
+            return Some(format!(
+                "another rackberry hands out the addresses of this network: {names}; this one answers nobody while it is there, \
+                 and takes its place three minutes after it was heard last"
+            ));
+        }
         let what = match self.mode {
             Mode::Full => "machines may get an address of either (network.mode is \"full\")",
             _ => "this service hands out no addresses while it is there",
@@ -148,15 +158,24 @@ impl RogueDetection {
         (self.serving_mode() == ServingMode::Full && !self.others.is_empty()).then(|| self.names())
     }
 
+    /// Whether what hands out the addresses is another service of this kind, which also says what to boot: this one says
+    /// nothing at all.
+    pub fn stands_by(&self) -> bool {
+        let is_peer = |other: &Other| self.peers.is(other.mac);
+        self.mode == Mode::Auto && !self.others.is_empty() && self.others.values().all(is_peer)
+    }
+
     fn names(&self) -> String {
         let names: Vec<String> =
             self.others.iter().map(|(address, other)| named(*address, other.mac).to_string()).collect();
         names.join(", ")
     }
 
-    /// The interface is there, or is there again and may be in another network now: what was known counts no more.
-    pub fn linked(&mut self, now: Time) -> DhcpOutcome {
+    /// The interface is there with this hardware address, or is there again and may be in another network now: what was known
+    /// counts no more.
+    pub fn linked(&mut self, own: Mac, now: Time) -> DhcpOutcome {
         self.others.clear();
+        self.peers = Peers::of(own);
         self.claims = Claims::default();
         (self.is_paused, self.last_pause) = (false, None);
         self.is_looking = self.mode == Mode::Auto;
@@ -169,6 +188,9 @@ impl RogueDetection {
     /// Another server's OFFER or ACK was heard.
     pub fn heard(&mut self, heard: &ServerReply, now: Time) -> DhcpOutcome {
         let mut out = DhcpOutcome::default();
+        if self.goes_on_beside(heard.from.mac) {
+            return out;
+        }
         if heard.is_answer {
             self.claims.settle(heard.server);
             self.saw((heard.server, heard.from.mac), 0, now, &mut out);
@@ -184,6 +206,30 @@ impl RogueDetection {
         out
     }
 
+    /// Another service of this kind asks whether a server is there.
+    pub fn peer_asks(&mut self, mac: Mac, now: Time) {
+        if self.mode != Mode::Auto {
+            return;
+        }
+        let gives_way = self.peers.asks(mac, now);
+        // Both look, and that one will hand out addresses: it is to be heard before this one does, by two questions of this one's.
+        if gives_way && self.is_looking && !self.peers.has_waited {
+            self.peers.has_waited = true;
+            self.look_ends = self.look_ends.max(Some(now + LOOK + ASK_AGAIN * 2));
+        }
+    }
+
+    /// Whether a machine asks as another service of this kind: it must always be answered, to know of this one.
+    pub fn is_peer(&self, mac: Mac) -> bool {
+        self.peers.is(mac)
+    }
+
+    /// Whether a server is another service of this kind that gives way, once it hears this one.
+    fn goes_on_beside(&self, server: Mac) -> bool {
+        let hands_out = !self.is_looking && self.others.is_empty();
+        self.mode == Mode::Auto && hands_out && self.peers.gives_way(server)
+    }
+
     /// A machine's REQUEST named the server it has chosen (option 54), in its conversation `xid`.
     pub fn named(&mut self, server: Ipv4Addr, client: Mac, xid: u32, now: Time) -> DhcpOutcome {
         let mut out = DhcpOutcome::default();
@@ -196,6 +242,9 @@ impl RogueDetection {
     pub fn verified(&mut self, at: Ipv4Addr, presence: Presence, now: Time) -> DhcpOutcome {
         let mut out = DhcpOutcome::default();
         for (server, claim) in self.claims.decide(at) {
+            if matches!(presence, Presence::There(mac) if self.goes_on_beside(mac)) {
+                continue;
+            }
             let is_witness = |mac: Mac| match claim.witness {
                 Witness::Server(source) => source == mac,
                 Witness::Client(_) => true,
@@ -274,7 +323,9 @@ impl RogueDetection {
     /// A server is there: by its own answer where nobody else `told` of it, else by so many conversations.
     fn saw(&mut self, (server, mac): (Ipv4Addr, Mac), told: u32, now: Time, out: &mut DhcpOutcome) {
         let known = self.others.get(&server).copied();
-        let is_void = server == self.own || server.is_unspecified() || self.mode == Mode::Proxy;
+        // Another one may have this one's address: two that were never configured.
+        let is_own = server == self.own && (told > 0 || self.peers.is_own(mac));
+        let is_void = is_own || server.is_unspecified() || self.mode == Mode::Proxy;
         if is_void || (known.is_none() && self.others.len() >= MOST) {
             return;
         }

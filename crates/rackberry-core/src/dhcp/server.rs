@@ -2,6 +2,7 @@
 
 mod answers;
 mod encode;
+pub(super) mod guests;
 pub(super) mod lease;
 pub(super) mod notice;
 mod pool;
@@ -18,12 +19,13 @@ use crate::{
     dhcp::{
         Boot, Lease, LeaseChange, Notice, Packet, Reply,
         server::{
+            guests::{Guest, Guests},
             lease::Leases,
             pool::Pool,
             reply::{Granted, Terms},
         },
     },
-    ids::{Deadlines, Mac, Time},
+    ids::{Deadlines, Mac, Time, Told},
 };
 
 /// How long an offered address waits for its REQUEST. EDK2 takes some seconds to choose.
@@ -91,6 +93,8 @@ pub struct Server {
     /// Addresses that others use, and until when they are left alone.
     in_use: Deadlines<Ipv4Addr>,
     said_empty: Option<Time>,
+    foreign_relays: Told<Ipv4Addr>,
+    guests: Guests,
 }
 
 /// A client's message, what that client is to boot, and when it came.
@@ -98,6 +102,7 @@ pub struct Server {
 struct Question<'a> {
     packet: &'a Packet,
     boot: &'a Boot,
+    guest: Guest,
     now: Time,
 }
 
@@ -108,6 +113,7 @@ struct Parked {
     since: Time,
     packet: Packet,
     boot: Boot,
+    guest: Guest,
 }
 
 impl Server {
@@ -130,6 +136,8 @@ impl Server {
             last_probe: 0,
             in_use: Deadlines::default(),
             said_empty: None,
+            foreign_relays: Told::default(),
+            guests: Guests::default(),
         };
         server.reconfigure(settings);
         server
@@ -163,15 +171,18 @@ impl Server {
         }
     }
 
-    /// Handles a client's message; `boot` is what that client is to boot.
-    pub fn handle(&mut self, packet: &Packet, boot: &Boot, now: Time) -> DhcpOutcome {
+    /// Handles a client's message; `boot` is what that client is to boot, and `guest` what it may have of a scarce pool.
+    pub fn handle(&mut self, packet: &Packet, boot: &Boot, guest: Guest, now: Time) -> DhcpOutcome {
         let mut out = DhcpOutcome::default();
         self.leases.tick(now);
+        self.guests.is(packet.mac(), guest);
         if let Some(relay) = packet.giaddr().filter(|relay| !self.is_here(*relay)) {
-            out.notices.push(Notice::ForeignRelay { relay });
+            if self.foreign_relays.is_news(relay, now) {
+                out.notices.push(Notice::ForeignRelay { relay });
+            }
             return out;
         }
-        let question = Question { packet, boot, now };
+        let question = Question { packet, boot, guest, now };
         match packet.kind() {
             MessageType::Discover => self.discover(question, &mut out),
             MessageType::Request => self.request(question, &mut out),
@@ -193,14 +204,19 @@ impl Server {
             return out;
         }
         self.probes.remove(&probe);
-        let Some(Parked { packet, boot, .. }) = self.parked.remove(&mac) else { return out };
+        let Some(Parked { packet, boot, guest, .. }) = self.parked.remove(&mac) else { return out };
         let Some(offer) = self.offers.get(&mac).copied() else { return out };
+        let question = Question { packet: &packet, boot: &boot, guest, now };
         if answered.is_some() {
-            self.quarantine(offer.address, mac, now, &mut out);
+            // Who has leased it and answers for it keeps it.
+            if !self.keeps_its_lease(offer, now) {
+                self.quarantine(offer.address, mac, now, &mut out);
+            }
             self.withdraw(mac);
-            self.discover(Question { packet: &packet, boot: &boot, now }, &mut out);
+            self.discover(question, &mut out);
         } else {
-            self.offer(Question { packet: &packet, boot: &boot, now }, offer.address, &mut out);
+            self.take_over(offer, now, &mut out);
+            self.offer(question, offer.address, &mut out);
         }
         out
     }
@@ -237,6 +253,7 @@ impl Server {
             self.withdraw(mac);
         }
         self.in_use.take_due(now);
+        self.guests.tick(now);
         DhcpOutcome::default()
     }
 
@@ -249,7 +266,7 @@ impl Server {
 
     /// RFC 2131 section 4.3.1.
     fn discover(&mut self, question: Question<'_>, out: &mut DhcpOutcome) {
-        let Question { packet, boot, now } = question;
+        let Question { packet, boot, guest, now } = question;
         let mac = packet.mac();
         if let Some(parked) = self.parked.get_mut(&mac) {
             // It asks again while its address is probed: the answer goes to the question it asked last.
@@ -263,7 +280,7 @@ impl Server {
             }
             return;
         }
-        let Some(address) = self.choose(packet, now) else {
+        let Some(address) = self.choose(question) else {
             let due = self.said_empty.is_none_or(|said| now.since(said) >= SAY_AGAIN);
             if due {
                 self.said_empty = Some(now);
@@ -281,36 +298,43 @@ impl Server {
             self.last_probe += 1;
             let probe = ProbeId(self.last_probe);
             self.probes.insert(probe, mac);
-            self.parked.insert(mac, Parked { probe, since: now, packet: packet.clone(), boot: boot.clone() });
+            self.parked
+                .insert(mac, Parked { probe, since: now, packet: packet.clone(), boot: boot.clone(), guest });
             out.actions.push(Action::Probe(probe, address));
         }
     }
 
     fn offer(&mut self, question: Question<'_>, address: Ipv4Addr, out: &mut DhcpOutcome) {
-        let Question { packet, boot, now } = question;
+        let Question { packet, boot, guest, now } = question;
         self.hold(Lease { mac: packet.mac(), address, until: now + OFFER_HOLDS });
-        self.say(packet, Granted { kind: MessageType::Offer, address: Some(address), boot }, out);
+        let granted = Granted { kind: MessageType::Offer, address: Some(address), boot };
+        self.say(packet, granted, self.lease_time(guest, now), out);
     }
 
     /// Sends an OFFER or ACK.
-    fn say(&self, packet: &Packet, granted: Granted<'_>, out: &mut DhcpOutcome) {
+    fn say(&self, packet: &Packet, granted: Granted<'_>, lease: Duration, out: &mut DhcpOutcome) {
         let name = self.names.get(&packet.mac()).map(String::as_str);
-        out.actions.push(Action::Send(reply::grant(packet, granted, name, &self.terms)));
+        let terms = Terms { lease, ..self.terms.clone() };
+        out.actions.push(Action::Send(reply::grant(packet, granted, name, &terms)));
     }
 
     /// The address for a DISCOVER: the reserved one, the one it has or had, the one it was offered, the one it
-    /// asks for, a fresh one, and at last one that another machine had.
-    fn choose(&self, packet: &Packet, now: Time) -> Option<Ipv4Addr> {
+    /// asks for, a fresh one, one that another machine had, and at last, for a known machine, one that a stranger has
+    /// leased: it is probed whether that one is there.
+    fn choose(&self, question: Question<'_>) -> Option<Ipv4Addr> {
+        let Question { packet, guest, now, .. } = question;
         let mac = packet.mac();
         let free = |address: &Ipv4Addr| self.is_free(*address, mac, now);
         let held = self.leases.of(mac).map(|lease| lease.address);
         let offered = self.offers.get(&mac).map(|offer| offer.address);
+        let wanted = [self.reserved.get(&mac).copied(), held, offered, packet.requested()];
+        let wanted = wanted.into_iter().flatten().find(|address| self.may_keep(*address, question));
+        if wanted.is_some() || !self.has_room(guest, now) {
+            return wanted;
+        }
         let pool = Pool::new(self.pool);
-        [self.reserved.get(&mac).copied(), held, offered, packet.requested()]
-            .into_iter()
-            .flatten()
-            .find(|address| free(address) && self.is_for(*address, mac))
-            .or_else(|| pool.from(mac).find(|address| free(address) && self.leases.at(*address).is_none()))
+        pool.from(mac)
+            .find(|address| free(address) && self.leases.at(*address).is_none())
             .or_else(|| {
                 let expired = self.leases.all().filter(|lease| pool.contains(lease.address));
                 expired
@@ -318,6 +342,17 @@ impl Server {
                     .min_by_key(|lease| lease.until)
                     .map(|l| l.address)
             })
+            .or_else(|| self.strangers_lease(guest, now))
+    }
+
+    /// Whether a machine may go on with an address, or begin with it.
+    fn may_keep(&self, address: Ipv4Addr, Question { packet, guest, now, .. }: Question<'_>) -> bool {
+        let mac = packet.mac();
+        let is_its_own = self.address_of(mac, now) == Some(address)
+            || self.offers.get(&mac).is_some_and(|offer| offer.address == address);
+        self.is_free(address, mac, now)
+            && self.is_for(address, mac)
+            && (is_its_own || self.has_room(guest, now))
     }
 
     /// Whether the settings let a machine have an address: its reservation, or one of the pool if it has none.

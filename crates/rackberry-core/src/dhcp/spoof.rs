@@ -9,13 +9,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     dhcp::{Notice, Packet},
-    ids::{Mac, Time},
+    ids::{Mac, Time, Told},
 };
 
-/// How often the same two machines are told of.
-const SAY_AGAIN: Duration = Duration::from_secs(60);
-/// Pairs that are told of in that time: whoever makes addresses up must not fill log and memory.
-const MOST_TOLD: usize = 32;
 /// A machine that was heard on this switch so recently is not beyond a relay agent.
 const HERE: Duration = Duration::from_secs(12 * 3600);
 /// Machines that are remembered.
@@ -25,7 +21,7 @@ const MOST_HERE: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub struct Spoofs {
     here: BTreeMap<Mac, Time>,
-    told: BTreeMap<(Mac, Mac), Time>,
+    told: Told<(Mac, Mac)>,
 }
 
 impl Spoofs {
@@ -54,11 +50,7 @@ impl Spoofs {
     /// What to tell of a message that does not count.
     pub fn news(&mut self, packet: &Packet, now: Time) -> Option<Notice> {
         let (source, mac) = (packet.sender().mac, packet.mac());
-        self.told.retain(|_, said| now.since(*said) < SAY_AGAIN);
-        if self.told.contains_key(&(source, mac)) || self.told.len() >= MOST_TOLD {
-            return None;
-        }
-        self.told.insert((source, mac), now);
-        Some(Notice::Spoofed { source, mac, kind: packet.kind(), relay: packet.giaddr() })
+        let is_news = self.told.is_news((source, mac), now);
+        is_news.then(|| Notice::Spoofed { source, mac, kind: packet.kind(), relay: packet.giaddr() })
     }
 }

@@ -3,6 +3,7 @@
 mod forms;
 mod odd;
 mod properties;
+mod starved;
 
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
@@ -93,10 +94,11 @@ fn kind_and_address(outcome: &DhcpOutcome) -> Option<(MessageType, Ipv4Addr)> {
 
 /// DISCOVER and REQUEST; the address that it ends with.
 fn lease(server: &mut Server, mac: Mac, now: u64) -> Option<Ipv4Addr> {
-    let offer = server.handle(&ask(mac, MessageType::Discover).packet(), &Boot::None, Time(now));
+    let offer =
+        server.handle(&ask(mac, MessageType::Discover).packet(), &Boot::None, Guest::Known, Time(now));
     let (_, address) = kind_and_address(&offer)?;
     let request = ask(mac, MessageType::Request).of(ME).wants(address.octets());
-    let ack = server.handle(&request.packet(), &Boot::None, Time(now));
+    let ack = server.handle(&request.packet(), &Boot::None, Guest::Known, Time(now));
     assert_eq!(kind_and_address(&ack), Some((MessageType::Ack, address)));
     let until = Time(now) + Duration::from_secs(3600);
     assert!(ack.changes.contains(&LeaseChange::Put(Lease { mac, address, until })));
@@ -108,7 +110,7 @@ fn discover_offer_request_ack() {
     let mut server = server("router = '10.10.10.254'\ndns = ['8.8.8.8']\ndomain = 'rack.lan'");
     let asks = vec![OptionCode::DomainNameServer, OptionCode::DomainName];
     let discover = ask(A, MessageType::Discover).with(DhcpOption::ParameterRequestList(asks));
-    let outcome = server.handle(&discover.packet(), &Boot::None, Time(0));
+    let outcome = server.handle(&discover.packet(), &Boot::None, Guest::Known, Time(0));
     assert_eq!(outcome.changes, [], "an offer is no lease");
     let (to, offer) = sent(&outcome).unwrap();
     assert_eq!(to, Destination::Hardware(A, offer.yiaddr()));
@@ -132,7 +134,7 @@ fn nobody_gets_what_it_did_not_ask_for() {
     let mut server = server("dns = ['8.8.8.8']\nntp = ['8.8.8.8']\ndomain = 'rack.lan'");
     let list = DhcpOption::ParameterRequestList(vec![OptionCode::Router]);
     let discover = ask(A, MessageType::Discover).with(list).packet();
-    let (_, offer) = sent(&server.handle(&discover, &Boot::None, Time(0))).unwrap();
+    let (_, offer) = sent(&server.handle(&discover, &Boot::None, Guest::Known, Time(0))).unwrap();
     for code in [OptionCode::DomainNameServer, OptionCode::NtpServers, OptionCode::DomainName] {
         assert!(!offer.opts().contains(code), "{code:?}");
     }
@@ -144,7 +146,7 @@ fn the_broadcast_flag_and_relays_decide_where_it_goes() {
     let mut discover = ask(A, MessageType::Discover);
     discover.message.set_flags(Flags::default().set_broadcast());
     assert_eq!(
-        sent(&server.handle(&discover.packet(), &Boot::None, Time(0))).unwrap().0,
+        sent(&server.handle(&discover.packet(), &Boot::None, Guest::Known, Time(0))).unwrap().0,
         Destination::Broadcast
     );
 
@@ -152,14 +154,14 @@ fn the_broadcast_flag_and_relays_decide_where_it_goes() {
     let mut relayed = ask(A, MessageType::Discover);
     relayed.agent = vec![1, 3, b'e', b't', b'h'];
     relayed.message.set_giaddr(relay);
-    let outcome = server.handle(&relayed.packet(), &Boot::None, Time(0));
+    let outcome = server.handle(&relayed.packet(), &Boot::None, Guest::Known, Time(0));
     assert_eq!(sent(&outcome).unwrap().0, Destination::Relay(relay));
     let Action::Send(reply) = &outcome.actions[0] else { panic!() };
     let end = reply.payload.iter().rposition(|byte| *byte == 255).unwrap();
     assert_eq!(reply.payload[end - 7..end], [82, 5, 1, 3, b'e', b't', b'h'], "echoed, last");
 
     relayed.message.set_giaddr([192, 168, 1, 1]);
-    let foreign = server.handle(&relayed.packet(), &Boot::None, Time(0));
+    let foreign = server.handle(&relayed.packet(), &Boot::None, Guest::Known, Time(0));
     assert_eq!(foreign.actions, []);
     assert!(matches!(foreign.notices[..], [Notice::ForeignRelay { .. }]));
 }
@@ -168,11 +170,11 @@ fn the_broadcast_flag_and_relays_decide_where_it_goes() {
 fn a_nak_is_broadcast_and_through_a_relay_says_so() {
     let mut server = server("");
     let stranger = ask(A, MessageType::Request).wants([192, 168, 1, 7]);
-    let (to, nak) = sent(&server.handle(&stranger.packet(), &Boot::None, Time(0))).unwrap();
+    let (to, nak) = sent(&server.handle(&stranger.packet(), &Boot::None, Guest::Known, Time(0))).unwrap();
     assert_eq!((to, nak.opts().msg_type()), (Destination::Broadcast, Some(MessageType::Nak)));
     let mut relayed = ask(A, MessageType::Request).of(ME).wants([10, 10, 10, 77]);
     relayed.message.set_giaddr([10, 10, 10, 2]);
-    let (to, nak) = sent(&server.handle(&relayed.packet(), &Boot::None, Time(0))).unwrap();
+    let (to, nak) = sent(&server.handle(&relayed.packet(), &Boot::None, Guest::Known, Time(0))).unwrap();
     assert_eq!(to, Destination::Relay([10, 10, 10, 2].into()));
     assert!(nak.flags().broadcast());
 }
@@ -181,7 +183,8 @@ fn a_nak_is_broadcast_and_through_a_relay_says_so() {
 fn request_by_the_state_that_it_is_sent_in() {
     let mut server = server("");
     let address = lease(&mut server, A, 0).unwrap();
-    let mut kind = |ask: Ask, at| kind_and_address(&server.handle(&ask.packet(), &Boot::None, Time(at)));
+    let mut kind =
+        |ask: Ask, at| kind_and_address(&server.handle(&ask.packet(), &Boot::None, Guest::Known, Time(at)));
     // INIT-REBOOT
     let again = ask(A, MessageType::Request).wants(address.octets());
     assert_eq!(kind(again, 1), Some((MessageType::Ack, address)));
@@ -208,7 +211,10 @@ fn an_ack_to_a_renewal_goes_to_the_client_itself() {
     let mut server = server("");
     let address = lease(&mut server, A, 0).unwrap();
     let renew = ask(A, MessageType::Request).from(address.octets()).packet();
-    assert_eq!(sent(&server.handle(&renew, &Boot::None, Time(9))).unwrap().0, Destination::Address(address));
+    assert_eq!(
+        sent(&server.handle(&renew, &Boot::None, Guest::Known, Time(9))).unwrap().0,
+        Destination::Address(address)
+    );
 }
 
 #[test]
@@ -216,21 +222,21 @@ fn release_decline_inform() {
     let mut server = server("");
     let address = lease(&mut server, A, 0).unwrap();
     let inform = ask(A, MessageType::Inform).from(address.octets());
-    let (to, ack) = sent(&server.handle(&inform.packet(), &Boot::None, Time(1))).unwrap();
+    let (to, ack) = sent(&server.handle(&inform.packet(), &Boot::None, Guest::Known, Time(1))).unwrap();
     assert_eq!((to, ack.yiaddr()), (Destination::Address(address), NONE));
     assert!(!ack.opts().contains(OptionCode::AddressLeaseTime));
 
     let foreign = ask(B, MessageType::Release).of(ME).from(address.octets());
-    assert_eq!(server.handle(&foreign.packet(), &Boot::None, Time(2)), DhcpOutcome::default());
+    assert_eq!(server.handle(&foreign.packet(), &Boot::None, Guest::Known, Time(2)), DhcpOutcome::default());
     let release = ask(A, MessageType::Release).of(ME).from(address.octets());
-    server.handle(&release.packet(), &Boot::None, Time(2));
+    server.handle(&release.packet(), &Boot::None, Guest::Known, Time(2));
     assert_eq!(server.mac_of(address, Time(3)), None);
     assert_eq!(lease(&mut server, A, 4), Some(address), "the same again");
 
     let foreign = ask(B, MessageType::Decline).of(ME).wants(address.octets());
-    assert_eq!(server.handle(&foreign.packet(), &Boot::None, Time(5)), DhcpOutcome::default());
+    assert_eq!(server.handle(&foreign.packet(), &Boot::None, Guest::Known, Time(5)), DhcpOutcome::default());
     let decline = ask(A, MessageType::Decline).of(ME).wants(address.octets());
-    let outcome = server.handle(&decline.packet(), &Boot::None, Time(5));
+    let outcome = server.handle(&decline.packet(), &Boot::None, Guest::Known, Time(5));
     assert_eq!(outcome.changes, [LeaseChange::Drop(A)]);
     assert!(matches!(outcome.notices[..], [Notice::InUse { .. }]));
     assert_ne!(lease(&mut server, A, 6), Some(address), "left alone");
@@ -245,13 +251,13 @@ fn reservations_are_kept_for_their_node() {
         (0..3).map(|i| lease(&mut server, Mac([2, 0, 0, 0, 1, i]), 0).unwrap()).collect();
     assert_eq!(others.len(), 3);
     assert!(!others.contains(&Ipv4Addr::new(10, 10, 10, 101)));
-    let full = server.handle(&ask(B, MessageType::Discover).packet(), &Boot::None, Time(1));
+    let full = server.handle(&ask(B, MessageType::Discover).packet(), &Boot::None, Guest::Known, Time(1));
     assert!(matches!(full.notices[..], [Notice::PoolIsEmpty { .. }]));
-    let said = server.handle(&ask(B, MessageType::Discover).packet(), &Boot::None, Time(2));
+    let said = server.handle(&ask(B, MessageType::Discover).packet(), &Boot::None, Guest::Known, Time(2));
     assert_eq!(said, DhcpOutcome::default(), "said once a minute");
     let name = vec![OptionCode::Hostname];
     let discover = ask(A, MessageType::Discover).with(DhcpOption::ParameterRequestList(name));
-    let (_, offer) = sent(&server.handle(&discover.packet(), &Boot::None, Time(1))).unwrap();
+    let (_, offer) = sent(&server.handle(&discover.packet(), &Boot::None, Guest::Known, Time(1))).unwrap();
     assert_eq!(offer.yiaddr(), Ipv4Addr::new(10, 10, 10, 101));
     assert_eq!(offer.opts().get(OptionCode::Hostname), Some(&DhcpOption::Hostname("n1".into())));
 }
@@ -270,14 +276,14 @@ fn a_full_pool_gives_the_longest_expired_address() {
 fn a_new_address_is_probed_and_others_do_not_wait() {
     let mut server = Server::new(&settings(""));
     let boot = Boot::None;
-    let discover = server.handle(&ask(A, MessageType::Discover).packet(), &boot, Time(0));
+    let discover = server.handle(&ask(A, MessageType::Discover).packet(), &boot, Guest::Known, Time(0));
     let [Action::Probe(probe, address)] = discover.actions[..] else { panic!("{discover:?}") };
-    let other = server.handle(&ask(B, MessageType::Discover).packet(), &boot, Time(1));
+    let other = server.handle(&ask(B, MessageType::Discover).packet(), &boot, Guest::Known, Time(1));
     let [Action::Probe(other_probe, other_address)] = other.actions[..] else { panic!("{other:?}") };
     assert_ne!(address, other_address);
     // Asked again meanwhile: no second probe.
     assert_eq!(
-        server.handle(&ask(A, MessageType::Discover).packet(), &boot, Time(2)),
+        server.handle(&ask(A, MessageType::Discover).packet(), &boot, Guest::Known, Time(2)),
         DhcpOutcome::default()
     );
     // The machine itself answers for it, which hinders nobody; another one does, and another address is probed.
@@ -298,12 +304,17 @@ fn a_new_address_is_probed_and_others_do_not_wait() {
 fn a_probe_that_got_lost_is_sent_again() {
     let mut server = Server::new(&settings(""));
     let discover = ask(A, MessageType::Discover).packet();
-    let [Action::Probe(probe, address)] = server.handle(&discover, &Boot::None, Time(0)).actions[..] else {
+    let [Action::Probe(probe, address)] =
+        server.handle(&discover, &Boot::None, Guest::Known, Time(0)).actions[..]
+    else {
         panic!()
     };
-    assert_eq!(server.handle(&discover, &Boot::None, Time(999)).actions, []);
-    assert_eq!(server.handle(&discover, &Boot::None, Time(1000)).actions, [Action::Probe(probe, address)]);
-    assert_eq!(server.handle(&discover, &Boot::None, Time(1500)).actions, []);
+    assert_eq!(server.handle(&discover, &Boot::None, Guest::Known, Time(999)).actions, []);
+    assert_eq!(
+        server.handle(&discover, &Boot::None, Guest::Known, Time(1000)).actions,
+        [Action::Probe(probe, address)]
+    );
+    assert_eq!(server.handle(&discover, &Boot::None, Guest::Known, Time(1500)).actions, []);
     assert_eq!(
         kind_and_address(&server.probed(probe, None, Time(1600))),
         Some((MessageType::Offer, address))
@@ -318,7 +329,7 @@ fn boot_data_goes_into_the_header_and_the_option_that_is_asked_for() {
     let discover = ask(A, MessageType::Discover)
         .with(DhcpOption::ParameterRequestList(vec![OptionCode::BootfileName]))
         .with(uuid.clone());
-    let (_, offer) = sent(&server.handle(&discover.packet(), &boot, Time(0))).unwrap();
+    let (_, offer) = sent(&server.handle(&discover.packet(), &boot, Guest::Known, Time(0))).unwrap();
     assert_eq!((offer.siaddr(), offer.fname()), (ME, Some(&b"pxelinux.0\0"[..])));
     assert_eq!(
         offer.opts().get(OptionCode::BootfileName),
@@ -335,7 +346,7 @@ fn what_does_not_fit_overflows_into_file_and_sname() {
     let asks = vec![OptionCode::DomainNameServer, OptionCode::NtpServers, OptionCode::DomainName];
     let mut discover = ask(A, MessageType::Discover).with(DhcpOption::ParameterRequestList(asks));
     discover.agent = vec![7; 130];
-    let outcome = server.handle(&discover.packet(), &Boot::None, Time(0));
+    let outcome = server.handle(&discover.packet(), &Boot::None, Guest::Known, Time(0));
     let Action::Send(reply) = &outcome.actions[0] else { panic!() };
     assert!(reply.payload.len() <= 576 - 28, "{}", reply.payload.len());
     let (_, offer) = sent(&outcome).unwrap();

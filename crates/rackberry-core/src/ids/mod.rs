@@ -1,6 +1,7 @@
 //! The vocabulary: values that every floor uses and that mean the same everywhere.
 
 mod arch;
+mod bucket;
 mod cause;
 mod changed;
 mod deadlines;
@@ -14,8 +15,10 @@ mod others_text;
 mod source;
 mod stage;
 mod time;
+mod told;
 
 pub use arch::Arch;
+pub use bucket::{Bucket, Rate};
 pub use cause::Cause;
 pub use changed::Changed;
 pub use deadlines::Deadlines;
@@ -25,7 +28,8 @@ pub use machine_id::{MachineId, MachineIdError};
 pub use name::folded;
 pub use offer_style::OfferStyle;
 pub use order_kind::OrderKind;
-pub use others_text::{lines, one_line};
+pub use others_text::{is_unshowable, lines, one_line, quotable};
 pub use source::Source;
 pub use stage::Stage;
 pub use time::Time;
+pub use told::Told;

@@ -1,16 +1,21 @@
 //! All nodes, found by any of their addresses, their machine's identifier, their name or their grant's token.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
 use crate::{
     ids::{Changed, Mac, MachineId, Stage, Time},
-    nodes::{Grant, Life, Node, NodeEvent, Update, groups::Groups, update::compare},
+    nodes::{Disk, Grant, Life, Node, NodeEvent, Update, groups::Groups, update::compare},
     orders::{OrderId, Orders},
 };
 
 /// More unlisted machines than this are not kept track of: a flood of invented addresses must not fill the
 /// card.
 pub(super) const MOST_NODES: usize = 4096;
+/// A machine of which nothing is known but that it asked for a boot gives way to another one after this time.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 
 /// What becomes of an event of a machine that has no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +86,18 @@ impl Registry {
     /// Whether the configuration lists the machine.
     pub fn is_listed(&self, card: Mac) -> bool {
         self.listed.contains_key(&self.key(card))
+    }
+
+    /// Whether the machine is listed, or was installed from here: nobody becomes that by what it sends.
+    pub fn is_acquainted(&self, card: Mac) -> bool {
+        self.is_listed(card) || self.get(card).is_some_and(|node| node.writes > 0)
+    }
+
+    /// The cards of each machine that is listed or was installed from here.
+    pub fn acquainted(&self) -> impl Iterator<Item = Vec<Mac>> {
+        let installed = self.nodes.values().filter(|node| node.writes > 0).map(|node| node.mac);
+        let keys: BTreeSet<Mac> = self.listed.keys().copied().chain(installed).collect();
+        keys.into_iter().map(|key| self.cards(key))
     }
 
     /// Its name in the configuration.
@@ -172,12 +189,29 @@ impl Registry {
     /// Takes in what a machine was seen to do.
     pub fn apply(&mut self, card: Mac, event: NodeEvent, unknown: Unknown, now: Time) -> Update {
         let key = self.key(card);
+        let is_new = unknown == Unknown::Recorded && !self.nodes.contains_key(&key) && !self.is_frozen;
+        let forgotten = if is_new { self.make_room_for(key, now) } else { None };
         let is_recorded = unknown == Unknown::Recorded && self.has_room_for(key);
         let known = self.nodes.contains_key(&key) || is_recorded;
         if !known {
             return Update::default();
         }
-        self.change(key, now, |node| node.apply(event, now))
+        Update { forgotten, ..self.change(key, now, |node| node.apply(event, now)) }
+    }
+
+    /// Where there is no room for one more machine: forgets the one that was silent longest among those that only ever asked
+    /// for a boot. Whoever makes addresses up keeps nobody out for longer than it goes on.
+    fn make_room_for(&mut self, key: Mac, now: Time) -> Option<Mac> {
+        if self.has_room_for(key) {
+            return None;
+        }
+        let is_empty = |node: &&Node| {
+            let rests = matches!(node.life, Life::Resting { disk: Disk::Untouched });
+            rests && node.writes == 0 && node.last.is_none() && !self.listed.contains_key(&node.mac)
+        };
+        let silent = self.nodes.values().filter(is_empty).min_by_key(|node| node.seen)?;
+        let mac = Some(silent).filter(|node| now.since(node.seen) >= FORGOTTEN_AFTER)?.mac;
+        self.take(mac).map(|node| node.mac)
     }
 
     pub(super) fn has_room_for(&self, key: Mac) -> bool {

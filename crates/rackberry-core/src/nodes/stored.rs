@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{Arch, Loader, Mac, MachineId, OfferStyle, OrderKind, Stage, Time},
+    ids::{Arch, Loader, Mac, MachineId, OfferStyle, OrderKind, Stage, Time, lines, one_line},
     nodes::{Approach, Disk, Failure, Grant, Image, Installed, LastInstall, Life, Node},
     orders::OrderId,
 };
@@ -69,8 +69,13 @@ impl From<NodeRecord> for Node {
                 }
             }
             LifeRecord::Overwriting { grant, image } => Life::Overwriting { grant, image },
-            LifeRecord::Failed(failure) => Life::Failed { failure, disk },
+            LifeRecord::Failed(failure) => {
+                // Versions before kept a machine's words as they came.
+                let failure = Failure { reason: one_line(&failure.reason), ..failure };
+                Life::Failed { failure, disk }
+            }
         };
+        let log = lines(&log);
         Node { mac, cards, machine, since, seen, arch, offer_style, loader, life, last, is_led, writes, log }
     }
 }

@@ -34,13 +34,15 @@ pub struct Update {
     pub moved: Option<Moved>,
     /// The node, if it changed in more than its last sign of life and its transfer's count.
     pub changed: Option<Box<Node>>,
+    /// The machine that gave way to this one.
+    pub forgotten: Option<Mac>,
 }
 
 pub(super) fn compare(before: &Node, after: &Node) -> Update {
     let (from, to) = (before.stage(), after.stage());
     let moved = (from != to).then_some(Moved { mac: after.mac, from, to });
     let changed = (!is_same_but_for_counts(before, after)).then(|| Box::new(after.clone()));
-    Update { moved, changed }
+    Update { moved, changed, forgotten: None }
 }
 
 /// Whether two states of a node differ in its last sign of life and its transfer's count at most: those are not worth

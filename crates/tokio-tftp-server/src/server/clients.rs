@@ -24,6 +24,8 @@ pub struct Clients(Arc<Mutex<HashMap<SocketAddr, Entry>>>);
 #[derive(Debug)]
 struct Entry {
     number: u64,
+    /// Whether the client has answered, and so is where its request says.
+    is_heard: bool,
     request: Vec<u8>,
     again: mpsc::Sender<Arrival>,
     end: oneshot::Sender<End>,
@@ -68,6 +70,11 @@ impl Clients {
         }
     }
 
+    /// How many transfers a client's address has.
+    pub fn of(&self, client: IpAddr) -> usize {
+        self.entries().keys().filter(|peer| peer.ip() == client).count()
+    }
+
     /// The server stops: all transfers end.
     pub(crate) fn stop(&self) {
         for (_, entry) in self.entries().drain() {
@@ -76,14 +83,31 @@ impl Clients {
         }
     }
 
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.entries().len()
-    }
-
     /// Whether a client has one.
     pub(crate) fn has(&self, peer: SocketAddr) -> bool {
         self.entries().contains_key(&peer)
+    }
+
+    /// Makes room for one more transfer of a client's: ends the oldest of those whose clients have not answered, where this
+    /// address has `each` of them already or all together are `most`. Whether there is room.
+    pub(crate) fn make_room(&self, client: IpAddr, each: usize, most: usize) -> bool {
+        let mut entries = self.entries();
+        let waiting = |ip: Option<IpAddr>| {
+            let silent =
+                entries.iter().filter(|(peer, entry)| !entry.is_heard && ip.is_none_or(|ip| peer.ip() == ip));
+            let oldest = silent.clone().min_by_key(|(_, entry)| entry.number).map(|(peer, _)| *peer);
+            (silent.count(), oldest)
+        };
+        let (own, own_oldest) = waiting(Some(client));
+        let gives_way = match (own >= each, entries.len() >= most) {
+            (true, _) => own_oldest,
+            (false, true) => waiting(None).1,
+            (false, false) => return true,
+        };
+        // Its client hears nothing of that: it may be somebody else's address.
+        let ended =
+            gives_way.and_then(|peer| entries.remove(&peer)).map(|entry| entry.end.send(End::Superseded));
+        ended.is_some() && entries.len() < most
     }
 
     /// A request came. One with other bytes than the request of the client's transfer ends that: who asks for something
@@ -108,7 +132,7 @@ impl Clients {
     pub(crate) fn seat(&self, peer: SocketAddr, number: u64, request: Vec<u8>) -> Seat {
         let (again, heard) = mpsc::channel(REPEATED);
         let (end, ended) = oneshot::channel();
-        let entry = Entry { number, request, again, end };
+        let entry = Entry { number, is_heard: false, request, again, end };
         self.entries().insert(peer, entry).map(|before| before.end.send(End::Superseded));
         Seat { clients: self.clone(), peer, number, again: heard, end: ended }
     }
@@ -135,6 +159,14 @@ impl Seat {
             Ok(end) => Some(News::End(end)),
             Err(oneshot::error::TryRecvError::Closed) => Some(News::End(End::Superseded)),
             Err(oneshot::error::TryRecvError::Empty) => self.again.try_recv().ok().map(News::Again),
+        }
+    }
+
+    /// The client has answered.
+    pub(crate) fn heard(&self) {
+        let mut entries = self.clients.entries();
+        if let Some(entry) = entries.get_mut(&self.peer).filter(|entry| entry.number == self.number) {
+            entry.is_heard = true;
         }
     }
 

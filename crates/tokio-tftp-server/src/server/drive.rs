@@ -24,6 +24,7 @@ use crate::{
     server::engine::{Engine, Running},
     server::handler::{Event, Handler, Mode, Refusal, Request},
     server::socket::{SOON, TransferSocket},
+    server::unproven::Unproven,
     transfer::{End, Step, Transfer},
 };
 
@@ -85,6 +86,7 @@ pub(crate) struct Job {
     pub socket: UdpSocket,
     pub limits: Limits,
     pub trial: Trial,
+    pub unproven: Unproven,
     pub seat: Seat,
 }
 
@@ -100,7 +102,7 @@ pub(crate) struct Left {
 
 /// Answers a request from its first packet to its end, on a socket of its own.
 pub(crate) async fn answer(job: Job, handler: Arc<impl Handler>, engine: Arc<Engine>) -> Left {
-    let Job { peer, asked, socket, limits, trial, mut seat } = job;
+    let Job { peer, asked, socket, limits, trial, unproven, mut seat } = job;
     let FileRequest { file, mode, options } = asked;
     let mode = match mode.to_ascii_lowercase().as_str() {
         "octet" => Mode::Octet,
@@ -142,7 +144,7 @@ pub(crate) async fn answer(job: Job, handler: Arc<impl Handler>, engine: Arc<Eng
     let negotiated = options.negotiate(&limits, Some(source.length()));
     // What the handler is too busy for is told by what comes next.
     let (tell, mut told) = mpsc::channel(1);
-    let start = Start { peer, socket, source, negotiated, limits, trial, seat, tell };
+    let start = Start { peer, socket, source, negotiated, limits, trial, unproven, seat, tell };
     let running = engine.spawn(|running| run(start, running));
     while let Some(event) = told.recv().await {
         handler.event(&mut mark, event).await;
@@ -178,13 +180,14 @@ struct Start {
     negotiated: Negotiated,
     limits: Limits,
     trial: Trial,
+    unproven: Unproven,
     seat: Seat,
     tell: mpsc::Sender<Event>,
 }
 
 /// A transfer in the engine's thread.
 async fn run(start: Start, running: Running) -> (End, Left) {
-    let Start { peer, socket, source, negotiated, limits, trial, seat, tell } = start;
+    let Start { peer, socket, source, negotiated, limits, trial, unproven, seat, tell } = start;
     let clock = Clock::start();
     let (transfer, first) = Transfer::new(source.length(), &negotiated, &limits, clock.now());
     let socket = match TransferSocket::new(socket, peer) {
@@ -199,6 +202,7 @@ async fn run(start: Start, running: Running) -> (End, Left) {
         transfer,
         tell,
         trial,
+        unproven,
         seat,
         running,
         is_quick: false,
@@ -229,6 +233,7 @@ struct Driver {
     transfer: Transfer,
     tell: mpsc::Sender<Event>,
     trial: Trial,
+    unproven: Unproven,
     seat: Seat,
     running: Running,
     /// Whether the client's last packet came soon after what it answers.
@@ -323,7 +328,11 @@ impl Driver {
             return Step::Wait;
         }
         let Ok(packet) = Packet::decode(&buffer[..length]) else { return Step::Wait };
-        self.last = Some(at);
+        if self.last.replace(at).is_none() {
+            // Whoever has made its address up does not know this port.
+            self.seat.heard();
+            self.unproven.proven(self.peer.ip());
+        }
         let now = self.clock.now();
         self.is_quick = now.saturating_sub(self.transfer.sent_at()) < SOON;
         let before = self.transfer.acknowledged();

@@ -25,6 +25,7 @@ use crate::{
     server::drive::{self, Job},
     server::engine::Engine,
     server::handler::Handler,
+    server::unproven::Unproven,
     server::watched::watch,
 };
 
@@ -34,6 +35,8 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 const LONGEST: usize = 2048;
 /// How long late packets to a transfer that was cut short are swallowed.
 const MUTE: Duration = Duration::from_secs(5);
+/// Transfers of one address whose client has not answered yet.
+const SILENT: usize = 16;
 /// How long a server that stops waits for handlers.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -129,6 +132,7 @@ impl Server {
             engine: Arc::new(Engine::start()?),
             running: JoinSet::new(),
             caution: Caution::new(self.options.back_off),
+            unproven: Unproven::default(),
             // Those that were cut short have not all ended yet.
             places: Arc::new(Semaphore::new(2 * self.options.limits.transfers)),
             mute: Arc::new(Semaphore::new(self.options.limits.transfers)),
@@ -168,6 +172,7 @@ struct Desk<'a, H: Handler> {
     engine: Arc<Engine>,
     running: JoinSet<()>,
     caution: Caution,
+    unproven: Unproven,
     /// How many transfers may run, with those that end.
     places: Arc<Semaphore>,
     /// How many sockets of transfers that were cut short may stay open for a while.
@@ -212,9 +217,15 @@ impl<H: Handler> Desk<'_, H> {
     fn begin(&mut self, peer: SocketAddr, asked: FileRequest, request: &[u8]) -> Result<(), String> {
         let Server { clients, options, address, .. } = self.server;
         let place = Arc::clone(&self.places).try_acquire_owned();
-        let Some(place) = place.ok().filter(|_| clients.count() < options.limits.transfers) else {
+        let most = options.limits.transfers;
+        let Some(place) = place.ok().filter(|_| clients.make_room(peer.ip(), SILENT.min(most), most)) else {
             return Err("all transfers are taken; ask again later".into());
         };
+        if !self.unproven.may_answer(peer.ip(), drive::now()) {
+            // Not even a word: it would go to whom the address belongs to.
+            tracing::debug!(%peer, "nobody there answers; it gets no more for now");
+            return Ok(());
+        }
         let socket = socket((address.ip(), 0).into(), options)
             .map_err(|error| format!("no socket is left: {error}"))?;
         let (limits, trial) = self.caution.begin(peer.ip(), &options.limits, drive::now());
@@ -222,9 +233,11 @@ impl<H: Handler> Desk<'_, H> {
         let seat = clients.seat(peer, self.last, request.to_vec());
         let (handler, engine, mute) =
             (Arc::clone(&self.handler), Arc::clone(&self.engine), Arc::clone(&self.mute));
-        let (again, request) = (self.again.clone(), request.to_vec());
+        let (again, request, unproven) = (self.again.clone(), request.to_vec(), self.unproven.clone());
         self.running.spawn(async move {
-            let left = drive::answer(Job { peer, asked, socket, limits, trial, seat }, handler, engine).await;
+            let left =
+                drive::answer(Job { peer, asked, socket, limits, trial, unproven, seat }, handler, engine)
+                    .await;
             drop(place);
             if left.again {
                 // The server is gone: nobody is to be answered.

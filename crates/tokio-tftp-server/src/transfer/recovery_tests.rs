@@ -36,7 +36,9 @@ impl Simulated {
     }
 
     fn asking(blocks: u64, asked: RequestedOptions) -> Simulated {
-        let (total, limits) = (512 * (blocks - 1) + 1, Limits::default());
+        // This client does not ask again.
+        let limits = Limits { unasked_copies: u32::MAX, ..Limits::default() };
+        let total = 512 * (blocks - 1) + 1;
         let negotiated = asked.negotiate(&limits, Some(total));
         let window = negotiated.windowsize.into();
         let (transfer, step) = Transfer::new(total, &negotiated, &limits, Duration::ZERO);

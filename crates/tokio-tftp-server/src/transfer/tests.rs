@@ -11,12 +11,13 @@ fn begin(total: u64, blksize: u16, windowsize: u16) -> (Transfer, Step) {
     let options =
         RequestedOptions { blksize: Some(blksize), windowsize: Some(windowsize), ..Default::default() };
     // Patient enough that a bad link's bad luck ends no test.
-    let limits = Limits { patience: Duration::from_secs(3600), ..Limits::default() };
+    let limits =
+        Limits { patience: Duration::from_secs(3600), unasked_copies: u32::MAX, ..Limits::default() };
     Transfer::new(total, &options.negotiate(&limits, Some(total)), &limits, Duration::ZERO)
 }
 
 fn plain(total: u64) -> (Transfer, Step) {
-    let limits = Limits::default();
+    let limits = Limits { unasked_copies: u32::MAX, ..Limits::default() };
     Transfer::new(
         total,
         &RequestedOptions::default().negotiate(&limits, Some(total)),
@@ -106,6 +107,28 @@ fn silence_is_answered_with_patience_and_back_off() {
     transfer.timeout(500 * MS);
     transfer.receive(&Packet::Ack(1), 600 * MS);
     assert_eq!(transfer.deadline(), 1100 * MS);
+}
+
+/// Whoever stands in the request may have sent none.
+#[test]
+fn who_has_not_answered_gets_one_packet_for_each_request() {
+    let limits = Limits::default();
+    for options in
+        [RequestedOptions::default(), RequestedOptions { blksize: Some(512), ..Default::default() }]
+    {
+        let negotiated = options.negotiate(&limits, Some(10_000));
+        let (mut transfer, first) = Transfer::new(10_000, &negotiated, &limits, Duration::ZERO);
+        assert_eq!(transfer.timeout(transfer.deadline()), Step::Wait);
+        assert_eq!(transfer.deadline(), limits.patience);
+        assert_eq!(transfer.repeated(7000 * MS), first, "it has asked again");
+        assert_eq!(transfer.timeout(7500 * MS), Step::Wait);
+        assert_eq!(transfer.timeout(transfer.deadline()), Step::End(End::TimedOut));
+        assert_eq!(transfer.deadline(), 7000 * MS + limits.patience);
+        // Once it has answered, all is as ever.
+        let (mut transfer, first) = Transfer::new(10_000, &negotiated, &limits, Duration::ZERO);
+        transfer.receive(&Packet::Ack(u16::from(first != Step::OptionAck)), MS);
+        assert!(matches!(transfer.timeout(transfer.deadline()), Step::Blocks(_)));
+    }
 }
 
 #[test]

@@ -55,7 +55,9 @@ impl Appliance {
                 if let Refusal::Forbidden(reason) | Refusal::Conflict(reason) = &refusal {
                     let label = |mac| self.machines.nodes().label(mac);
                     let node = who.node.map_or_else(|| from.address.to_string(), label);
-                    out.note(Note::Denied { node, reason: reason.clone() });
+                    if self.denials.is_news(from.address, reason, out.now()) {
+                        out.note(Note::Denied { node, reason: reason.clone() });
+                    }
                 }
                 Answer::Refused(refusal)
             }

@@ -161,6 +161,7 @@ impl Machines {
                 story: node.map(|node| story(node, moved.to)).unwrap_or_default(),
             });
         }
+        out.change(update.forgotten.map(Change::NoNode));
         out.change(update.changed.map(Change::Node));
     }
 

@@ -2,15 +2,19 @@
 //! it is asked.
 
 mod condition;
+mod denials;
 mod machines;
 mod network;
 mod refusals;
 mod report_rate;
 mod setup;
 mod transfers;
+mod write_budget;
 
 pub use condition::Condition;
+pub use denials::Denials;
 pub use machines::{Handed, Leads, Machines, ReportedInstall};
 pub use network::Network;
 pub use setup::Setup;
 pub use transfers::{FileKind, NodeTransfer, Transfers};
+pub use write_budget::{WriteBudget, Writer};

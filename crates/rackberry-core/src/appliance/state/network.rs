@@ -13,7 +13,7 @@ use crate::{
     appliance::{Change, Effect, Note, Reaction, Requester},
     config::Settings,
     dhcp::{self, ServingMode},
-    ids::{Changed, Mac, OfferStyle, Time},
+    ids::{Changed, Mac, OfferStyle, Time, Told},
     nodes::Registry,
 };
 
@@ -31,6 +31,7 @@ pub struct Network {
     spoofs: dhcp::Spoofs,
     /// Addresses that another machine answers for than the one that has leased them, and who that is.
     taken: HashMap<Ipv4Addr, Mac>,
+    taken_told: Told<(Ipv4Addr, Mac)>,
 }
 
 impl Network {
@@ -45,6 +46,7 @@ impl Network {
             proxy: dhcp::Proxy::default(),
             spoofs: dhcp::Spoofs::default(),
             taken: HashMap::new(),
+            taken_told: Told::default(),
         }
     }
 
@@ -62,7 +64,12 @@ impl Network {
             return false;
         }
         let outcome = match (packet.kind(), packet.server()) {
-            (MessageType::Discover, _) => self.other_servers.asked(out.now()),
+            (MessageType::Discover, _) => {
+                if dhcp::server_reply::is_peers_question(packet) {
+                    self.other_servers.peer_asks(packet.mac(), out.now());
+                }
+                self.other_servers.asked(out.now())
+            }
             // Who chooses a server names it beside the address it was offered, and has none yet (RFC 2131 table 5); others name one
             // of earlier days. Beyond a relay agent is another network, which may have a server of its own.
             (MessageType::Request, Some(server))
@@ -83,11 +90,24 @@ impl Network {
         match self.serving_mode() {
             ServingMode::Looking => {}
             ServingMode::Full => {
-                let outcome = self.server.handle(packet, boot, out.now());
+                let guest = self.guest(packet.mac(), nodes, out.now());
+                let outcome = self.server.handle(packet, boot, guest, out.now());
                 out.take_dhcp(outcome);
             }
+            // That one says what to boot, too.
+            ServingMode::Proxy if self.other_servers.stands_by() => {}
             ServingMode::Proxy => self.answer_beside(packet, boot, nodes, out),
         }
+    }
+
+    /// What a machine may have of the pool. Who is to be left some is counted only when it matters.
+    fn guest(&self, mac: Mac, nodes: &Registry, now: Time) -> dhcp::Guest {
+        if nodes.is_acquainted(mac) || self.other_servers.is_peer(mac) {
+            return dhcp::Guest::Known;
+        }
+        let wait = |cards: &Vec<Mac>| !self.server.has_its_own(cards, now);
+        let kept = if self.server.is_scarce(now) { nodes.acquainted().filter(wait).count() } else { 0 };
+        dhcp::Guest::Stranger { kept }
     }
 
     /// Another server hands out the addresses.
@@ -125,7 +145,7 @@ impl Network {
             turn_away(news, out);
             return false;
         }
-        if self.serving_mode() != ServingMode::Proxy {
+        if self.serving_mode() != ServingMode::Proxy || self.other_servers.stands_by() {
             return false;
         }
         if packet.ciaddr() == Some(*peer.ip()) {
@@ -152,9 +172,9 @@ impl Network {
         out.take_dhcp(outcome);
     }
 
-    /// The interface is there, or there again.
-    pub fn linked(&mut self, out: &mut Reaction) {
-        let outcome = self.other_servers.linked(out.now());
+    /// The interface is there, or there again, with this hardware address.
+    pub fn linked(&mut self, own: Mac, out: &mut Reaction) {
+        let outcome = self.other_servers.linked(own, out.now());
         self.stand_as_it_is(outcome, out);
     }
 
@@ -264,7 +284,10 @@ impl Network {
         if self.serving_mode() == ServingMode::Proxy {
             return Some(hardware);
         }
-        if self.taken.insert(address, hardware) != Some(hardware) {
+        // Two machines may answer for it in turn.
+        if self.taken.insert(address, hardware) != Some(hardware)
+            && self.taken_told.is_news((address, hardware), out.now())
+        {
             out.note(Note::AddressTaken { address, node: nodes.label(card), hardware });
         }
         None
@@ -353,7 +376,7 @@ mod tests {
         let mut network = network("auto");
         assert_eq!(network.serving_mode(), ServingMode::Looking);
         let mut out = Reaction::at(Time(1));
-        network.linked(&mut out);
+        network.linked(OTHER, &mut out);
         let mut out = Reaction::at(Time(6000));
         network.tick(&mut out);
         assert_eq!(network.serving_mode(), ServingMode::Full);

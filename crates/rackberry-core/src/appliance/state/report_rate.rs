@@ -2,12 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::ids::{Mac, Time};
+use crate::ids::{Bucket, Mac, Rate, Time};
 
-/// Reports that a machine may make at once. An install makes less than ten.
-const BURST: u32 = 60;
-/// After that, one in this time.
-const PAUSE: Duration = Duration::from_secs(10);
+/// What a machine may report. An install makes less than ten.
+const RATE: Rate = Rate { burst: 60, pause: Duration::from_secs(10) };
 /// Of more machines than this nothing is remembered; those that were silent longest are forgotten.
 const MOST: usize = 4096;
 
@@ -15,31 +13,18 @@ const MOST: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub struct ReportRate(BTreeMap<Mac, Bucket>);
 
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    left: u32,
-    /// When the next one is put back.
-    since: Time,
-}
-
 impl ReportRate {
     /// Whether one more report of this machine is taken now.
     pub fn takes(&mut self, mac: Mac, now: Time) -> bool {
         if !self.0.contains_key(&mac) && self.0.len() >= MOST {
-            let full = BURST * PAUSE;
-            self.0.retain(|_, bucket| now.since(bucket.since) < full);
+            self.0.retain(|_, bucket| !bucket.is_full(RATE, now));
+            if self.0.len() >= MOST {
+                return false;
+            }
         }
-        if !self.0.contains_key(&mac) && self.0.len() >= MOST {
-            return false;
-        }
-        let bucket = self.0.entry(mac).or_insert(Bucket { left: BURST, since: now });
-        let back = (now.since(bucket.since).as_secs() / PAUSE.as_secs()).min(u64::from(BURST));
-        if back > 0 {
-            bucket.left = BURST.min(bucket.left + u32::try_from(back).unwrap_or(BURST));
-            bucket.since = now;
-        }
-        let takes = bucket.left > 0;
-        bucket.left = bucket.left.saturating_sub(1);
+        let bucket = self.0.entry(mac).or_insert_with(|| Bucket::full(RATE, now));
+        let takes = bucket.left(RATE, now) > 0;
+        bucket.take(1);
         takes
     }
 }

@@ -25,7 +25,7 @@ fn no_offer_goes_out_before_the_look_ends_or_beside_another_server() {
         outcome.effects.iter().any(|effect| matches!(effect, Effect::Dhcp(dhcp::Action::Send(_))))
     };
     assert_eq!(probe(&appliance.packet(&discover, NOW)), None, "no interface yet");
-    appliance.linked(NOW);
+    appliance.linked(Mac([2, 0, 0, 0, 0, 0xee]), NOW);
     assert_eq!(probe(&appliance.packet(&discover, NOW + Duration::from_secs(4))), None, "still looking");
     let later = NOW + Duration::from_secs(6);
     appliance.tick(later);

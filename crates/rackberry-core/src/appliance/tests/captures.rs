@@ -71,7 +71,7 @@ pub(super) fn stocked(network: &str, nodes: &[(&str, Mac)], own: &[&str]) -> Wor
     );
     let settings = Arc::new(config::parse(&[("test".into(), text)]).unwrap());
     let mut world = World::with(settings, stock(own));
-    world.appliance.linked(NOW);
+    world.appliance.linked(Mac([2, 0, 0, 0, 0, 0xee]), NOW);
     world
 }
 

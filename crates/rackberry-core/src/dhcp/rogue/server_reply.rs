@@ -9,7 +9,7 @@ use dhcproto::{
 
 use crate::{
     dhcp::{
-        Sender,
+        Packet, Sender,
         datagram::Datagram,
         options::{MAGIC, options},
     },
@@ -61,15 +61,42 @@ impl ServerReply {
     }
 }
 
+/// What a service does when it hears that another server is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// It gives way, so two of its kind have to agree on who does.
+    GivesWay,
+    /// It goes on.
+    Insists,
+}
+
+/// How the question of a service begins that gives way, in its vendor class.
+const GIVES_WAY: &[u8] = b"rackberry-auto:";
+
+impl Asker {
+    fn class(self) -> &'static [u8] {
+        match self {
+            Self::GivesWay => b"rackberry-auto: is there a DHCP server?",
+            Self::Insists => b"rackberry: is there a DHCP server?",
+        }
+    }
+}
+
+/// Whether a message is the question of another service of this kind that gives way to others.
+pub fn is_peers_question(packet: &Packet) -> bool {
+    let class = packet.message().opts().get(OptionCode::ClassIdentifier);
+    matches!(class, Some(DhcpOption::ClassIdentifier(class)) if class.starts_with(GIVES_WAY))
+}
+
 /// The service's own question: a DISCOVER of the interface `mac`, whose answers go to everybody, because this
 /// machine has another address than the one that it will be offered.
-pub fn question(mac: Mac, xid: u32) -> Vec<u8> {
+pub fn question(mac: Mac, xid: u32, asker: Asker) -> Vec<u8> {
     let none = Ipv4Addr::UNSPECIFIED;
     let mut message = Message::new_with_id(xid, none, none, none, none, &mac.0);
     message.set_flags(Flags::default().set_broadcast());
     let options = message.opts_mut();
     options.insert(DhcpOption::MessageType(MessageType::Discover));
-    options.insert(DhcpOption::ClassIdentifier(b"rackberry: is there a DHCP server?".to_vec()));
+    options.insert(DhcpOption::ClassIdentifier(asker.class().to_vec()));
     options.insert(DhcpOption::ParameterRequestList(vec![OptionCode::SubnetMask, OptionCode::Router]));
     let mut bytes = Vec::new();
     // dhcproto refuses only fields that are too long, which these are not.
@@ -85,7 +112,7 @@ mod tests {
     use std::net::SocketAddrV4;
 
     use super::*;
-    use crate::dhcp::{Packet, datagram::Checksum, frame};
+    use crate::dhcp::{datagram::Checksum, frame};
 
     const OWN: Mac = Mac([2, 0, 0, 0, 0, 1]);
     const ROUTER: Mac = Mac([2, 0, 0, 0, 0, 0xfe]);
@@ -141,7 +168,9 @@ mod tests {
 
     #[test]
     fn the_question_is_a_discover_that_is_answered_to_everybody() {
-        let packet = Packet::decode(&question(OWN, 77)).unwrap();
+        let packet = Packet::decode(&question(OWN, 77, Asker::GivesWay)).unwrap();
+        assert!(is_peers_question(&packet));
+        assert!(!is_peers_question(&Packet::decode(&question(OWN, 77, Asker::Insists)).unwrap()));
         assert_eq!((packet.kind(), packet.mac()), (MessageType::Discover, OWN));
         assert_eq!(packet.message().xid(), 77);
         assert!(packet.message().flags().broadcast());

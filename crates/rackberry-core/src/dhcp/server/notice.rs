@@ -67,6 +67,11 @@ pub enum Notice {
         /// The relay agent, as the message says.
         relay: Option<Ipv4Addr>,
     },
+    /// Messages that would all be written to the disk are not answered for a while.
+    Flood {
+        /// The machine that sends them; none where many unknown ones do.
+        culprit: Option<Mac>,
+    },
     /// A relay agent asks for a network that is not served.
     ForeignRelay {
         /// Address of the relay agent.
@@ -109,25 +114,41 @@ impl fmt::Display for Notice {
                 };
                 write!(f, "{by} speaks of a DHCP server {address}, but {found}; nothing changes")
             }
-            Self::Spoofed { source, mac, kind, relay } => {
-                let kind = format!("{kind:?}").to_uppercase();
-                write!(f, "dropped a {kind} in the name of {mac}, because {source} has sent it")?;
-                match relay {
-                    None => write!(
-                        f,
-                        ": a machine speaks for itself only, unless a relay agent passes its messages on; if {source} is \
-                         a bridge or repeater that puts its own address into frames, connect {mac} without it"
-                    ),
-                    Some(relay) => write!(
-                        f,
-                        " as the relay agent {relay}, and {mac} is on this switch itself: no relay agent is needed in this \
-                         network"
-                    ),
-                }
-            }
+            Self::Spoofed { source, mac, kind, relay } => spoofed(f, (*source, *mac), *kind, *relay),
+            Self::Flood { culprit: Some(mac) } => write!(
+                f,
+                "{mac} sends more DHCP messages that would be written down than any machine needs; it is answered again bit \
+                 by bit"
+            ),
+            Self::Flood { culprit: None } => f.write_str(
+                "more unknown machines ask for addresses than are written down at once; those that are listed as [[node]] or \
+                 were installed are answered, others bit by bit: look for a machine that makes hardware addresses up",
+            ),
             Self::ForeignRelay { relay } => {
                 write!(f, "the relay agent {relay} asks for another network than the one that is served")
             }
         }
+    }
+}
+
+fn spoofed(
+    f: &mut fmt::Formatter<'_>,
+    (source, mac): (Mac, Mac),
+    kind: MessageType,
+    relay: Option<Ipv4Addr>,
+) -> fmt::Result {
+    let kind = format!("{kind:?}").to_uppercase();
+    write!(f, "dropped a {kind} in the name of {mac}, because {source} has sent it")?;
+    match relay {
+        None => write!(
+            f,
+            ": a machine speaks for itself only, unless a relay agent passes its messages on; if {source} is \
+             a bridge or repeater that puts its own address into frames, connect {mac} without it"
+        ),
+        Some(relay) => write!(
+            f,
+            " as the relay agent {relay}, and {mac} is on this switch itself: no relay agent is needed in this \
+             network"
+        ),
     }
 }

@@ -21,14 +21,14 @@ fn leased() -> (Server, Ipv4Addr) {
 /// A server that has offered A an address, and the address.
 fn offered() -> (Server, Ipv4Addr) {
     let mut server = server("");
-    let offer = server.handle(&ask(A, MessageType::Discover).packet(), &Boot::None, Time(0));
+    let offer = server.handle(&ask(A, MessageType::Discover).packet(), &Boot::None, Guest::Known, Time(0));
     let (_, address) = kind_and_address(&offer).unwrap();
     (server, address)
 }
 
 /// What is said to a REQUEST of A's, and to where.
 fn said(server: &mut Server, ask: &Ask) -> Option<(MessageType, Ipv4Addr, Destination)> {
-    let outcome = server.handle(&ask.packet(), &Boot::None, Time(1000));
+    let outcome = server.handle(&ask.packet(), &Boot::None, Guest::Known, Time(1000));
     sent(&outcome).map(|(to, message)| (message.opts().msg_type().unwrap(), message.yiaddr(), to))
 }
 
@@ -124,23 +124,23 @@ fn a_ciaddr_that_must_be_zero_counts_for_nothing() {
     for stale in [[10, 10, 10, 101], [10, 10, 10, 200], ELSEWHERE, [255; 4], [127, 0, 0, 1]] {
         let mut server = server("");
         let discover = ask(A, MessageType::Discover).from(stale);
-        let outcome = server.handle(&discover.packet(), &Boot::None, Time(0));
+        let outcome = server.handle(&discover.packet(), &Boot::None, Guest::Known, Time(0));
         let (to, offer) = sent(&outcome).expect("an offer");
         assert_eq!(to, Destination::Hardware(A, offer.yiaddr()), "{stale:?}");
         assert_eq!(offer.ciaddr(), NONE, "RFC 2131 table 3");
         let mut loud = discover.clone();
         loud.message.set_flags(Flags::default().set_broadcast());
-        let outcome = server.handle(&loud.packet(), &Boot::None, Time(0));
+        let outcome = server.handle(&loud.packet(), &Boot::None, Guest::Known, Time(0));
         assert_eq!(sent(&outcome).expect("an offer").0, Destination::Broadcast);
 
         let selecting = request().wants(offer.yiaddr().octets()).of(ME).from(stale);
-        let outcome = server.handle(&selecting.packet(), &Boot::None, Time(1));
+        let outcome = server.handle(&selecting.packet(), &Boot::None, Guest::Known, Time(1));
         let (to, ack) = sent(&outcome).expect("an answer");
         let expected = Destination::Hardware(A, offer.yiaddr());
         assert_eq!((to, ack.opts().msg_type()), (expected, Some(MessageType::Ack)), "{stale:?}");
 
         let decline = ask(A, MessageType::Decline).of(ME).wants(offer.yiaddr().octets()).from(stale);
-        let outcome = server.handle(&decline.packet(), &Boot::None, Time(2));
+        let outcome = server.handle(&decline.packet(), &Boot::None, Guest::Known, Time(2));
         assert!(matches!(outcome.notices[..], [Notice::InUse { .. }]), "{stale:?}");
     }
 }
@@ -155,7 +155,7 @@ fn inform(own: Option<[u8; 4]>, from: &str) -> Packet {
 #[test]
 fn an_inform_is_answered_to_the_address_that_its_sender_has() {
     let to = |packet: &Packet| {
-        let outcome = server("").handle(packet, &Boot::None, Time(0));
+        let outcome = server("").handle(packet, &Boot::None, Guest::Known, Time(0));
         sent(&outcome).map(|(to, ack)| {
             assert_eq!((ack.opts().msg_type(), ack.yiaddr()), (Some(MessageType::Ack), NONE));
             assert!(!ack.opts().contains(OptionCode::AddressLeaseTime));
@@ -172,7 +172,7 @@ fn an_inform_is_answered_to_the_address_that_its_sender_has() {
     assert_eq!(to(&inform(None, "0.0.0.0:68")), None, "nobody knows where to");
     let mut relayed = ask(A, MessageType::Inform);
     relayed.message.set_giaddr([10, 10, 10, 2]);
-    let outcome = server("").handle(&relayed.packet(), &Boot::None, Time(0));
+    let outcome = server("").handle(&relayed.packet(), &Boot::None, Guest::Known, Time(0));
     let (to, ack) = sent(&outcome).expect("an answer");
     assert_eq!(to, Destination::Relay([10, 10, 10, 2].into()));
     assert!(ack.flags().broadcast(), "the relay agent knows no address of its client's");
@@ -186,7 +186,7 @@ fn who_sends_no_list_gets_all_that_there_is() {
     let boot = Boot::Load { server: ME, file: "pxelinux.0".into() };
     for kind in [MessageType::Discover, MessageType::Inform] {
         let packet = ask(A, kind).from([10, 10, 10, 100]).packet();
-        let outcome = server(more).handle(&packet, &boot, Time(0));
+        let outcome = server(more).handle(&packet, &boot, Guest::Known, Time(0));
         let (_, answer) = sent(&outcome).expect("an answer");
         for code in [1, 3, 6, 12, 15, 28, 42, 54, 66, 67].map(OptionCode::from) {
             assert!(answer.opts().contains(code), "{kind:?}: {code:?}");
@@ -204,7 +204,7 @@ fn who_answers_for_its_own_address_keeps_it() {
     for own in [A, Mac([2, 0, 0, 0, 0, 0x1a])] {
         let mut server = Server::new(&settings(node));
         let discover = ask(A, MessageType::Discover).packet();
-        let outcome = server.handle(&discover, &Boot::None, Time(0));
+        let outcome = server.handle(&discover, &Boot::None, Guest::Known, Time(0));
         let [Action::Probe(probe, address)] = outcome.actions[..] else { panic!("{outcome:?}") };
         assert_eq!(address, reserved);
         assert_eq!(server.probed(probe, Some(own), Time(1)), DhcpOutcome::default(), "the probe goes on");
@@ -212,7 +212,7 @@ fn who_answers_for_its_own_address_keeps_it() {
         assert_eq!(kind_and_address(&offer), Some((MessageType::Offer, reserved)));
         // The same, and another machine has it, too.
         let mut server = Server::new(&settings(node));
-        server.handle(&discover, &Boot::None, Time(0));
+        server.handle(&discover, &Boot::None, Guest::Known, Time(0));
         server.probed(probe, Some(own), Time(1));
         let outcome = server.probed(probe, Some(B), Time(2));
         assert!(outcome.notices.contains(&Notice::InUse { address: reserved, mac: A }), "{outcome:?}");

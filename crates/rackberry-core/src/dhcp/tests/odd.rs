@@ -29,7 +29,7 @@ fn is_read(bytes: &[u8]) {
     assert!(!packet.wants(OptionCode::Hostname));
     let client = Client::of(&packet);
     assert_eq!((client.arch, client.is_pxe()), (Some(Arch::EfiX64), true));
-    let outcome = server("").handle(&packet, &Boot::None, Time(0));
+    let outcome = server("").handle(&packet, &Boot::None, Guest::Known, Time(0));
     assert_eq!(kind_and_address(&outcome), Some((MessageType::Offer, [10, 10, 10, 102].into())));
 }
 
@@ -95,7 +95,7 @@ fn texts_end_as_their_readers_want_them() {
         if let Some(name) = name {
             discover = discover.with(DhcpOption::Hostname(name.into()));
         }
-        let outcome = server(more).handle(&discover.packet(), &boot, Time(0));
+        let outcome = server(more).handle(&discover.packet(), &boot, Guest::Known, Time(0));
         let (_, offer) = sent(&outcome).expect("an offer");
         let get = |code: u8| offer.opts().get(code.into()).cloned();
         // As dnsmasq does: for everybody, because firmware takes the option's successors for the name's end.
@@ -117,7 +117,7 @@ fn option_67_read_as_a_c_string_is_the_boot_file() {
         if !list.is_empty() {
             discover = discover.with(DhcpOption::ParameterRequestList(list));
         }
-        let outcome = server("domain = 'rack.lan'").handle(&discover.packet(), &boot, Time(0));
+        let outcome = server("domain = 'rack.lan'").handle(&discover.packet(), &boot, Guest::Known, Time(0));
         let Some(Action::Send(reply)) = outcome.actions.first() else { panic!("no offer") };
         let options = &reply.payload[240..];
         let at = options.windows(11).position(|bytes| bytes == b"lpxelinux.0").expect("the option");

@@ -19,7 +19,7 @@ proptest! {
         framed.truncate(240);
         framed.extend(tail);
         if let Ok(packet) = Packet::decode(&framed) {
-            let _ = server("").handle(&packet, &Boot::None, Time(0));
+            let _ = server("").handle(&packet, &Boot::None, Guest::Known, Time(0));
         }
     }
 
@@ -37,7 +37,7 @@ proptest! {
             if let Some(own) = own { message = message.from(own.octets()); }
             if ours { message = message.of(ME); }
             server.tick(Time(now));
-            let outcome = server.handle(&message.packet(), &Boot::None, Time(now));
+            let outcome = server.handle(&message.packet(), &Boot::None, Guest::Known, Time(now));
             for change in &outcome.changes {
                 match change {
                     LeaseChange::Put(lease) => { kept.insert(lease.mac, *lease); }

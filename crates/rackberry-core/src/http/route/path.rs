@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::{LONGEST_SEGMENT, RouteError};
+use crate::ids::is_unshowable;
 
 /// Segments of a percent-encoded URL path.
 pub(super) fn from_url(path: &str) -> Result<Vec<String>, RouteError> {
@@ -30,7 +31,7 @@ fn clean(raw: impl Iterator<Item = Result<String, RouteError>>) -> Result<Vec<St
     let mut segments = Vec::new();
     for segment in raw {
         let segment = segment?;
-        if let Some(bad) = segment.chars().find(|c| c.is_control() || matches!(c, '/' | '\\')) {
+        if let Some(bad) = segment.chars().find(|c| is_unshowable(*c) || matches!(c, '/' | '\\')) {
             return Err(RouteError::BadCharacter(bad));
         }
         match segment.as_str() {

@@ -197,3 +197,28 @@ fn a_frozen_registry_does_not_change() {
     assert!(!nodes.forget(A) && nodes.time_out(Time(u64::MAX)).is_empty());
     assert_eq!(nodes.known().cloned().collect::<Vec<_>>(), before);
 }
+
+/// Whoever makes addresses up has no more records than there is room for, and keeps nobody out for ever.
+#[test]
+fn a_machine_that_only_asked_gives_way_to_a_new_one_and_no_other_does() {
+    let mac = |number: u16| Mac([2, 9, 0, 0, (number >> 8) as u8, number as u8]);
+    let mut nodes = Registry::default();
+    list(&mut nodes, &[("listed", &[mac(0)])]);
+    for number in 0..5000 {
+        nodes.apply(mac(number), BOOT, Unknown::Recorded, Time(u64::from(number)));
+    }
+    assert_eq!(nodes.known().count(), 4096);
+    // One of them is installed.
+    nodes.give(mac(1), grant(1, OrderKind::Install, mac(1)), Time(6000));
+    nodes.apply(mac(1), IMAGE, Unknown::Ignored, Time(6000));
+    let early = nodes.apply(A, BOOT, Unknown::Recorded, Time(600_001));
+    assert_eq!(early, Update::default(), "they were heard of within ten minutes");
+    let update = nodes.apply(A, BOOT, Unknown::Recorded, Time(600_002));
+    assert_eq!(update.forgotten, Some(mac(2)), "the one that was silent longest");
+    assert!(update.changed.is_some() && nodes.get(A).is_some() && nodes.get(mac(2)).is_none());
+    for number in 6000..12_000 {
+        nodes.apply(mac(number), BOOT, Unknown::Recorded, Time(10_000_000));
+    }
+    assert_eq!(nodes.known().count(), 4096);
+    assert!(nodes.get(mac(0)).is_some() && nodes.get(mac(1)).is_some(), "listed, and installed from here");
+}

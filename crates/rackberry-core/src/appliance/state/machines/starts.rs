@@ -51,9 +51,11 @@ impl Machines {
         match decision {
             Decision::Lead(lead) => return self.grant(node, card, *lead, out),
             Decision::Refused(reason) => {
-                if self.refusals.put(node, &reason) {
-                    out.note(Note::NotGranted { node: self.nodes.label(node), reason });
+                if self.refusals.of(node) != Some(reason.as_str()) {
                     self.nodes.changed().note(node);
+                }
+                if self.refusals.put(node, &reason, out.now()) {
+                    out.note(Note::NotGranted { node: self.nodes.label(node), reason });
                 }
             }
             Decision::Disk(_) => {}
