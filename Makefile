@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 CARGO ?= cargo
 
-.PHONY: help demo test test-promise test-sandbox fuzz firmware lint bench cross assets test-machine test-systems setup clean image release image-lock image-twice test-image test-power deb test-deb
+.PHONY: help demo test test-promise test-sandbox test-crash soak fuzz firmware lint bench cross assets test-machine test-systems setup clean image release image-lock image-twice test-image test-power deb test-deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,12 @@ test-promise: ## searches millions of histories for one that overwrites a disk u
 
 test-sandbox: assets ## the service in the confinement of its unit: what that takes away, and all it must do in it
 	$(CARGO) test --test sandbox --test dhcp --test faults --test files --test install --test rogue_server --test notify --test promise --test report --test switch --test tftp
+
+test-crash: assets ## kills the service 500 times while it leases, installs, imports and reloads (CRASHES, SEED)
+	CRASHES=$(or $(CRASHES),500) $(CARGO) test --test crash -- --nocapture
+
+soak: ## a year of a rack in minutes: 10,000 installs, renewals, clocks that jump, a USB disk that comes and goes
+	NODES=$(or $(NODES),100) DAYS=$(or $(DAYS),365) INSTALLS=$(or $(INSTALLS),13000) $(CARGO) test --test soak -- --nocapture
 
 fuzz: ## searches for inputs that break a reader, FUZZ_SECONDS for each of 14 (900: three and a half hours)
 	crates/fuzz/run $(or $(FUZZ_SECONDS),900)

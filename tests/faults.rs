@@ -6,7 +6,7 @@ mod support;
 use std::{fs, time::Duration};
 
 use support::{
-    Net,
+    Net, fault, packets,
     service::{Service, config_text, launch, launch_by_hand, small_system},
     wait_until,
 };
@@ -106,6 +106,64 @@ fn a_full_disk_stops_what_is_new_and_loses_nothing() {
     assert!(net.run_in("c2", UDHCPC).contains("obtained"));
     assert_eq!(service.status()["leases"], 2);
     net.run(&format!("rm {}/filler", state.display()));
+    service.wait_for("the state can be written again", SOON);
+    service.cli(&["arm"]);
+    service.kill_and_restart();
+    assert_eq!(service.status()["leases"], 2);
+}
+
+/// Each sync of a worn card takes a while. Whoever asks meanwhile shares the next one.
+#[test]
+fn on_a_slow_disk_a_storm_of_machines_shares_its_commits() {
+    let net = Net::new();
+    let service = Service::start(&net, "[dhcp]\nprobe = false\n");
+    net.client("c1", "02:00:00:00:00:01");
+    let slow = fault::inject(&net, &service.process, "fdatasync", "delay_enter=300ms");
+    // Each in a commit of its own would take half a minute.
+    let said = packets::run(
+        &net,
+        "c1",
+        "
+card, began = Card(), time.monotonic()
+macs = {xid: bytes([2, 0, 0, 0, 1, xid]) for xid in range(100)}
+card.send(*(frame(datagram(message(DISCOVER, each, xid)), each) for xid, each in macs.items()))
+offers = {xid: address for xid, kind, address in card.answers(10, 100) if kind == OFFER}
+for xid, address in offers.items():
+    wanted = option(50, address) + option(54, HERE)
+    card.send(frame(datagram(message(REQUEST, macs[xid], xid, wanted)), macs[xid]))
+given = {address for _, kind, address in card.answers(10, 100) if kind == ACK}
+print(len(given), 'in', time.monotonic() - began)
+",
+    );
+    println!("{said}");
+    let words: Vec<&str> = said.split_whitespace().collect();
+    assert_eq!(words[0], "100", "{said}");
+    assert!(words[2].parse::<f64>().unwrap() < 10.0, "{said}");
+    drop(slow);
+}
+
+/// A card that hangs holds up nobody who wants an address, and neither the watchdog; nothing that relies on it happens.
+#[test]
+fn a_disk_that_does_not_answer_holds_up_no_address() {
+    let net = Net::new();
+    small_system(&net);
+    let mut service = Service::start(&net, "");
+    net.client("c1", "02:00:00:00:00:01");
+    net.client("c2", "02:00:00:00:00:02");
+    assert!(net.run_in("c1", UDHCPC).contains("obtained"));
+    service.cli(&["arm"]);
+    let hung = fault::inject(&net, &service.process, "fdatasync", "delay_enter=600s");
+    let patient = UDHCPC.replace("-t 3 -T 1", "-t 5 -T 4");
+    assert!(net.run_in("c2", &patient).contains("obtained"));
+    // And whoever comes next does not wait at all.
+    assert!(net.run_in("c1", UDHCPC).contains("obtained"));
+    let refused = service.try_cli(&["arm"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("the disk has not answered for 5 seconds"), "{said}");
+    let status = service.status();
+    assert_eq!(status["armed_seconds"], serde_json::Value::Null, "{status}");
+    assert_eq!(status["leases"], 2);
+    drop(hung);
     service.wait_for("the state can be written again", SOON);
     service.cli(&["arm"]);
     service.kill_and_restart();

@@ -54,7 +54,12 @@ pub async fn watch(
                 match result {
                     Ok(finding) => {
                         tell(&job, &finding);
-                        archive.keep(job.subject, finding);
+                        // A disk that is slow to write it down keeps nobody else waiting.
+                        let keeping = move || {
+                            archive.keep(job.subject, finding);
+                            archive
+                        };
+                        archive = tokio::task::spawn_blocking(keeping).await?;
                         catalog.with_findings(archive.findings())
                     }
                     Err(error) => {

@@ -4,6 +4,7 @@
 //! in one commit, and only then do the effects happen. So a storm of a thousand machines costs a few commits,
 //! and nothing is ever acted upon that a power cut could undo.
 
+mod commit;
 mod kept;
 mod notes;
 
@@ -19,6 +20,7 @@ use crate::{
     },
     storage::journal::Journal,
 };
+use commit::{Commit, Ended};
 use kept::OnDisk;
 use rackberry_core::{
     appliance::{
@@ -34,6 +36,9 @@ use rackberry_core::{
 pub(super) const BATCH: usize = 512;
 /// How long a disk that fails is left alone before it is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// A disk that takes longer for a commit counts as one that fails: machines that want an address wait for it, and so does the
+/// watchdog. Linux gives an SD card three seconds for a write before it resets it.
+const LONGEST_COMMIT: Duration = Duration::from_secs(5);
 
 /// The task that owns the state.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub struct Owner {
     appliance: Appliance,
     folder: PathBuf,
     journal: Option<Journal>,
+    /// A commit that has taken too long and still runs.
+    late: Option<Commit>,
     /// What is on the disk, so that a state that could not be written is taken back without reading.
     kept: OnDisk,
     /// Leases that could not be written: they hold all the same.
@@ -83,6 +90,7 @@ impl Owner {
             appliance,
             folder: journal.folder().to_owned(),
             journal: Some(journal),
+            late: None,
             kept: OnDisk::from(kept),
             unwritten: BTreeMap::new(),
             next_try: None,
@@ -214,7 +222,7 @@ impl Owner {
             effects.extend(outcome.effects.into_iter().map(|effect| (relies, effect)));
         }
         let failure = if self.next_try.is_some() {
-            self.keep_leases(changes);
+            self.keep_leases(&changes);
             relies.then(|| self.appliance.unwritable().unwrap_or_default().to_owned())
         } else if changes.is_empty() {
             None
@@ -230,43 +238,58 @@ impl Owner {
     }
 
     /// Leases of changes that could not be written.
-    fn keep_leases(&mut self, changes: Vec<Change>) {
+    fn keep_leases(&mut self, changes: &[Change]) {
         for change in changes {
             if let Change::Lease(lease) = change {
-                self.unwritten.insert(lease.mac(), lease);
+                self.unwritten.insert(lease.mac(), *lease);
             }
         }
     }
 
     async fn commit(&mut self, changes: Vec<Change>) -> Result<(), String> {
-        let now = self.clock.now();
-        let mut journal = self.journal.take().unwrap_or_else(|| Journal::reopened(&self.folder));
-        let work = move || {
-            let result = journal.commit(&changes, now);
-            (journal, changes, result)
+        let journal = self.journal.take().unwrap_or_else(|| Journal::reopened(&self.folder));
+        let mut commit = Commit::begin(journal, changes, self.clock.now());
+        let ended = tokio::time::timeout(LONGEST_COMMIT, &mut commit.work).await;
+        let Ok(ended) = ended else {
+            self.keep_leases(&commit.changes);
+            self.late = Some(commit);
+            let seconds = LONGEST_COMMIT.as_secs();
+            let folder = self.folder.display();
+            let reason =
+                format!("can't keep the state in {folder}: the disk has not answered for {seconds} seconds");
+            self.roll_back(&reason);
+            return Err(reason);
         };
-        // A panic is a failure like others; the file is opened anew then.
-        let (result, changes) = match tokio::task::spawn_blocking(work).await {
-            Ok((journal, changes, result)) => {
-                self.journal = Some(journal);
-                (result.map_err(|error| chain(&error)), changes)
-            }
-            Err(error) => (Err(format!("the state can't be kept: {error}")), Vec::new()),
-        };
-        match result {
-            Ok(()) => {
-                self.kept.apply(changes, now);
-                if self.appliance.journal_fails(None) {
-                    tracing::info!("the state can be written again");
-                }
-                Ok(())
-            }
-            Err(reason) => {
-                self.keep_leases(changes);
-                self.roll_back(&reason);
-                Err(reason)
-            }
+        if let Err(reason) = self.ended(ended) {
+            self.keep_leases(&commit.changes);
+            self.roll_back(&reason);
+            return Err(reason);
         }
+        self.kept.apply(Arc::unwrap_or_clone(commit.changes), commit.at);
+        if self.appliance.journal_fails(None) {
+            tracing::info!("the state can be written again");
+        }
+        Ok(())
+    }
+
+    /// Takes the journal back. A panic is a failure like others; the file is opened anew then.
+    fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) -> Result<(), String> {
+        let (journal, result) = ended.map_err(|error| format!("the state can't be kept: {error}"))?;
+        self.journal = Some(journal);
+        result.map_err(|error| chain(&error))
+    }
+
+    /// Whether no commit is late any more. What it has written is on the disk, though it was refused: it holds from now on,
+    /// as it would after a restart.
+    async fn is_answered(&mut self) -> bool {
+        let Some(mut commit) = self.late.take_if(|commit| commit.work.is_finished()) else {
+            return self.late.is_none();
+        };
+        let ended = (&mut commit.work).await;
+        if self.ended(ended).is_ok() {
+            self.kept.apply(Arc::unwrap_or_clone(commit.changes), commit.at);
+        }
+        true
     }
 
     /// The disk is full or broken: what could not be kept did not happen.
@@ -286,11 +309,13 @@ impl Owner {
         if self.next_try.is_none_or(|next| now < next) {
             return;
         }
+        if !self.is_answered().await {
+            self.next_try = Some(now + TRY_AGAIN);
+            return;
+        }
         self.next_try = None;
-        let leases: Vec<Change> =
-            std::mem::take(&mut self.unwritten).into_values().map(Change::Lease).collect();
-        if self.commit(leases.clone()).await.is_err() {
-            self.keep_leases(leases);
+        let leases = std::mem::take(&mut self.unwritten).into_values().map(Change::Lease).collect();
+        if self.commit(leases).await.is_err() {
             return;
         }
         let waiting = self.waiting.take();

@@ -191,7 +191,7 @@ fn what_cannot_be_written_down_does_not_begin_however_often_it_is_asked() {
     service.cli(&["arm"]);
     assert!(is_led(&net, "c1", ""));
     let base = grant(&menu(&net, "c1")).expect("a grant");
-    let fault = read_only(&net, &service);
+    let fault = support::fault::read_only(&net, &service.process);
     let image = format!("{base}/coreos/1010.5.0/coreos_production_image.bin.bz2");
     let asked = net.run_in(
         "c1",
@@ -217,22 +217,6 @@ fn what_cannot_be_written_down_does_not_begin_however_often_it_is_asked() {
     service.kill_and_restart();
     assert!(!service.try_cli(&["arm"]).status.success());
     assert_eq!(service.node("node1")["writes"], 0);
-}
-
-/// From now on the kernel answers each write of the state with EROFS, until this is dropped.
-fn read_only(net: &Net, service: &Service<'_>) -> support::Watched {
-    let calls = "pwrite64,write,ftruncate,fallocate,fsync,fdatasync,openat";
-    let mut strace = net.command("strace");
-    strace.args(["-f", "-q", "-o", "/dev/null", "-e"]).arg(format!("inject={calls}:error=EROFS"));
-    strace.arg("-P").arg(net.path("state/state.redb")).arg("-p").arg(service.process.child.id().to_string());
-    let strace = support::Watched::start(strace);
-    let status = format!("/proc/{}/status", service.process.child.id());
-    wait_until("the fault is there", SOON, || {
-        fs::read_to_string(&status).is_ok_and(|text| {
-            text.lines().any(|line| line.starts_with("TracerPid:\t") && !line.ends_with("\t0"))
-        })
-    });
-    strace
 }
 
 /// Who takes an address takes nothing of what its machine may have, whatever was known of that address a moment ago.

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::expect_used, reason = "tests wait for real processes")]
 
 pub mod confined;
+pub mod fault;
 pub mod service;
 
 pub use rack_lab::bench::*;

@@ -177,7 +177,12 @@ impl Watched {
 
     /// All lines so far.
     pub fn lines(&self) -> Vec<String> {
-        locked(&self.lines.0).all.clone()
+        self.lines_from(0)
+    }
+
+    /// All lines so far but the first ones.
+    pub fn lines_from(&self, from: usize) -> Vec<String> {
+        locked(&self.lines.0).all.get(from..).unwrap_or_default().to_vec()
     }
 
     /// Waits for a line that has `words`, from line number `from` on; returns its number.
