@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "an allocator that counts")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "a test is told by its environment how long it takes")]
+#![allow(clippy::fn_params_excessive_bools, reason = "whether the disk is in")]
 
 mod rack;
 
