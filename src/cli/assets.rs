@@ -17,7 +17,7 @@ use crate::{
     service::progress::{Bars, WorkBar},
     storage::{
         configuration,
-        import::{self, Current, Imported, Other, Rules},
+        import::{self, Current, Imported, OtherFile, Rules},
         mirror, scan, verify,
     },
 };
@@ -241,8 +241,8 @@ fn import_others(files: &[&Found], target: &Path, bars: &Bars) -> anyhow::Result
     let there = scan::scan(&[target.to_owned()], Path::new(""), None);
     for other in import::others(files, &there, bars)? {
         match other {
-            Other::Copied(name) => println!("{name}: is in {} now", target.display()),
-            Other::Kept(name) => println!("{name}: is there and differs; it was left as it is"),
+            OtherFile::Copied(name) => println!("{name}: is in {} now", target.display()),
+            OtherFile::Kept(name) => println!("{name}: is there and differs; it was left as it is"),
         }
     }
     Ok(())

@@ -26,7 +26,7 @@ use rackberry_core::{
     ids::Time,
     panel::{
         Edge, Light, PanelFacts,
-        board::{Active, Board, Button, ButtonAt, Leds, Line, Wires},
+        board::{Active, Board, ButtonAt, ButtonWires, Leds, Line, Wires},
     },
 };
 
@@ -138,19 +138,19 @@ pub fn open(board: &Board, played: &mut Option<mpsc::Receiver<bool>>) -> Result<
             expanders = Some(shared.clone());
             Box::new(ExpanderLeds::new(shared, leds, *active)?)
         }
-        Leds::Terminal { .. } => Box::new(terminal::Drawing),
+        Leds::Terminal { .. } => Box::new(terminal::TerminalFace),
     };
     let (button, is_pressed) = match &board.button {
         None => (Input::None, false),
-        Some(Button { at: ButtonAt::Terminal, .. }) => match played.take() {
+        Some(ButtonWires { at: ButtonAt::Terminal, .. }) => match played.take() {
             Some(edges) => (Input::Played(edges, None), false),
             None => (Input::None, false),
         },
-        Some(Button { at: ButtonAt::Line(line), active, pull }) => {
+        Some(ButtonWires { at: ButtonAt::Line(line), active, pull }) => {
             let (button, is_pressed) = chip.get()?.button(line, *active, *pull)?;
             (Input::Line(button), is_pressed)
         }
-        Some(Button { at: ButtonAt::Expander { i2c, pin, interrupt }, active, pull }) => {
+        Some(ButtonWires { at: ButtonAt::Expander { i2c, pin, interrupt }, active, pull }) => {
             let shared = match expanders {
                 Some(shared) => shared,
                 None => Rc::new(RefCell::new(Expanders::new(bus::i2c(i2c)?, i2c.clone()))),

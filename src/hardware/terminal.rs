@@ -29,9 +29,9 @@ fn line() -> MutexGuard<'static, String> {
 
 /// The panel drawn on standard error, if that is a terminal.
 #[derive(Debug)]
-pub struct Drawing;
+pub struct TerminalFace;
 
-impl Face for Drawing {
+impl Face for TerminalFace {
     fn show(&mut self, lights: &[Light], facts: &PanelFacts, _: Time) -> Result<(), Fault> {
         if io::stderr().is_terminal() {
             draw(&picture(lights, facts.mode));
@@ -40,7 +40,7 @@ impl Face for Drawing {
     }
 }
 
-impl Drop for Drawing {
+impl Drop for TerminalFace {
     fn drop(&mut self) {
         erase();
     }
@@ -116,13 +116,13 @@ fn code(color: Color) -> u8 {
 
 /// A terminal whose keys arrive one by one; it becomes as it was when this is dropped.
 #[derive(Debug)]
-pub struct Keys {
+pub struct PressedKeys {
     before: Termios,
 }
 
-impl Keys {
+impl PressedKeys {
     /// Takes the terminal, where there is one, and sends the space bar's edges (true: pressed) to `button`.
-    pub fn take(button: mpsc::Sender<bool>) -> Option<Keys> {
+    pub fn take(button: mpsc::Sender<bool>) -> Option<PressedKeys> {
         let is_watched = io::stdin().is_terminal() && io::stderr().is_terminal();
         let before = termios::tcgetattr(io::stdin()).ok().filter(|_| is_watched)?;
         let mut by_key = before.clone();
@@ -136,11 +136,11 @@ impl Keys {
             while io::stdin().read_exact(&mut key).is_ok() && sender.blocking_send(key[0]).is_ok() {}
         });
         tokio::spawn(edges(keys, button));
-        Some(Keys { before })
+        Some(PressedKeys { before })
     }
 }
 
-impl Drop for Keys {
+impl Drop for PressedKeys {
     fn drop(&mut self) {
         erase();
         // A terminal that is gone needs nothing.

@@ -13,7 +13,7 @@ use tokio::{
 use crate::{
     hardware::{
         backend::{self, Hardware, display},
-        terminal::{AbovePanel, Keys},
+        terminal::{AbovePanel, PressedKeys},
     },
     service::clock::Clock,
 };
@@ -45,7 +45,7 @@ pub async fn run(board: &Board) -> anyhow::Result<()> {
     let mut played = Some(played);
     let mut hardware = backend::open(board, &mut played)
         .with_context(|| format!("the board {} can't be used", board.name))?;
-    let keys = if matches!(board.leds, Leds::Terminal { .. }) { Keys::take(button) } else { None };
+    let keys = if matches!(board.leds, Leds::Terminal { .. }) { PressedKeys::take(button) } else { None };
     let (facts, shown) = watch::channel(sample());
     let screen = board.display.clone().map(|display| display::start(display, shown)).transpose()?;
     say(board, &format!("{}: {}", board.name, board.title));

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use message::Entry;
+use message::NeighbourEntry;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
 use tokio::time::sleep;
 
@@ -57,10 +57,10 @@ impl Neighbours {
                 sleep(Duration::from_millis(pause)).await;
             }
             match look_up(network.index, address) {
-                Ok(Entry::Known(mac)) => return Some(mac),
-                Ok(Entry::Asked) => {}
+                Ok(NeighbourEntry::Known(mac)) => return Some(mac),
+                Ok(NeighbourEntry::Asked) => {}
                 // Anything that is sent there makes the kernel ask; nobody reads it.
-                Ok(Entry::Unknown) => drop(
+                Ok(NeighbourEntry::Unknown) => drop(
                     UdpSocket::bind((network.own, 0))
                         .and_then(|socket| socket.send_to(&[], (address, DISCARD_PORT))),
                 ),
@@ -92,7 +92,7 @@ impl Network {
 }
 
 /// The kernel answers within the call, so nothing is waited for.
-fn look_up(index: u32, address: Ipv4Addr) -> io::Result<Entry> {
+fn look_up(index: u32, address: Ipv4Addr) -> io::Result<NeighbourEntry> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     // Without a protocol it is NETLINK_ROUTE's, which is 0.
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;

@@ -61,7 +61,7 @@ fn is_raspberry_pi() -> bool {
 
 fn assets(settings: &Settings, CheckFindings { faults, notes }: &mut CheckFindings) {
     let mut catalog = scan::scan(&settings.assets.dirs, &settings.assets.loaders, None);
-    let mut findings = authentic::Findings::new();
+    let mut findings = authentic::ProofFindings::new();
     for job in catalog.unexamined() {
         let progress = WorkBar::of_bytes("verifying", &job.file.path, job.file.len);
         match verify::examine(&job, catalog.keys(), |bytes| progress.more(bytes.len() as u64)) {

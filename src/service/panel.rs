@@ -13,7 +13,7 @@ use crate::{
     hardware::{
         board as load,
         drive::{Driver, Last, Parts},
-        terminal::Keys,
+        terminal::PressedKeys,
     },
     service::{
         clock::Clock,
@@ -42,7 +42,7 @@ pub struct RunningPanel {
     driver: Option<Driver>,
     /// Whether it is made of more than light on a screen.
     is_real: bool,
-    keys: Option<Keys>,
+    keys: Option<PressedKeys>,
 }
 
 impl RunningPanel {
@@ -69,7 +69,7 @@ impl RunningPanel {
             }
         };
         let is_real = !matches!(board.leds, Leds::Terminal { .. });
-        let keys = if is_real { None } else { Keys::take(button) };
+        let keys = if is_real { None } else { PressedKeys::take(button) };
         let handle = handle.clone();
         // Its time is its own: it needs none that the journal has kept.
         let clock = Clock::starting_after(Time(0));

@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-pub use others::{Other, others};
+pub use others::{OtherFile, others};
 
 use crate::{
     service::progress::Bars,

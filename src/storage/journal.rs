@@ -21,7 +21,7 @@ use std::{
 };
 
 use before::BeforeError;
-use disk::Disk;
+use disk::DiskFolder;
 use keeper::Keeper;
 use mark::Mark;
 use rackberry_core::{
@@ -70,7 +70,7 @@ pub enum JournalError {
 pub struct Journal {
     folder: PathBuf,
     /// None where the folder could not be opened yet.
-    keeper: Option<Keeper<Disk>>,
+    keeper: Option<Keeper<DiskFolder>>,
 }
 
 /// A journal as it was found.
@@ -133,10 +133,10 @@ impl Journal {
 }
 
 /// A folder that is made, and locked.
-fn opened(folder: &Path) -> Result<Disk, JournalError> {
+fn opened(folder: &Path) -> Result<DiskFolder, JournalError> {
     let failed = |error| JournalError::Folder(folder.to_owned(), error);
     std::fs::create_dir_all(folder).map_err(failed)?;
-    Disk::lock(folder).map_err(failed)?.ok_or_else(|| JournalError::InUse(folder.join(log::FILE)))
+    DiskFolder::lock(folder).map_err(failed)?.ok_or_else(|| JournalError::InUse(folder.join(log::FILE)))
 }
 
 /// What tells one file from another.

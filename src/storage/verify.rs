@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 
 use rackberry_core::assets::{
-    authentic::{Finding, Findings, Job, Proof, ProofSubject},
+    authentic::{Finding, Job, Proof, ProofFindings, ProofSubject},
     examine::{Examiner, ProofBytes},
     folder::Found,
     keys::Keys,
@@ -55,7 +55,7 @@ impl From<AnyKept> for Kept {
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
-    findings: Arc<Findings>,
+    findings: Arc<ProofFindings>,
 }
 
 impl Archive {
@@ -80,13 +80,13 @@ impl Archive {
     }
 
     /// Everything that was found.
-    pub fn findings(&self) -> Arc<Findings> {
+    pub fn findings(&self) -> Arc<ProofFindings> {
         self.findings.clone()
     }
 
     /// Keeps what was found of a file, over restarts too.
     pub fn keep(&mut self, subject: ProofSubject, finding: Finding) {
-        let mut findings = Findings::clone(&self.findings);
+        let mut findings = ProofFindings::clone(&self.findings);
         if findings.len() >= MOST {
             findings.retain(|subject, _| subject.path().is_some_and(Path::exists));
         }

@@ -25,7 +25,7 @@ pub(super) enum Body {
     /// None.
     Empty,
     /// One piece.
-    Whole(Option<Piece>),
+    Whole(Option<BodyPiece>),
     /// Part of a file.
     File(FileBody),
     /// As they come.
@@ -45,7 +45,7 @@ pub(super) struct FileBody {
 /// A piece of a body. hyper queues pieces and calls [`Buf::advance`] as the kernel takes their bytes. (It does so only for
 /// sockets with vectored writes; all of ours have them.)
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(super) enum BodyPiece {
     /// Bytes, which count as sent when they are taken.
     Bytes(Bytes, Arc<Transfer>),
     /// So many bytes of the file that the connection sends.
@@ -69,7 +69,7 @@ impl FileBody {
     }
 
     /// The next piece.
-    fn piece(&mut self) -> Option<io::Result<Piece>> {
+    fn piece(&mut self) -> Option<io::Result<BodyPiece>> {
         let next = usize::try_from(self.left.min(LARGEST)).ok().filter(|next| *next > 0)?;
         let Some(outlet) = &self.outlet else {
             return Some(Err(io::Error::other("this connection can't send files")));
@@ -78,59 +78,59 @@ impl FileBody {
             outlet.put(part);
         }
         self.left -= next as u64;
-        Some(Ok(Piece::File(next)))
+        Some(Ok(BodyPiece::File(next)))
     }
 }
 
-impl Piece {
+impl BodyPiece {
     /// Bytes, if there are any.
-    pub(super) fn new(bytes: impl Into<Bytes>, transfer: Arc<Transfer>) -> Option<Piece> {
+    pub(super) fn new(bytes: impl Into<Bytes>, transfer: Arc<Transfer>) -> Option<BodyPiece> {
         let bytes = bytes.into();
-        (!bytes.is_empty()).then_some(Piece::Bytes(bytes, transfer))
+        (!bytes.is_empty()).then_some(BodyPiece::Bytes(bytes, transfer))
     }
 }
 
-impl Buf for Piece {
+impl Buf for BodyPiece {
     fn remaining(&self) -> usize {
         match self {
-            Piece::Bytes(bytes, _) => bytes.len(),
-            Piece::File(left) => *left,
+            BodyPiece::Bytes(bytes, _) => bytes.len(),
+            BodyPiece::File(left) => *left,
         }
     }
 
     fn chunk(&self) -> &[u8] {
         match self {
-            Piece::Bytes(bytes, _) => bytes,
-            Piece::File(left) => stand_in(*left),
+            BodyPiece::Bytes(bytes, _) => bytes,
+            BodyPiece::File(left) => stand_in(*left),
         }
     }
 
     fn advance(&mut self, n: usize) {
         match self {
-            Piece::Bytes(bytes, transfer) => {
+            BodyPiece::Bytes(bytes, transfer) => {
                 bytes.advance(n);
                 transfer.advance(n);
             }
             // Counted where it is sent.
-            Piece::File(left) => *left -= n,
+            BodyPiece::File(left) => *left -= n,
         }
     }
 }
 
 impl HttpBody for Body {
-    type Data = Piece;
+    type Data = BodyPiece;
     type Error = io::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Piece>, io::Error>>> {
+    ) -> Poll<Option<Result<Frame<BodyPiece>, io::Error>>> {
         let piece = match self.get_mut() {
             Self::Empty => return Poll::Ready(None),
             Self::Whole(piece) => piece.take().map(Ok),
             Self::File(file) => file.piece(),
             Self::Events(events, transfer) => std::task::ready!(events.poll_recv(cx))
-                .map(|event| Ok(Piece::Bytes(event.into(), Arc::clone(transfer)))),
+                .map(|event| Ok(BodyPiece::Bytes(event.into(), Arc::clone(transfer)))),
         };
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }

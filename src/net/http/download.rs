@@ -16,9 +16,9 @@ use hyper::{
 
 use super::{
     Shared,
-    body::{Body, FileBody, Piece},
+    body::{Body, BodyPiece, FileBody},
     file::{FileError, OpenFile},
-    metrics::Kind,
+    metrics::ResponseKind,
     response::{JSON, No, PLAIN, no, set, string, text, unexpected},
     sendfile::Part,
     transfer::{Ticket, Transfer},
@@ -58,7 +58,9 @@ pub(super) async fn fetch(
             Ok(file) => Ok(send_file(shared, request, &path, file, ticket)),
             Err(error) => Err(no_file(&path, error)),
         },
-        Answer::Text { body, media, .. } => Ok(text(&shared.counters, media, body, Kind::Text, ticket)),
+        Answer::Text { body, media, .. } => {
+            Ok(text(&shared.counters, media, body, ResponseKind::Text, ticket))
+        }
         Answer::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
     }
@@ -92,10 +94,10 @@ fn send_file(
             Response::new(Body::Empty)
         } else {
             let part = (plan.start, plan.len, total);
-            let transfer = Transfer::new(Arc::clone(&shared.counters), Kind::File, part, ticket);
+            let transfer = Transfer::new(Arc::clone(&shared.counters), ResponseKind::File, part, ticket);
             let small = file.bytes.take().zip(in_memory(plan.start, plan.len));
             Response::new(match small {
-                Some((bytes, part)) => Body::Whole(Piece::new(bytes.slice(part), transfer)),
+                Some((bytes, part)) => Body::Whole(BodyPiece::new(bytes.slice(part), transfer)),
                 None => Body::File(FileBody::new(Part::new(file, (plan.start, plan.len), transfer))),
             })
         };
@@ -112,7 +114,7 @@ fn send_file(
             ticket.not_sent(total);
         }
         let words = format!("{}: the file has {total} bytes\n", status.canonical_reason().unwrap_or("no"));
-        text(&shared.counters, PLAIN, words, Kind::Other, None)
+        text(&shared.counters, PLAIN, words, ResponseKind::Other, None)
     };
     *response.status_mut() = status;
     for (name, value) in plan.headers {

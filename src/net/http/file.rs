@@ -43,7 +43,7 @@ pub(super) struct OpenFile {
     /// Its length and validators as of the opening.
     pub(super) meta: Meta,
     /// By what a change of it is seen.
-    pub(super) content: Content,
+    pub(super) content: FileVersion,
     /// All of a small file.
     pub(super) bytes: Option<Bytes>,
 }
@@ -51,12 +51,12 @@ pub(super) struct OpenFile {
 /// Length and time of change of a file's content. (The entry's time of change is another after a new file took its name,
 /// which is nothing to who sends the old one.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Content(u64, i64);
+pub(super) struct FileVersion(u64, i64);
 
-impl Content {
+impl FileVersion {
     /// A file's content now.
-    pub(super) fn of(meta: &Metadata) -> Content {
-        Content(meta.len(), scan::stamp(meta).content)
+    pub(super) fn of(meta: &Metadata) -> FileVersion {
+        FileVersion(meta.len(), scan::stamp(meta).content)
     }
 }
 
@@ -92,7 +92,7 @@ impl OpenFile {
         if state.is_some_and(|state| state != (meta.len(), scan::stamp(&meta))) {
             return Err(FileError::Changed);
         }
-        let content = Content::of(&meta);
+        let content = FileVersion::of(&meta);
         let bytes = match meta.len() <= SMALL {
             true => Some(disk.read(&file, content)?),
             false => None,
@@ -114,7 +114,7 @@ impl Disk {
     }
 
     /// All of a small file, which does not change meanwhile.
-    fn read(self, file: &File, content: Content) -> Result<Bytes, FileError> {
+    fn read(self, file: &File, content: FileVersion) -> Result<Bytes, FileError> {
         let mut bytes = vec![0; usize::try_from(content.0).map_err(io::Error::other)?];
         match self {
             Disk::Untouched => {
@@ -128,7 +128,7 @@ impl Disk {
                 _ => error.into(),
             })?,
         }
-        match Content::of(&file.metadata()?) == content {
+        match FileVersion::of(&file.metadata()?) == content {
             true => Ok(bytes.into()),
             false => Err(FileError::Changed),
         }

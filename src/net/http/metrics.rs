@@ -10,7 +10,7 @@ use rackberry_core::ids::Stage;
 
 /// What a reply's body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ResponseKind {
     /// A file from disk.
     File,
     /// A text made for a node.
@@ -21,8 +21,12 @@ pub(super) enum Kind {
     Events,
 }
 
-const KINDS: [(Kind, &str); 4] =
-    [(Kind::File, "file"), (Kind::Text, "text"), (Kind::Other, "other"), (Kind::Events, "events")];
+const KINDS: [(ResponseKind, &str); 4] = [
+    (ResponseKind::File, "file"),
+    (ResponseKind::Text, "text"),
+    (ResponseKind::Other, "other"),
+    (ResponseKind::Events, "events"),
+];
 
 /// Counts since the start.
 #[derive(Debug, Default)]
@@ -43,7 +47,7 @@ impl Counters {
     }
 
     /// The kernel took `n` bytes of a body.
-    pub(super) fn sent(&self, kind: Kind, n: u64) {
+    pub(super) fn sent(&self, kind: ResponseKind, n: u64) {
         self.bytes[kind as usize].fetch_add(n, Ordering::Relaxed);
     }
 
@@ -106,7 +110,7 @@ mod tests {
         counters.response(200);
         counters.response(206);
         counters.response(404);
-        counters.sent(Kind::File, 1000);
+        counters.sent(ResponseKind::File, 1000);
         counters.opened();
         let text = counters.render(&Snapshot::default());
         for line in [

@@ -15,7 +15,7 @@ use rackberry_core::{appliance::NodeViews, http::range, ids::Time};
 
 use super::{
     body::Body,
-    metrics::{Counters, Kind},
+    metrics::{Counters, ResponseKind},
     response::{JSON, set, string, text},
 };
 use crate::service::seen::Snapshot;
@@ -68,11 +68,11 @@ impl NodesText {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         } else if packs {
-            let mut response = text(counters, JSON, written.gzip(), Kind::Other, None);
+            let mut response = text(counters, JSON, written.gzip(), ResponseKind::Other, None);
             set(&mut response, header::CONTENT_ENCODING, "gzip");
             response
         } else {
-            text(counters, JSON, written.json.clone(), Kind::Other, None)
+            text(counters, JSON, written.json.clone(), ResponseKind::Other, None)
         };
         set(&mut response, header::ETAG, tag);
         set(&mut response, header::VARY, "Accept-Encoding");

@@ -10,8 +10,8 @@ use hyper::{
 use serde_json::{Value, json};
 
 use super::{
-    body::{Body, Piece},
-    metrics::{Counters, Kind},
+    body::{Body, BodyPiece},
+    metrics::{Counters, ResponseKind},
     transfer::{Ticket, Transfer},
 };
 use rackberry_core::{
@@ -42,7 +42,7 @@ pub(super) fn no(status: StatusCode, text: impl Into<String>) -> No {
 
 /// A line of JSON.
 pub(super) fn json_text(counters: &Arc<Counters>, value: &Value) -> Response<Body> {
-    text(counters, JSON, format!("{value}\n"), Kind::Other, None)
+    text(counters, JSON, format!("{value}\n"), ResponseKind::Other, None)
 }
 
 /// A text of now: never to be cached.
@@ -50,14 +50,14 @@ pub(super) fn text(
     counters: &Arc<Counters>,
     media: &str,
     body: impl Into<Bytes>,
-    kind: Kind,
+    kind: ResponseKind,
     ticket: Option<Ticket>,
 ) -> Response<Body> {
     let body = body.into();
     let len = body.len();
     let part = (0, len as u64, len as u64);
     let transfer = Transfer::new(Arc::clone(counters), kind, part, ticket);
-    let piece = Piece::new(body, transfer);
+    let piece = BodyPiece::new(body, transfer);
     let mut response = Response::new(Body::Whole(piece));
     set(&mut response, header::CONTENT_TYPE, media);
     set(&mut response, header::CACHE_CONTROL, "no-store");
@@ -66,7 +66,7 @@ pub(super) fn text(
 }
 
 /// Who reads a refusal.
-pub(super) enum Reader {
+pub(super) enum RefusalReader {
     /// A program, by the API.
     Program,
     /// A boot loader, a script or a person.
@@ -74,12 +74,12 @@ pub(super) enum Reader {
 }
 
 /// A refusal in the form its client reads.
-pub(super) fn refusal(counters: &Arc<Counters>, refused: &No, reader: &Reader) -> Response<Body> {
+pub(super) fn refusal(counters: &Arc<Counters>, refused: &No, reader: &RefusalReader) -> Response<Body> {
     let mut response = match reader {
-        Reader::Program => json_text(counters, &json!({ "error": refused.text })),
-        Reader::Other => {
+        RefusalReader::Program => json_text(counters, &json!({ "error": refused.text })),
+        RefusalReader::Other => {
             let line = format!("{}\n", refused.text.replace(['\n', '\r'], " "));
-            text(counters, PLAIN, line, Kind::Other, None)
+            text(counters, PLAIN, line, ResponseKind::Other, None)
         }
     };
     *response.status_mut() = refused.status;

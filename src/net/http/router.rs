@@ -16,9 +16,9 @@ use super::{
     body::Body,
     download::fetch,
     events,
-    metrics::Kind,
+    metrics::ResponseKind,
     openapi, page,
-    response::{HTML, No, PLAIN, Reader, json_text, no, refusal, set, string, text, unexpected},
+    response::{HTML, No, PLAIN, RefusalReader, json_text, no, refusal, set, string, text, unexpected},
     transfer::Transfer,
 };
 use crate::service::seen::Snapshot;
@@ -48,8 +48,8 @@ const REPORTS_BY_NODE: &str = "a report comes from the node itself, over the net
 pub(super) async fn respond(shared: Arc<Shared>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
     let head = request.method() == Method::HEAD;
     let reader = match request.uri().path().starts_with("/api/") {
-        true => Reader::Program,
-        false => Reader::Other,
+        true => RefusalReader::Program,
+        false => RefusalReader::Other,
     };
     tracing::trace!(?peer, method = %request.method(), target = %request.uri(), "request");
     let mut response = match dispatch(&shared, peer, request).await {
@@ -105,11 +105,17 @@ async fn dispatch(
         Route::Health => {
             // Healthy is an owner that answers.
             look(shared, View::Status).await?;
-            Ok(text(&shared.counters, PLAIN, "ok\n", Kind::Other, None))
+            Ok(text(&shared.counters, PLAIN, "ok\n", ResponseKind::Other, None))
         }
         Route::Metrics => {
             let media = "text/plain; version=0.0.4; charset=utf-8";
-            Ok(text(&shared.counters, media, shared.counters.render(&now(shared).await?), Kind::Other, None))
+            Ok(text(
+                &shared.counters,
+                media,
+                shared.counters.render(&now(shared).await?),
+                ResponseKind::Other,
+                None,
+            ))
         }
         Route::Page => show_page(shared).await,
         route => {
@@ -144,7 +150,7 @@ fn require_method(route: &Route, method: &Method) -> Result<(), No> {
 async fn show_page(shared: &Arc<Shared>) -> Result<Response<Body>, No> {
     let (status, nodes) = (look(shared, View::Status).await?, now(shared).await?);
     let nodes = json!(nodes.node_views().collect::<Vec<_>>());
-    let mut response = text(&shared.counters, HTML, page::render(&status, &nodes), Kind::Other, None);
+    let mut response = text(&shared.counters, HTML, page::render(&status, &nodes), ResponseKind::Other, None);
     set(&mut response, header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
     Ok(response)
 }
@@ -265,7 +271,7 @@ async fn packets(shared: &Arc<Shared>, node: Option<String>) -> Result<Response<
         None => None,
     };
     let file = shared.handle.packets().pcap(macs.as_deref());
-    Ok(text(&shared.counters, "application/vnd.tcpdump.pcap", file, Kind::Other, None))
+    Ok(text(&shared.counters, "application/vnd.tcpdump.pcap", file, ResponseKind::Other, None))
 }
 
 async fn follow(shared: &Arc<Shared>, peer: Peer) -> Result<Response<Body>, No> {
@@ -283,7 +289,8 @@ async fn follow(shared: &Arc<Shared>, peer: Peer) -> Result<Response<Body>, No> 
         events::feed(lines, send, stop).await;
         drop(slot);
     });
-    let transfer = Transfer::new(Arc::clone(&shared.counters), Kind::Events, (0, u64::MAX, u64::MAX), None);
+    let transfer =
+        Transfer::new(Arc::clone(&shared.counters), ResponseKind::Events, (0, u64::MAX, u64::MAX), None);
     let mut response = Response::new(Body::Events(receive, transfer));
     set(&mut response, header::CONTENT_TYPE, "text/event-stream");
     set(&mut response, header::CACHE_CONTROL, "no-store");

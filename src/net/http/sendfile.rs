@@ -22,7 +22,7 @@ use rustix::{
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{
-    file::{Content, FileError, OpenFile},
+    file::{FileError, FileVersion, OpenFile},
     transfer::Transfer,
 };
 
@@ -66,7 +66,7 @@ pub(super) struct Part {
     path: PathBuf,
     file: Arc<File>,
     /// What was in it when it was opened.
-    content: Content,
+    content: FileVersion,
     /// Offset of the next byte.
     at: u64,
     /// Offset behind the last one.
@@ -149,7 +149,7 @@ impl Part {
     }
 
     fn check(&self) -> io::Result<()> {
-        match Content::of(&self.file.metadata()?) == self.content {
+        match FileVersion::of(&self.file.metadata()?) == self.content {
             true => Ok(()),
             false => Err(self.broken(io::Error::other(FileError::Changed))),
         }

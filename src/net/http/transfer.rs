@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::metrics::{Counters, Kind};
+use super::metrics::{Counters, ResponseKind};
 use crate::service::handle::Handle;
 use rackberry_core::appliance::{Progress, TransferEnd, TransferId};
 
@@ -25,7 +25,7 @@ const PACE: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Transfer {
     counters: Arc<Counters>,
-    kind: Kind,
+    kind: ResponseKind,
     /// Offset in the file of the next byte to send.
     at: Arc<AtomicU64>,
     /// Offset in the file behind the last byte to send.
@@ -51,7 +51,7 @@ impl Transfer {
     /// A transfer of `len` bytes from offset `start` of `total`. One of no bytes is complete at once.
     pub(super) fn new(
         counters: Arc<Counters>,
-        kind: Kind,
+        kind: ResponseKind,
         (start, len, total): (u64, u64, u64),
         ticket: Option<Ticket>,
     ) -> Arc<Transfer> {
@@ -187,7 +187,7 @@ mod tests {
 
     fn transfer(part: (u64, u64, u64)) -> (Arc<Transfer>, Told) {
         let (ticket, told) = ticket();
-        (Transfer::new(Arc::default(), Kind::File, part, Some(ticket)), told)
+        (Transfer::new(Arc::default(), ResponseKind::File, part, Some(ticket)), told)
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ const INCOMPLETE: u16 = 0x01;
 
 /// What the table says of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum NeighbourEntry {
     /// Whose it is.
     Known(Mac),
     /// The kernel has asked and waits for an answer.
@@ -48,7 +48,7 @@ pub(super) fn question(index: u32, address: Ipv4Addr) -> Vec<u8> {
 ///
 /// # Errors
 /// The kernel's, and what is no answer.
-pub(super) fn answer(message: &[u8]) -> io::Result<Entry> {
+pub(super) fn answer(message: &[u8]) -> io::Result<NeighbourEntry> {
     let short = || io::Error::from(io::ErrorKind::InvalidData);
     let (header, rest) = message.split_at_checked(HEADER).ok_or_else(short)?;
     match word(header, 4) {
@@ -56,7 +56,7 @@ pub(super) fn answer(message: &[u8]) -> io::Result<Entry> {
         2 => {
             let code = rest.first_chunk().map(|code| i32::from_ne_bytes(*code)).ok_or_else(short)?;
             match code.checked_neg() {
-                Some(libc::ENOENT) => Ok(Entry::Unknown),
+                Some(libc::ENOENT) => Ok(NeighbourEntry::Unknown),
                 Some(code) => Err(io::Error::from_raw_os_error(code)),
                 None => Err(short()),
             }
@@ -64,9 +64,11 @@ pub(super) fn answer(message: &[u8]) -> io::Result<Entry> {
         libc::RTM_NEWNEIGH => {
             let (neighbour, attributes) = rest.split_at_checked(NEIGHBOUR).ok_or_else(short)?;
             Ok(match word(neighbour, 8) {
-                state if state & VALID != 0 => link_address(attributes).map_or(Entry::Unknown, Entry::Known),
-                state if state & INCOMPLETE != 0 => Entry::Asked,
-                _ => Entry::Unknown,
+                state if state & VALID != 0 => {
+                    link_address(attributes).map_or(NeighbourEntry::Unknown, NeighbourEntry::Known)
+                }
+                state if state & INCOMPLETE != 0 => NeighbourEntry::Asked,
+                _ => NeighbourEntry::Unknown,
             })
         }
         _ => Err(short()),
@@ -129,22 +131,26 @@ mod tests {
         let destination = attribute(DESTINATION, &[10, 10, 10, 7]);
         let known = [destination.clone(), attribute(LINK_ADDRESS, &MAC.0), attribute(3, &[0; 16])];
         for state in [0x02, 0x04, 0x08, 0x10, 0x80] {
-            assert_eq!(answer(&entry(state, &known)).unwrap(), Entry::Known(MAC), "{state}");
+            assert_eq!(answer(&entry(state, &known)).unwrap(), NeighbourEntry::Known(MAC), "{state}");
         }
         let asked = [destination];
-        assert_eq!(answer(&entry(0x01, &asked)).unwrap(), Entry::Asked);
+        assert_eq!(answer(&entry(0x01, &asked)).unwrap(), NeighbourEntry::Asked);
         for state in [0, 0x20, 0x40] {
-            assert_eq!(answer(&entry(state, &known)).unwrap(), Entry::Unknown, "{state}: failed, or no ARP");
+            assert_eq!(
+                answer(&entry(state, &known)).unwrap(),
+                NeighbourEntry::Unknown,
+                "{state}: failed, or no ARP"
+            );
         }
-        assert_eq!(answer(&entry(0x02, &asked)).unwrap(), Entry::Unknown, "without an address");
+        assert_eq!(answer(&entry(0x02, &asked)).unwrap(), NeighbourEntry::Unknown, "without an address");
         let long = [attribute(LINK_ADDRESS, &[7; 20])];
-        assert_eq!(answer(&entry(0x02, &long)).unwrap(), Entry::Unknown, "no Ethernet");
+        assert_eq!(answer(&entry(0x02, &long)).unwrap(), NeighbourEntry::Unknown, "no Ethernet");
     }
 
     #[test]
     fn no_entry_is_no_error_and_errors_are_the_kernels() {
         let error = |code: i32| said(2, &[&(-code).to_ne_bytes()[..], &[0; 16]].concat());
-        assert_eq!(answer(&error(libc::ENOENT)).unwrap(), Entry::Unknown);
+        assert_eq!(answer(&error(libc::ENOENT)).unwrap(), NeighbourEntry::Unknown);
         assert_eq!(answer(&error(libc::EPERM)).unwrap_err().raw_os_error(), Some(libc::EPERM));
         assert!(answer(&[]).is_err());
     }

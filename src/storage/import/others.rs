@@ -18,7 +18,7 @@ use rackberry_core::{
 
 /// What became of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Other {
+pub enum OtherFile {
     /// It is here now.
     Copied(String),
     /// Another file of this name is here, and was left as it is.
@@ -29,7 +29,7 @@ pub enum Other {
 ///
 /// # Errors
 /// When one can't be read or written.
-pub fn others(files: &[&Found], to: &Catalog, bars: &Bars) -> Result<Vec<Other>, StagingError> {
+pub fn others(files: &[&Found], to: &Catalog, bars: &Bars) -> Result<Vec<OtherFile>, StagingError> {
     let Some(target) = to.folders().next() else { return Ok(Vec::new()) };
     let mut said = Vec::new();
     for found in files {
@@ -42,10 +42,10 @@ pub fn others(files: &[&Found], to: &Catalog, bars: &Bars) -> Result<Vec<Other>,
         let shown = name.join("/");
         match there {
             Some(there) if there.len == found.len && is_same(&found.path, &there.path, |_| ())? => {}
-            Some(_) => said.push(Other::Kept(shown)),
+            Some(_) => said.push(OtherFile::Kept(shown)),
             None => {
                 copy(found, &target.join(&shown), bars)?;
-                said.push(Other::Copied(shown));
+                said.push(OtherFile::Copied(shown));
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use std::{io, time::SystemTime};
 
-use super::{JournalError, disk::Folder};
+use super::{JournalError, disk::StateFolder};
 
 /// Whether an error says that nothing can be written there, rather than that what is there is damaged.
-pub fn is_unwritable(error: &JournalError, folder: &impl Folder) -> bool {
+pub fn is_unwritable(error: &JournalError, folder: &impl StateFolder) -> bool {
     let (JournalError::Open(_, source) | JournalError::Access(_, source)) = error else {
         return tempt(folder).is_err();
     };
@@ -20,7 +20,7 @@ pub fn is_unwritable(error: &JournalError, folder: &impl Folder) -> bool {
 }
 
 /// Tries whether a file can be made in a folder.
-fn tempt(folder: &impl Folder) -> io::Result<()> {
+fn tempt(folder: &impl StateFolder) -> io::Result<()> {
     const TRIAL: &str = ".writable";
     folder.create(TRIAL)?;
     folder.remove(TRIAL)
@@ -30,7 +30,7 @@ fn tempt(folder: &impl Folder) -> io::Result<()> {
 ///
 /// # Errors
 /// When that fails.
-pub fn set_aside(folder: &impl Folder, name: &str, why: &str) -> Result<String, JournalError> {
+pub fn set_aside(folder: &impl StateFolder, name: &str, why: &str) -> Result<String, JournalError> {
     #[allow(clippy::disallowed_methods)] // For people, in a file's name.
     let date = httpdate::fmt_http_date(SystemTime::now());
     let words: Vec<&str> = date.split([' ', ',']).filter(|word| !word.is_empty()).collect();

@@ -60,7 +60,7 @@ pub enum BeforeError {
 
 /// By what a file is known as one that was read already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub struct StateStamp {
     len: u64,
     /// When it was written last, in nanoseconds.
     modified: i128,
@@ -79,34 +79,34 @@ pub struct Before {
     /// See there.
     pub changes: u64,
     /// What it is known by.
-    pub stamp: Stamp,
+    pub stamp: StateStamp,
 }
 
-impl Stamp {
+impl StateStamp {
     /// Whether the file at `path` looks as it did then.
     pub fn is_as_it_was(self, path: &Path) -> bool {
         fs::metadata(path).is_ok_and(|meta| (meta.len(), modified(&meta)) == (self.len, self.modified))
     }
 
     /// Whether this is the same content.
-    pub fn is_same(self, other: Stamp) -> bool {
+    pub fn is_same(self, other: StateStamp) -> bool {
         (self.time, self.changes) == (other.time, other.changes)
     }
 }
 
-impl fmt::Display for Stamp {
+impl fmt::Display for StateStamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{},{},{},{}", self.len, self.modified, self.time, self.changes)
     }
 }
 
-impl FromStr for Stamp {
+impl FromStr for StateStamp {
     type Err = Option<ParseIntError>;
 
-    fn from_str(text: &str) -> Result<Stamp, Self::Err> {
+    fn from_str(text: &str) -> Result<StateStamp, Self::Err> {
         let words: Vec<&str> = text.split(',').collect();
         let [len, modified, time, changes] = words.as_slice() else { return Err(None) };
-        Ok(Stamp {
+        Ok(StateStamp {
             len: len.parse()?,
             modified: modified.parse()?,
             time: time.parse()?,
@@ -137,7 +137,7 @@ pub fn read(path: &Path) -> Result<Before, BeforeError> {
     let work = AssertUnwindSafe(|| parse(path, &bytes));
     let (stored, id, changes) =
         catch_unwind(work).unwrap_or_else(|_| Err(BeforeError::Panicked(path.to_owned())))?;
-    let stamp = Stamp { len: meta.len(), modified: modified(&meta), time: stored.time.0, changes };
+    let stamp = StateStamp { len: meta.len(), modified: modified(&meta), time: stored.time.0, changes };
     Ok(Before { stored, id, changes, stamp })
 }
 

@@ -13,7 +13,7 @@ use std::{
 const BLOCK: u64 = 4096;
 
 /// A folder with files.
-pub trait Folder: fmt::Debug + Clone + Send + 'static {
+pub trait StateFolder: fmt::Debug + Clone + Send + 'static {
     /// An open file.
     type File: Store;
     /// Where it is.
@@ -44,30 +44,30 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
 /// A folder of the system's, which is this service's alone.
 #[derive(Debug, Clone)]
-pub struct Disk {
+pub struct DiskFolder {
     path: PathBuf,
     /// Locked, until the last copy of it is closed.
     folder: Arc<File>,
 }
 
-impl Disk {
+impl DiskFolder {
     /// Opens and locks a folder; none if another service has it.
     ///
     /// # Errors
     /// The system's, when it can't be opened.
-    pub fn lock(path: &Path) -> io::Result<Option<Disk>> {
+    pub fn lock(path: &Path) -> io::Result<Option<DiskFolder>> {
         let folder = File::open(path)?;
         match folder.try_lock() {
             Err(TryLockError::WouldBlock) => Ok(None),
             // Some network file systems have no locks: they have to do without.
             Ok(()) | Err(TryLockError::Error(_)) => {
-                Ok(Some(Disk { path: path.to_owned(), folder: Arc::new(folder) }))
+                Ok(Some(DiskFolder { path: path.to_owned(), folder: Arc::new(folder) }))
             }
         }
     }
 }
 
-impl Folder for Disk {
+impl StateFolder for DiskFolder {
     type File = File;
 
     fn path(&self) -> &Path {

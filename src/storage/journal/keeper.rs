@@ -4,11 +4,11 @@ use std::io;
 
 use super::{
     JournalError, aside,
-    before::{self, Before, BeforeError, Stamp},
+    before::{self, Before, BeforeError, StateStamp},
     chain,
     contents::{self, Contents},
-    disk::Folder,
-    log::{self, Log, Name},
+    disk::StateFolder,
+    log::{self, Log, LogName},
     mark::{JournalFile, Mark},
     record::{self, Damage, Records},
 };
@@ -20,7 +20,7 @@ use rackberry_core::{
 
 /// The journal of a folder.
 #[derive(Debug)]
-pub struct Keeper<F: Folder> {
+pub struct Keeper<F: StateFolder> {
     folder: F,
     /// None while it can't be opened.
     log: Option<Log<F>>,
@@ -30,7 +30,7 @@ pub struct Keeper<F: Folder> {
 }
 
 /// What is kept in a folder, and the file to go on with.
-struct Found<F: Folder> {
+struct Found<F: StateFolder> {
     stored: Stored,
     mark: Mark,
     /// There was a journal before.
@@ -38,7 +38,7 @@ struct Found<F: Folder> {
     log: io::Result<Log<F>>,
 }
 
-impl<F: Folder> Keeper<F> {
+impl<F: StateFolder> Keeper<F> {
     /// A journal that the next commit opens.
     pub fn closed(folder: F) -> Keeper<F> {
         let mark = Mark::read(&folder).unwrap_or_default();
@@ -177,7 +177,7 @@ impl<F: Folder> Keeper<F> {
     /// A journal of nothing.
     fn made(&self, file: JournalFile) -> Found<F> {
         let before = before::read(&self.folder.path().join(before::FILE)).ok();
-        let name = Name { id: self.id, salt: super::random(), before: before.map(|before| before.stamp) };
+        let name = LogName { id: self.id, salt: super::random(), before: before.map(|before| before.stamp) };
         let log = Log::create(self.folder.clone(), name, &Contents::default());
         let mark = Mark { id: self.id, changes: 0 };
         Found { stored: Stored::default(), mark, file, log }
@@ -187,7 +187,7 @@ impl<F: Folder> Keeper<F> {
     fn converted(&self, before: Before) -> Found<F> {
         let Before { stored, id, changes, stamp } = before;
         let mark = Mark { id: id.unwrap_or(self.id), changes };
-        let name = Name { id: mark.id, salt: super::random(), before: Some(stamp) };
+        let name = LogName { id: mark.id, salt: super::random(), before: Some(stamp) };
         let log = contents::body(&contents::changes_of(stored.clone()), stored.time, changes)
             .map_err(io::Error::other)
             .and_then(|body| {
@@ -199,7 +199,7 @@ impl<F: Folder> Keeper<F> {
     }
 
     /// The file of an earlier version, if that has run since it was `seen`.
-    fn newer(&self, seen: Option<Stamp>) -> Result<Option<Before>, JournalError> {
+    fn newer(&self, seen: Option<StateStamp>) -> Result<Option<Before>, JournalError> {
         let path = self.folder.path().join(before::FILE);
         if !before::is_there(&path) || seen.is_some_and(|seen| seen.is_as_it_was(&path)) {
             return Ok(None);

@@ -3,9 +3,9 @@
 use std::{io, sync::Arc, thread};
 
 use super::{
-    before::Stamp,
+    before::StateStamp,
     contents::Contents,
-    disk::{Folder, Store},
+    disk::{StateFolder, Store},
     record::{self, Damage, Header},
 };
 
@@ -21,7 +21,7 @@ const MOST: u64 = 256 << 10;
 
 /// An open file.
 #[derive(Debug)]
-pub struct Log<F: Folder> {
+pub struct Log<F: StateFolder> {
     folder: F,
     file: Arc<F::File>,
     header: Header,
@@ -47,7 +47,7 @@ pub struct Log<F: Folder> {
 
 /// The file is being written anew.
 #[derive(Debug)]
-struct Rewriting<F: Folder> {
+struct Rewriting<F: StateFolder> {
     thread: Option<thread::JoinHandle<io::Result<Log<F>>>>,
     /// Commits since that began.
     since: Vec<String>,
@@ -55,16 +55,16 @@ struct Rewriting<F: Folder> {
 
 /// What a new file is known by.
 #[derive(Debug, Clone, Copy)]
-pub struct Name {
+pub struct LogName {
     /// Which journal.
     pub id: u64,
     /// The file's own number.
     pub salt: u64,
     /// The file of an earlier layout beside it.
-    pub before: Option<Stamp>,
+    pub before: Option<StateStamp>,
 }
 
-impl<F: Folder> Log<F> {
+impl<F: StateFolder> Log<F> {
     /// Opens the file whose `bytes` were read and found to be good. They are on the disk then, and so is its name: whoever
     /// wrote them may have been killed before.
     ///
@@ -99,7 +99,7 @@ impl<F: Folder> Log<F> {
     ///
     /// # Errors
     /// The system's. Then the old one is there, or the new one is.
-    pub fn create(folder: F, name: Name, contents: &Contents<'_>) -> io::Result<Log<F>> {
+    pub fn create(folder: F, name: LogName, contents: &Contents<'_>) -> io::Result<Log<F>> {
         let mut log = Log::beside(folder, name, contents)?;
         log.folder.rename(NEW, FILE)?;
         log.name_is_kept()?;
@@ -107,9 +107,9 @@ impl<F: Folder> Log<F> {
     }
 
     /// Writes a file beside the one that is there.
-    fn beside(folder: F, name: Name, contents: &Contents<'_>) -> io::Result<Log<F>> {
+    fn beside(folder: F, name: LogName, contents: &Contents<'_>) -> io::Result<Log<F>> {
         let bodies = contents.bodies();
-        let Name { id, salt, before } = name;
+        let LogName { id, salt, before } = name;
         let header = Header { id, salt, records: bodies.len(), before };
         let text = header.text();
         let len = bodies.iter().map(|body| record::HEAD + body.len()).sum::<usize>() + text.len();
@@ -268,7 +268,7 @@ impl<F: Folder> Log<F> {
     }
 }
 
-impl<F: Folder> Rewriting<F> {
+impl<F: StateFolder> Rewriting<F> {
     fn is_done(&self) -> bool {
         self.thread.as_ref().is_none_or(thread::JoinHandle::is_finished)
     }
@@ -279,7 +279,7 @@ impl<F: Folder> Rewriting<F> {
     }
 }
 
-impl<F: Folder> Drop for Rewriting<F> {
+impl<F: StateFolder> Drop for Rewriting<F> {
     fn drop(&mut self) {
         // The folder is locked as long as its thread writes there, so it has to end first.
         drop(self.join());
@@ -287,7 +287,7 @@ impl<F: Folder> Drop for Rewriting<F> {
 }
 
 /// What a file holds up to `end`, in a file beside it.
-fn written_anew<F: Folder>(folder: F, file: &F::File, end: u64) -> io::Result<Log<F>> {
+fn written_anew<F: StateFolder>(folder: F, file: &F::File, end: u64) -> io::Result<Log<F>> {
     let bytes = file.read(end)?;
     let senseless = |place| io::Error::other(Damage::Senseless(place));
     let records = record::read(&bytes).map_err(io::Error::other)?;
@@ -298,7 +298,7 @@ fn written_anew<F: Folder>(folder: F, file: &F::File, end: u64) -> io::Result<Lo
     let Header { id, salt, before, .. } = records.header;
     // Another one each time; whoever knows none of them knows none of the next.
     let salt = salt.rotate_left(23).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ end;
-    Log::beside(folder, Name { id, salt, before }, &contents)
+    Log::beside(folder, LogName { id, salt, before }, &contents)
 }
 
 /// The length of a file whose records end there.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::disk::{Folder, Store as _};
+use super::disk::{StateFolder, Store as _};
 
 /// Its name in the state folder.
 pub const FILE: &str = "journal.mark";
@@ -31,7 +31,7 @@ pub enum JournalFile {
 
 impl Mark {
     /// Reads the mark of a folder; nothing where there is none.
-    pub fn read(folder: &impl Folder) -> Option<Mark> {
+    pub fn read(folder: &impl StateFolder) -> Option<Mark> {
         Mark::parse(&folder.read(FILE).ok()?)
     }
 
@@ -56,7 +56,7 @@ impl Mark {
     ///
     /// It is written over in place: it lies in one sector, which a disk writes as a whole, and what a bad disk makes of it
     /// is made good by the next start, because the journal is there.
-    pub fn write(self, folder: &impl Folder) {
+    pub fn write(self, folder: &impl StateFolder) {
         let text = self.text();
         let is = folder.read(FILE).unwrap_or_default();
         if is == text.as_bytes() {
@@ -93,7 +93,7 @@ impl Mark {
     }
 }
 
-fn replaced(folder: &impl Folder, text: &str) -> io::Result<()> {
+fn replaced(folder: &impl StateFolder, text: &str) -> io::Result<()> {
     const NEW: &str = ".journal.mark";
     let file = folder.create(NEW)?;
     file.write_at(text.as_bytes(), 0)?;

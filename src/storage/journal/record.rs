@@ -10,7 +10,7 @@
 //! the file and the body, so that nothing which lies there from before, or in another place, counts as one. RECORDS of
 //! them were there when the file was made; each later one is a commit.
 
-use super::before::Stamp;
+use super::before::StateStamp;
 
 /// The layout of the file. One of a later layout is refused, not guessed at.
 pub const LAYOUT: u64 = 3;
@@ -29,7 +29,7 @@ pub struct Header {
     /// How many records the file was made with.
     pub records: usize,
     /// The file of layout 1 or 2 that lies beside it, as it was seen last.
-    pub before: Option<Stamp>,
+    pub before: Option<StateStamp>,
 }
 
 /// What is wrong with a file.

@@ -17,7 +17,7 @@ use crate::{
         check::{Checker, Findings},
         decision::BootChoice,
         policy::{BootPolicy, Known},
-        state::{Condition, Denials, Machines, Network, Setup, Transfers, WriteBudget, Writer},
+        state::{Condition, Denials, Machines, NetworkState, Setup, Transfers, WriteBudget, Writer},
         views::{KeptViews, StatusViewer},
     },
     assets::catalog::Catalog,
@@ -59,7 +59,7 @@ pub struct Stored {
 #[derive(Debug, Clone)]
 pub struct Appliance {
     setup: Setup,
-    network: Network,
+    network: NetworkState,
     machines: Machines,
     condition: Condition,
     transfers: Transfers,
@@ -84,7 +84,7 @@ impl Appliance {
         now: Time,
     ) -> Appliance {
         let mut appliance = Appliance {
-            network: Network::new(&settings, std::mem::take(&mut stored.leases)),
+            network: NetworkState::new(&settings, std::mem::take(&mut stored.leases)),
             machines: Machines::new(secret),
             condition: Condition::default(),
             transfers: Transfers::default(),
@@ -376,7 +376,7 @@ impl Appliance {
     }
 
     /// The network.
-    pub fn network(&self) -> &Network {
+    pub fn network(&self) -> &NetworkState {
         &self.network
     }
 

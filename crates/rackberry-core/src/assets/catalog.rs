@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, path::Path, sync::Arc};
 
 use crate::{
     assets::{
-        authentic::Findings,
+        authentic::ProofFindings,
         configs::{self, ConfigFile, Configs, Whose},
         folder::{Base, Content, Folder, Found, Name, is_reserved, key, value_of},
         keys::Keys,
@@ -26,7 +26,7 @@ pub struct Catalog {
     configs: Arc<Configs>,
     menus: Arc<Menus>,
     pub(super) keys: Arc<Keys>,
-    pub(super) findings: Arc<Findings>,
+    pub(super) findings: Arc<ProofFindings>,
     faults: Vec<String>,
 }
 
@@ -324,7 +324,7 @@ impl Catalog {
     }
 
     /// The same, with what was found of the files.
-    pub fn with_findings(&self, findings: Arc<Findings>) -> Catalog {
+    pub fn with_findings(&self, findings: Arc<ProofFindings>) -> Catalog {
         Catalog { findings, ..self.clone() }
     }
 

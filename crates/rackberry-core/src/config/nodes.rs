@@ -5,7 +5,7 @@ use std::{collections::HashMap, hash::Hash, net::Ipv4Addr};
 use super::{
     fault::Wrong,
     keys,
-    raw::{Node, RawConfig},
+    raw::{RawConfig, RawNode},
     settings::{Network, NodeSettings},
     source::Place,
     validate::{Check, UsedBy, in_network},
@@ -76,7 +76,7 @@ pub(super) fn settings(raw: &RawConfig, network: Option<&Network>, check: &mut C
 }
 
 /// The MACs of a node that can be read, with their places and keys.
-fn mac_places(node: &Node) -> Vec<(Mac, Place, &'static str)> {
+fn mac_places(node: &RawNode) -> Vec<(Mac, Place, &'static str)> {
     let single = node.keys.mac.set().map(|at| (at, "node.mac"));
     let list = node.keys.macs.set().into_iter().flat_map(|macs| &macs.value).map(|at| (at, "node.macs"));
     single
@@ -103,7 +103,12 @@ fn names_are_not_macs(raw: &RawConfig, macs: &Taken<Mac>, check: &mut Check) {
     }
 }
 
-fn one(node: &Node, network: Option<&Network>, router: Option<Ipv4Addr>, check: &mut Check) -> NodeSettings {
+fn one(
+    node: &RawNode,
+    network: Option<&Network>,
+    router: Option<Ipv4Addr>,
+    check: &mut Check,
+) -> NodeSettings {
     let keys = &node.keys;
     let macs = macs(node, check);
     let name = check.value(&keys.name, "node.name", |text: &String| values::node_name(text));
@@ -142,7 +147,7 @@ fn one(node: &Node, network: Option<&Network>, router: Option<Ipv4Addr>, check: 
     }
 }
 
-fn macs(node: &Node, check: &mut Check) -> Vec<Mac> {
+fn macs(node: &RawNode, check: &mut Check) -> Vec<Mac> {
     let keys = &node.keys;
     if let (Some(_), Some(macs)) = (keys.mac.set(), keys.macs.set()) {
         let wrong = Wrong::new("`mac` and `macs` are both there", "put all MACs into `macs`");

@@ -63,7 +63,7 @@ table!(System = "system" { hostname: String, root_login: bool, keep_journal: boo
 
 /// One `[[node]]` and the place of its header.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct RawNode {
     pub place: Place,
     pub keys: NodeKeys,
 }
@@ -76,7 +76,7 @@ pub(super) struct RawConfig {
     pub http: Http,
     pub install: Install,
     pub assets: Assets,
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<RawNode>,
     pub panel: Panel,
     pub system: System,
 }
@@ -131,7 +131,7 @@ impl RawConfig {
     }
 }
 
-impl Node {
+impl RawNode {
     /// What tells nodes apart when files are merged: the name, or that which stands in for it.
     fn identity(&self) -> Option<String> {
         match &self.keys.name {
@@ -155,7 +155,7 @@ impl Node {
     }
 }
 
-fn read_nodes(value: &Spanned, reader: &mut Reader) -> Vec<Node> {
+fn read_nodes(value: &Spanned, reader: &mut Reader) -> Vec<RawNode> {
     let help = "write `[[node]]` on a line of its own for each machine, and its keys below";
     let DeValue::Array(items) = value.get_ref() else {
         let problem = format!("is {}, but must be a list of tables", type_name(value.get_ref()));
@@ -167,7 +167,7 @@ fn read_nodes(value: &Spanned, reader: &mut Reader) -> Vec<Node> {
         match item.get_ref() {
             DeValue::Table(table) => {
                 let place = reader.place(item.span());
-                nodes.push(Node { place, keys: NodeKeys::read(table, reader) });
+                nodes.push(RawNode { place, keys: NodeKeys::read(table, reader) });
             }
             other => {
                 let problem = format!("is {}, but must be a table", type_name(other));

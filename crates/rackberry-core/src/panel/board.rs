@@ -42,7 +42,7 @@ pub struct Board {
     /// Its LEDs.
     pub leds: Leds,
     /// Its button.
-    pub button: Option<Button>,
+    pub button: Option<ButtonWires>,
     /// Its display.
     pub display: Option<Display>,
 }
@@ -136,7 +136,7 @@ pub enum Active {
 
 /// The button.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Button {
+pub struct ButtonWires {
     /// Where it is.
     pub at: ButtonAt,
     /// Pressed when the line is low.

@@ -22,7 +22,7 @@ use crate::{
     net::http::{
         body::{Body, FileBody},
         file::OpenFile,
-        metrics::Kind,
+        metrics::ResponseKind,
         transfer::{Ticket, Transfer},
     },
     service::handle::{Handle, Message},
@@ -110,7 +110,8 @@ impl Rig {
 async fn reply(path: &Path, (start, len): (u64, u64), handle: &Handle) -> Response<Body> {
     let ticket = Ticket::new(handle.clone(), TransferId(1), mpsc::channel(1).0);
     let opened = OpenFile::open(path, None).await.unwrap();
-    let transfer = Transfer::new(Arc::default(), Kind::File, (start, len, LENGTH as u64), Some(ticket));
+    let transfer =
+        Transfer::new(Arc::default(), ResponseKind::File, (start, len, LENGTH as u64), Some(ticket));
     let body = Body::File(FileBody::new(Part::new(opened, (start, len), transfer)));
     Response::builder().header(header::CONTENT_LENGTH, len).body(body).unwrap()
 }

@@ -9,14 +9,14 @@ use std::{
 };
 
 use super::*;
-use disk::{Folder, Store};
+use disk::{StateFolder, Store};
 use keeper::Keeper;
 use rackberry_core::dhcp::{Lease, LeaseChange};
 
 /// A folder that counts.
 #[derive(Debug, Clone)]
 struct Counted {
-    disk: disk::Disk,
+    disk: disk::DiskFolder,
     counts: Counts,
 }
 
@@ -37,7 +37,7 @@ impl Counts {
     }
 }
 
-impl Folder for Counted {
+impl StateFolder for Counted {
     type File = CountedFile;
 
     fn path(&self) -> &Path {
@@ -83,7 +83,7 @@ impl Store for CountedFile {
 
 fn counted(folder: &Path) -> (Keeper<Counted>, Counts) {
     let counts = Counts::default();
-    let disk = disk::Disk::lock(folder).unwrap().unwrap();
+    let disk = disk::DiskFolder::lock(folder).unwrap().unwrap();
     let (keeper, ..) = Keeper::open(Counted { disk, counts: counts.clone() }, None, 7).unwrap();
     counts.take();
     (keeper, counts)

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::super::disk::{Folder, Store};
+use super::super::disk::{StateFolder, Store};
 
 /// What a disk writes as a whole.
 const SECTOR: usize = 512;
@@ -149,7 +149,7 @@ fn survive(bytes: &mut Vec<u8>, at: usize, piece: &[u8], draw: &mut impl FnMut(u
     }
 }
 
-impl Folder for Machine {
+impl StateFolder for Machine {
     type File = Open;
 
     fn path(&self) -> &Path {

@@ -3,7 +3,7 @@
 use crate::{
     appliance::{
         Refusal,
-        state::{Condition, Machines, Network, Setup},
+        state::{Condition, Machines, NetworkState, Setup},
     },
     assets::version::{FileSet, NotReady, Version},
     config::{NodeSettings, Settings, UnknownNodes},
@@ -20,7 +20,7 @@ pub struct Known<'a> {
     /// The machines.
     pub machines: &'a Machines,
     /// The network.
-    pub network: &'a Network,
+    pub network: &'a NetworkState,
     /// Whether the state can be kept.
     pub condition: &'a Condition,
     /// The time.

@@ -10,7 +10,7 @@ use crate::{
     appliance::{
         Arm, Reaction, Refusal, Whom,
         decision::{BootChoice, Decision, SpeaksFor},
-        state::{Condition, Machines, Network, Setup},
+        state::{Condition, Machines, NetworkState, Setup},
     },
     assets::{
         catalog::Catalog,
@@ -31,7 +31,7 @@ const UEFI: &str = "PXEClient:Arch:00007:UNDI:003000";
 struct Parts {
     setup: Setup,
     machines: Machines,
-    network: Network,
+    network: NetworkState,
     condition: Condition,
 }
 
@@ -59,7 +59,7 @@ impl Parts {
         Parts {
             setup,
             machines,
-            network: Network::new(&settings, Vec::new()),
+            network: NetworkState::new(&settings, Vec::new()),
             condition: Condition::default(),
         }
     }

@@ -14,7 +14,7 @@ mod write_budget;
 pub use condition::Condition;
 pub use denials::Denials;
 pub use machines::{Handed, Leads, Machines, ReportedInstall};
-pub use network::Network;
+pub use network::NetworkState;
 pub use setup::Setup;
 pub use transfers::{FileKind, NodeTransfer, Transfers};
 pub use write_budget::{WriteBudget, Writer};

@@ -23,7 +23,7 @@ const KNOWN: Duration = Duration::from_secs(12 * 3600);
 
 /// Leases, other servers, and machines that speak in others' names.
 #[derive(Debug, Clone)]
-pub struct Network {
+pub struct NetworkState {
     own: Ipv4Addr,
     server: dhcp::Server,
     other_servers: dhcp::RogueDetection,
@@ -34,12 +34,12 @@ pub struct Network {
     taken_told: Told<(Ipv4Addr, Mac)>,
 }
 
-impl Network {
+impl NetworkState {
     /// With the leases that the journal kept.
-    pub fn new(settings: &Settings, leases: Vec<dhcp::Lease>) -> Network {
+    pub fn new(settings: &Settings, leases: Vec<dhcp::Lease>) -> NetworkState {
         let mut server = dhcp::Server::new(settings);
         server.restore(leases);
-        Network {
+        NetworkState {
             own: settings.network.address,
             server,
             other_servers: dhcp::RogueDetection::new(settings.network.mode, settings.network.address),
@@ -338,13 +338,13 @@ mod tests {
     const OTHER: Mac = Mac([2, 0, 0, 0, 0, 9]);
     const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 50);
 
-    fn network(mode: &str) -> Network {
+    fn network(mode: &str) -> NetworkState {
         let text = format!("[network]\nmode = '{mode}'\n");
         let settings = config::parse(&[("test".into(), text)]).unwrap();
-        Network::new(&settings, vec![dhcp::Lease { mac: ONE, address: ADDRESS, until: Time(100_000) }])
+        NetworkState::new(&settings, vec![dhcp::Lease { mac: ONE, address: ADDRESS, until: Time(100_000) }])
     }
 
-    fn holder(network: &mut Network, hardware: Option<Mac>, now: Time) -> (Option<Mac>, usize) {
+    fn holder(network: &mut NetworkState, hardware: Option<Mac>, now: Time) -> (Option<Mac>, usize) {
         let mut out = Reaction::at(now);
         let from = Requester { address: ADDRESS, hardware };
         let card = network.holder(from, &Registry::default(), &mut out);

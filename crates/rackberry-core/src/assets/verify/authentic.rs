@@ -126,7 +126,7 @@ impl ProofSubject {
 }
 
 /// All that was found.
-pub type Findings = BTreeMap<ProofSubject, Finding>;
+pub type ProofFindings = BTreeMap<ProofSubject, Finding>;
 
 /// A file that is to be looked at.
 #[derive(Debug, Clone)]
@@ -194,7 +194,7 @@ pub fn authenticity(
     version: &Version,
     set: &FileSet,
     keys: &Keys,
-    findings: &Findings,
+    findings: &ProofFindings,
     verify: Verify,
 ) -> Authenticity {
     let refused = |text: String| Authenticity::Refused(text);

@@ -30,9 +30,9 @@ pub(super) fn encode(request: &Packet, mut message: Message, options: Vec<DhcpOp
         .map(|value| bytes(&DhcpOption::Unknown(UnknownOption::new(AGENT.into(), value.to_vec()))));
     let agent = agent.filter(|agent| HEADER + agent.len() + 64 <= largest).unwrap_or_default();
     // Room for the overload option (3) and END.
-    let mut main = Field::new(largest - HEADER - agent.len() - 4);
-    let mut file = Field::new(if message.fname().is_none() { 127 } else { 0 });
-    let mut sname = Field::new(63);
+    let mut main = OptionField::new(largest - HEADER - agent.len() - 4);
+    let mut file = OptionField::new(if message.fname().is_none() { 127 } else { 0 });
+    let mut sname = OptionField::new(63);
     for option in &options {
         let bytes = bytes(option);
         let _ = main.take(&bytes) || file.take(&bytes) || sname.take(&bytes);
@@ -59,14 +59,14 @@ pub(super) fn encode(request: &Packet, mut message: Message, options: Vec<DhcpOp
 }
 
 /// A place for options.
-struct Field {
+struct OptionField {
     bytes: Vec<u8>,
     room: usize,
 }
 
-impl Field {
-    fn new(room: usize) -> Field {
-        Field { bytes: Vec::new(), room }
+impl OptionField {
+    fn new(room: usize) -> OptionField {
+        OptionField { bytes: Vec::new(), room }
     }
 
     /// Takes an option if it fits.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    Active, Board, Button, ButtonAt, Display, ExpanderPin, Leds, Line, Pull, Wires, header, keys,
+    Active, Board, ButtonAt, ButtonWires, Display, ExpanderPin, Leds, Line, Pull, Wires, header, keys,
     raw::{self, Pin, RawBoard},
 };
 use crate::config::{
@@ -220,7 +220,12 @@ fn wires(raw: &raw::Leds, check: &mut Check, taken: &mut Taken) -> Option<Wires>
     Some(Wires::Bits { data: data?, clock: clock? })
 }
 
-fn button(raw: &raw::Button, leds: Option<&Leds>, check: &mut Check, taken: &mut Taken) -> Option<Button> {
+fn button(
+    raw: &raw::Button,
+    leds: Option<&Leds>,
+    check: &mut Check,
+    taken: &mut Taken,
+) -> Option<ButtonWires> {
     needed(&raw.line, "button.line", check);
     let place = raw.line.set()?.place;
     let pulls = [("up", Pull::Up), ("down", Pull::Down), ("none", Pull::None)];
@@ -252,7 +257,7 @@ fn button(raw: &raw::Button, leds: Option<&Leds>, check: &mut Check, taken: &mut
         let wrong = Wrong::new("the button is on no port expander", "take the interrupt away");
         check.report.fault(written.place, "button.interrupt", wrong);
     }
-    Some(Button { at, active, pull })
+    Some(ButtonWires { at, active, pull })
 }
 
 fn display(raw: &raw::Display, check: &mut Check) -> Option<Display> {
