@@ -247,8 +247,9 @@ impl Node {
                 self.last = Some(ended(&grant, now));
                 Life::Resting { disk: Disk::Written { system: grant.installed(now), said: true } }
             }
-            (life @ Life::Resting { disk: Disk::Running { .. } }, _)
-            | (life @ Life::Failed { disk: Disk::Running { .. }, .. }, _) => life,
+            // By its own word: then this one is an echo.
+            (life @ Life::Resting { disk: Disk::Running { said: true, .. } }, _)
+            | (life @ Life::Failed { disk: Disk::Running { said: true, .. }, .. }, _) => life,
             // It was thought to have ended before that.
             (Life::Resting { .. } | Life::Failed { .. }, Some(system)) => {
                 Life::Resting { disk: Disk::Written { system: Installed { at: now, ..system }, said: true } }

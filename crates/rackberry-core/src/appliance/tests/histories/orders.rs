@@ -113,18 +113,30 @@ fn what_was_installed_by_hand_is_not_overwritten_by_an_older_order() {
     assert!(!world.menu_installs(ONE), "one overwrite was asked for");
 }
 
-/// Found by the search: when it had ended was what had been concluded from its silence.
+/// Found by the search: when it had ended was what had been concluded from its silence, and from an address that it asked for.
 #[test]
 fn who_says_late_that_it_is_written_was_installed_just_now() {
-    let mut world = World::new();
-    world.arm(false, &[]);
-    world.start(ONE, true);
-    let Answer::Text { body: menu, .. } = world.get(ONE, MENU) else { panic!("no menu") };
-    let token = menu.split("/g/").nth(1).and_then(|rest| rest.split('/').next()).expect("a token").to_owned();
-    world.install_until_the_image(ONE);
-    world.fetch(ONE, IMAGE);
-    world.wait(Duration::from_secs(7200));
-    assert_eq!(world.node(ONE).stage, Stage::Failed, "it was silent");
-    assert!(is_done(&world.report_by(ONE, Some(&token), Stage::Written, true)));
-    assert!(is_conflict(&world.arm(false, &["one"])));
+    for asks in [false, true] {
+        let mut world = World::new();
+        world.arm(false, &[]);
+        world.start(ONE, true);
+        let Answer::Text { body: menu, .. } = world.get(ONE, MENU) else { panic!("no menu") };
+        let token = menu.split("/g/").nth(1).and_then(|rest| rest.split('/').next()).expect("a token");
+        let token = token.to_owned();
+        world.install_until_the_image(ONE);
+        world.fetch(ONE, IMAGE);
+        if asks {
+            // It has no answer, and says it again when it gets one.
+            assert!(is_done(&world.report_by(ONE, Some(&token), Stage::Written, true)));
+            world.restart();
+        }
+        world.wait(Duration::from_secs(7200));
+        assert_eq!(world.node(ONE).stage, Stage::Failed, "it was silent");
+        if asks {
+            world.start(ONE, false);
+            assert_eq!(world.node(ONE).stage, Stage::Installed, "that looked like a system on its disk");
+        }
+        assert!(is_done(&world.report_by(ONE, Some(&token), Stage::Written, true)));
+        assert!(is_conflict(&world.arm(false, &["one"])), "{asks}");
+    }
 }
