@@ -26,7 +26,7 @@ test-crash: assets ## kills the service 500 times while it leases, installs, imp
 soak: ## a year of a rack in minutes: 10,000 installs, renewals, clocks that jump, a USB disk that comes and goes
 	NODES=$(or $(NODES),100) DAYS=$(or $(DAYS),365) INSTALLS=$(or $(INSTALLS),13000) $(CARGO) test --test soak -- --nocapture
 
-fuzz: ## searches for inputs that break a reader, FUZZ_SECONDS for each of 14 (900: three and a half hours)
+fuzz: ## searches for inputs that break a reader, FUZZ_SECONDS for each of 15 (900: three and three quarter hours)
 	crates/fuzz/run $(or $(FUZZ_SECONDS),900)
 
 firmware: assets ## each kind of real firmware from blank disk to booted disk, and the table of it

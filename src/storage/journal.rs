@@ -10,6 +10,7 @@ mod aside;
 mod before;
 mod contents;
 mod disk;
+pub mod inspect;
 mod keeper;
 mod log;
 mod mark;
@@ -28,7 +29,7 @@ use rackberry_core::{
     appliance::{Change, Stored},
     ids::Time,
 };
-use record::Damage;
+pub use record::Damage;
 
 /// Why the journal can't be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -177,7 +177,12 @@ fn dnsmasq() -> Server {
             "--dhcp-lease-max=5000",
             "--no-ping",
         ]);
-        command.args(["--dhcp-authoritative", "--quiet-dhcp", "--dhcp-boot=pxelinux.0"]);
+        command.args([
+            "--log-facility=/dev/null",
+            "--quiet-dhcp",
+            "--dhcp-authoritative",
+            "--dhcp-boot=pxelinux.0",
+        ]);
         command.arg(format!("--dhcp-leasefile={}", net.path("leases").display()));
         command.arg(format!("--pid-file={}", net.path("pid").display()));
         command

@@ -7,13 +7,14 @@
 
 mod conversation;
 mod files;
+mod journal;
 mod packets;
 
 /// What is given bytes.
 pub type Target = fn(&[u8]);
 
 /// What is tried: its name, which is that of its folder of inputs, and the function.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("dhcp-packet", packets::dhcp),
     ("dhcp-conversation", conversation::dhcp),
     ("tftp-packet", packets::tftp),
@@ -28,6 +29,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("signature", files::signature),
     ("digest-list", files::digest_list),
     ("asset-names", files::asset_names),
+    ("journal", journal::journal),
 ];
 
 /// The target of this name.

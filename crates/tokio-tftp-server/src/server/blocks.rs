@@ -159,6 +159,21 @@ mod tests {
         }
     }
 
+    /// A client never has the beginning of one content and the end of another.
+    #[test]
+    fn a_file_that_is_written_to_while_it_is_sent_is_no_source_any_more() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[1; 200_000]).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        let source = runtime.block_on(Source::open(file.try_clone().unwrap().into(), Mode::Octet)).unwrap();
+        let mut blocks = Blocks::new(source, 512);
+        runtime.block_on(blocks.load(1..=1, 1)).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[2; 200_000], 0).unwrap();
+        let error = runtime.block_on(blocks.load(391..=391, 391)).unwrap_err();
+        assert!(error.to_string().contains("written to while it was sent"), "{error}");
+    }
+
     #[test]
     fn a_source_that_is_shorter_than_it_was_is_no_source() {
         let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, IoSliceMut, Read},
     mem,
-    os::unix::fs::FileExt as _,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
     sync::Arc,
 };
 
@@ -32,7 +32,8 @@ const LONGEST_TEXT: u64 = 4 << 20;
 /// ```
 #[non_exhaustive]
 pub enum Content {
-    /// An open file, from its beginning. It must not change while it is sent.
+    /// An open file, from its beginning. If it is written to while it is sent, the transfer fails: what the client has by then
+    /// would not fit what comes. A new file may take its name.
     File(File),
     /// Bytes; clients may share them.
     Bytes(Arc<[u8]>),
@@ -117,6 +118,10 @@ enum Kind {
     Bytes(Arc<[u8]>),
     File {
         file: Arc<File>,
+        /// By what is seen that it was written to.
+        written: Written,
+        /// Its end was read: whatever else is read was sent before, in part.
+        is_ended: bool,
         /// Whether the file system says whether reading would wait.
         is_prompt: bool,
         ahead: Ahead,
@@ -126,6 +131,9 @@ enum Kind {
         ahead: Ahead,
     },
 }
+
+/// Length of a file, and when its content changed last (seconds, nanoseconds).
+type Written = (u64, i64, i64);
 
 /// Bytes that were read before they are needed.
 #[derive(Debug, Default)]
@@ -143,8 +151,9 @@ impl Source {
                 (reader.length, Kind::Reader { reader: Some(reader), ahead: Ahead::default() })
             }
             Content::File(file) => {
-                let (file, length) = blocking(move || length(file)).await?;
-                (length, Kind::File { file: Arc::new(file), is_prompt: true, ahead: Ahead::default() })
+                let (file, written) = blocking(move || opened(file)).await?;
+                let (file, ahead) = (Arc::new(file), Ahead::default());
+                (written.0, Kind::File { file, written, is_ended: false, is_prompt: true, ahead })
             }
         };
         let source = Source { length, from };
@@ -181,7 +190,8 @@ impl Source {
     /// Reads from `offset` on: at least one byte, and no more than `parts` have room for.
     ///
     /// # Errors
-    /// [`io::ErrorKind::UnexpectedEof`] if there are not as many bytes as there were; what the system says.
+    /// [`io::ErrorKind::UnexpectedEof`] if there are not as many bytes as there were; that a file was written to; what the
+    /// system says.
     pub async fn read(&mut self, offset: u64, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let left = self.length.saturating_sub(offset);
         let read = match &mut self.from {
@@ -189,14 +199,22 @@ impl Source {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);
                 copy(bytes.get(start..).unwrap_or_default(), parts)
             }
-            Kind::File { file, is_prompt, ahead } => match ahead.copy(offset, parts) {
-                0 => match at_once(file, is_prompt, offset, parts)? {
-                    Some(read) => read,
-                    None => {
-                        ahead.fill_from_file(Arc::clone(file), offset, left).await?;
-                        ahead.copy(offset, parts)
+            Kind::File { file, written, is_ended, is_prompt, ahead } => match ahead.copy(offset, parts) {
+                0 => {
+                    let read = match at_once(file, is_prompt, offset, parts)? {
+                        Some(read) => read,
+                        None => {
+                            ahead.fill_from_file(Arc::clone(file), offset, left).await?;
+                            ahead.copy(offset, parts)
+                        }
+                    };
+                    // A client that lacks the end still can take it as a failure.
+                    *is_ended |= read as u64 >= left || ahead.reaches(self.length);
+                    if *is_ended {
+                        is_as_it_was(file, *written)?;
                     }
-                },
+                    read
+                }
                 read => read,
             },
             Kind::Reader { reader, ahead } => match ahead.copy(offset, parts) {
@@ -208,13 +226,17 @@ impl Source {
             },
         };
         match read {
-            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than it was")),
+            0 => Err(shorter()),
             read => Ok(read),
         }
     }
 }
 
 impl Ahead {
+    fn reaches(&self, end: u64) -> bool {
+        self.offset + self.bytes.len() as u64 == end
+    }
+
     fn copy(&self, offset: u64, parts: &mut [IoSliceMut<'_>]) -> usize {
         let start = offset.checked_sub(self.offset).and_then(|start| usize::try_from(start).ok());
         copy(start.and_then(|start| self.bytes.get(start..)).unwrap_or_default(), parts)
@@ -285,12 +307,30 @@ fn copy(mut from: &[u8], parts: &mut [IoSliceMut<'_>]) -> usize {
     length - from.len()
 }
 
-fn length(file: File) -> io::Result<(File, u64)> {
-    let meta = file.metadata()?;
-    if !meta.is_file() {
+fn opened(file: File) -> io::Result<(File, Written)> {
+    if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "not a file"));
     }
-    Ok((file, meta.len()))
+    let written = written_at(&file)?;
+    Ok((file, written))
+}
+
+/// That of an open file, which no disk is waited for.
+fn written_at(file: &File) -> io::Result<Written> {
+    let meta = file.metadata()?;
+    Ok((meta.len(), meta.mtime(), meta.mtime_nsec()))
+}
+
+fn is_as_it_was(file: &File, was: Written) -> io::Result<()> {
+    match written_at(file)? {
+        now if now == was => Ok(()),
+        (length, ..) if length < was.0 => Err(shorter()),
+        _ => Err(io::Error::other("it was written to while it was sent")),
+    }
+}
+
+fn shorter() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than it was")
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {

@@ -57,9 +57,9 @@ impl State {
         bytes
     }
 
-    fn names(&self, so_many: usize) -> BTreeMap<String, usize> {
+    fn names(&self, survives: impl Fn(usize) -> bool) -> BTreeMap<String, usize> {
         let mut names = self.durable.clone();
-        for change in &self.pending[..so_many] {
+        for (_, change) in self.pending.iter().enumerate().filter(|(at, _)| survives(*at)) {
             match change {
                 Named::To(name, inode) => drop(names.insert(name.clone(), *inode)),
                 Named::Gone(name) => drop(names.remove(name)),
@@ -69,7 +69,7 @@ impl State {
     }
 
     fn inode(&self, name: &str) -> io::Result<usize> {
-        let names = self.names(self.pending.len());
+        let names = self.names(|_| true);
         names.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
@@ -113,10 +113,16 @@ impl Machine {
     }
 
     /// What is there when the power is back. `draw` decides what became of that which was not synced: of names a number of
-    /// the first changes; of each write all sectors, none, the first ones, or any.
+    /// the first changes, or any of them (a rename is two: FAT may lose one); of each write all sectors, none, the first ones,
+    /// or any, whatever became of those before it.
     pub fn restarted(&self, draw: &mut impl FnMut(usize) -> usize) -> Machine {
         let state = self.0.lock().unwrap();
-        let names = state.names(draw(state.pending.len() + 1));
+        let all = state.pending.len();
+        let survivors: Vec<bool> = match draw(all + 2) {
+            first if first <= all => (0..all).map(|at| at < first).collect(),
+            _ => (0..all).map(|_| draw(2) == 0).collect(),
+        };
+        let names = state.names(|at| survivors[at]);
         let mut inodes = Vec::new();
         for inode in &state.inodes {
             let mut bytes = inode.durable.clone();
@@ -189,7 +195,7 @@ impl StateFolder for Machine {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.0.lock().unwrap();
         state.work()?;
-        state.durable = state.names(state.pending.len());
+        state.durable = state.names(|_| true);
         state.pending.clear();
         Ok(())
     }

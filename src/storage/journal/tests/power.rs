@@ -167,7 +167,8 @@ fn a_write_that_is_cut_at_any_byte_is_no_commit() {
                 let mut draw = |below: usize| {
                     number += 1;
                     match (number, below) {
-                        (1, _) => (*names).min(below - 1),
+                        // A number of the first changes.
+                        (1, _) => (*names).min(below - 2),
                         (_, 4) => 2,
                         _ => cut.min(below - 1),
                     }
