@@ -4,27 +4,49 @@ use super::*;
 
 /// A thousand and more machines that don't exist, each with a whole exchange.
 fn random_machines(count: usize, patience: f64) -> String {
+    let batch = 100 * scale();
     format!(
         r#"
 import collections, os
 card = Card()
 started, acks, offers = time.monotonic(), 0, 0
 boot = option(60, b'PXEClient:Arch:00007:UNDI:003000') + option(93, b'\0\7')
-for first in range(0, {count}, 100):
-    batch = {{}}
-    for number in range(first, first + 100):
+for first in range(0, {count}, {batch}):
+    batch, taken = {{}}, 0
+    for number in range(first, first + {batch}):
         own = bytes([2, 1]) + struct.pack('!I', number)
         batch[number] = own
         card.send(frame(datagram(message(DISCOVER, own, number, boot if number % 2 else b'')), own))
-    for xid, kind, place in card.answers({patience}, enough=100):
+    for xid, kind, place in card.answers({patience}, enough={batch}):
         if kind == OFFER and xid in batch:
-            offers += 1
+            offers, taken = offers + 1, taken + 1
             own = batch[xid]
             card.send(frame(datagram(message(REQUEST, own, xid, option(54, HERE) + option(50, place))), own))
-    acks += sum(kind == ACK for _, kind, _ in card.answers(0.1))
+    if taken:
+        acks += sum(kind == ACK for _, kind, _ in card.answers(3, enough=taken))
 print(offers, acks, round(time.monotonic() - started, 1))
 "#
     )
+}
+
+/// Asks in the name of one new machine after the other, until it is dropped.
+fn going_on(net: &Net) -> support::Watched {
+    let program = r#"
+from packets import *
+card, number = Card(), 1 << 24
+boot = option(60, b'PXEClient:Arch:00007:UNDI:003000') + option(93, b'\0\7')
+print('floods', flush=True)
+while True:
+    own = bytes([2, 1]) + struct.pack('!I', number)
+    card.send(frame(datagram(message(DISCOVER, own, number & 0xffff, boot if number % 2 else b'')), own))
+    number += 1
+"#;
+    let path = net.write("flood.py", program);
+    let mut command = net.command("ip");
+    command.args(["netns", "exec", "thief", "python3"]).arg(path);
+    let flood = support::Watched::start(command);
+    flood.wait_for("floods", 0, SOON);
+    flood
 }
 
 #[test]
@@ -44,11 +66,19 @@ fn known_machines_get_addresses_whatever_strangers_take() {
     figure("bytes that they had written", more);
     let acks: usize = said.split(' ').nth(1).and_then(|acks| acks.parse().ok()).expect("a number");
     assert!((1..=28).contains(&acks), "four addresses are kept: {said}");
+    // It goes on while they come up: some thousand new addresses a second.
+    let flood = going_on(&net);
     for number in 1..=4 {
         net.client(&format!("c{number}"), &format!("02:00:00:00:00:0{number}"));
-        let said = net.run_in(&format!("c{number}"), UDHCPC);
+        let said = net.run_in(
+            &format!("c{number}"),
+            &format!("bash -c 'time -p {}' 2>&1", UDHCPC.replace("-t 8", "-t 20")),
+        );
         assert!(said.contains("obtained from 10.10.10.1"), "{number}: {said}");
+        let time = said.lines().find_map(|line| line.strip_prefix("real ")).unwrap_or_default();
+        figure("while it goes on, seconds until a known machine has its address", time);
     }
+    drop(flood);
     service.wait_for("no address is left for", SOON);
     let lines = service.log().len();
     figure("lines in the log", lines);
@@ -66,7 +96,7 @@ fn a_machine_that_is_listed_later_has_the_address_of_one_that_is_not_there() {
     // One that is there.
     let there = leased(&net, "c9", "02:00:00:00:00:09");
     net.client("thief", "02:00:00:00:00:99");
-    let said = python(&net, "thief", &random_machines(200, 2.0));
+    let said = python(&net, "thief", &random_machines(200 * scale(), 4.0));
     assert!(said.starts_with("3 3 ") || said.contains(" 3 "), "{said}");
     net.client("c1", ONE);
     assert!(!net.try_in("c1", UDHCPC).status.success(), "a stranger gets nobody's address");
