@@ -34,6 +34,13 @@ fn assert_own_lines(service: &Service<'_>) {
     }
 }
 
+fn assert_views_are_fit(service: &Service<'_>) {
+    for view in [&["nodes"][..], &["status"], &["nodes", "--json"]] {
+        assert_showable("a view", &service.cli(view));
+    }
+    assert_own_lines(service);
+}
+
 /// As it was: 168 MB on the card by 4,100 reports, and "armed by the button" in the log.
 #[test]
 fn a_stranger_writes_nothing_to_the_card_and_nothing_into_the_log() {
@@ -63,10 +70,19 @@ time.sleep(0.5)
     let (more, longer) = (written(&service) - before, bytes(&net.path("state")).saturating_sub(size));
     figure("bytes that they had written", more);
     assert!(more <= 256 << 10 && longer <= 64 << 10, "{more} bytes written, the state is {longer} longer");
-    // By made-up grants, for other machines, and in names of files.
+    // By a made-up grant.
     let other =
         python(&net, "c1", &reports("/g/made-up/api/v1/nodes/02:00:00:00:00:01/report", 20, "written"));
     assert!(!other.contains("200"), "{other}");
+    assert_views_are_fit(&service);
+}
+
+#[test]
+fn names_of_files_with_controls_are_refused_and_not_told() {
+    let net = Net::new();
+    small_system(&net);
+    let service = Service::start(&net, NO_PROBE);
+    leased(&net, "c1", ONE);
     let names = python(
         &net,
         "c1",
@@ -87,10 +103,7 @@ print(sock.recv(600)[1])
 "#,
     );
     assert_eq!(names, "400\n".repeat(5) + &"5\n".repeat(5));
-    for spoken in [service.cli(&["nodes"]), service.cli(&["status"]), service.cli(&["nodes", "--json"])] {
-        assert_showable("a view", &spoken);
-    }
-    assert_own_lines(&service);
+    assert_views_are_fit(&service);
 }
 
 #[test]

@@ -112,7 +112,8 @@ fn a_server_that_comes_and_goes_never_makes_two_offers_of_one() {
     wait_until("it hands out", SOON, || service.status()["dhcp"] == "full");
     let capture = Capture::start(&net, "br0");
     let mut leases = 0;
-    for round in 0..2 * scale() {
+    // dnsmasq has 31 addresses here.
+    for round in 0..(2 * scale()).min(14) {
         let router = router(&net, "--no-ping");
         for number in 0..2 {
             let client = format!("c{round}-{number}");
