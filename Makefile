@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 CARGO ?= cargo
 
-.PHONY: help demo test test-promise test-sandbox test-crash soak fuzz firmware lint bench cross assets test-machine test-systems setup clean image release image-lock image-twice test-image test-power deb test-deb
+.PHONY: help demo test test-promise test-hostile test-sandbox test-crash soak fuzz firmware lint bench cross assets test-machine test-systems setup clean image release image-lock image-twice test-image test-power deb test-deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ test: assets test-systems test-machine ## every test, those with real firmware a
 
 test-promise: ## searches millions of histories for one that overwrites a disk unasked or twice (minutes)
 	$(CARGO) test --profile promise -p rackberry-core --lib -- --ignored --nocapture search::
+
+test-hostile: assets ## hostile neighbours at ten times the size of `make test`, with figures
+	HOSTILE_LONG=1 $(CARGO) test --test hostile -- --nocapture --test-threads 1
 
 test-sandbox: assets ## the service in the confinement of its unit: what that takes away, and all it must do in it
 	$(CARGO) test --test sandbox --test dhcp --test faults --test files --test install --test rogue_server --test notify --test promise --test report --test switch --test tftp

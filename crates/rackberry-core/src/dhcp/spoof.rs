@@ -16,12 +16,15 @@ use crate::{
 const HERE: Duration = Duration::from_secs(12 * 3600);
 /// Machines that are remembered.
 const MOST_HERE: usize = 4096;
+/// How often those that are over are looked for, once there are so many.
+const SWEEP_AGAIN: Duration = Duration::from_secs(10);
 
 /// Who is on this switch, and who has spoken for others.
 #[derive(Debug, Clone, Default)]
 pub struct Spoofs {
     here: BTreeMap<Mac, Time>,
     told: Told<(Mac, Mac)>,
+    full_until: Time,
 }
 
 impl Spoofs {
@@ -32,8 +35,10 @@ impl Spoofs {
     pub fn judge(&mut self, packet: &Packet, now: Time) -> Result<(), Option<Notice>> {
         let mac = packet.mac();
         if packet.sender().mac == mac {
-            if self.here.len() >= MOST_HERE {
+            // While a flood of addresses fills it, it is not looked through for each of them.
+            if self.here.len() >= MOST_HERE && !self.here.contains_key(&mac) && now >= self.full_until {
                 self.here.retain(|_, heard| now.since(*heard) < HERE);
+                self.full_until = now + SWEEP_AGAIN;
             }
             if self.here.len() < MOST_HERE || self.here.contains_key(&mac) {
                 self.here.insert(mac, now);

@@ -47,6 +47,8 @@ pub struct Registry {
     pub(super) unseen: BTreeSet<Mac>,
     /// Which nodes may look different.
     pub(super) changed: Changed,
+    /// Until when nobody of those that only asked for a boot gives way to another one.
+    full_until: Time,
     /// Nothing may change, because it could not be written down.
     is_frozen: bool,
 }
@@ -202,15 +204,20 @@ impl Registry {
     /// Where there is no room for one more machine: forgets the one that was silent longest among those that only ever asked
     /// for a boot. Whoever makes addresses up keeps nobody out for longer than it goes on.
     fn make_room_for(&mut self, key: Mac, now: Time) -> Option<Mac> {
-        if self.has_room_for(key) {
+        if self.has_room_for(key) || now < self.full_until {
             return None;
         }
         let is_empty = |node: &&Node| {
             let rests = matches!(node.life, Life::Resting { disk: Disk::Untouched });
             rests && node.writes == 0 && node.last.is_none() && !self.listed.contains_key(&node.mac)
         };
-        let silent = self.nodes.values().filter(is_empty).min_by_key(|node| node.seen)?;
-        let mac = Some(silent).filter(|node| now.since(node.seen) >= FORGOTTEN_AFTER)?.mac;
+        let silent = self.nodes.values().filter(is_empty).min_by_key(|node| node.seen);
+        let silent = silent.map(|node| (node.mac, node.seen + FORGOTTEN_AFTER));
+        let Some((mac, _)) = silent.filter(|(_, until)| *until <= now) else {
+            // A flood must not have them looked through for each of its addresses.
+            self.full_until = silent.map_or(now + FORGOTTEN_AFTER, |(_, until)| until);
+            return None;
+        };
         self.take(mac).map(|node| node.mac)
     }
 

@@ -21,6 +21,9 @@ use crate::{
 /// so this is longer than an install takes and shorter than such servers let an address rest.
 const KNOWN: Duration = Duration::from_secs(12 * 3600);
 
+/// How often it is counted for how many machines an address is kept.
+const COUNT_AGAIN: Duration = Duration::from_millis(250);
+
 /// Leases, other servers, and machines that speak in others' names.
 #[derive(Debug, Clone)]
 pub struct NetworkState {
@@ -32,6 +35,8 @@ pub struct NetworkState {
     /// Addresses that another machine answers for than the one that has leased them, and who that is.
     taken: HashMap<Ipv4Addr, Mac>,
     taken_told: Told<(Ipv4Addr, Mac)>,
+    /// How many addresses were kept for known machines, and when they were counted.
+    kept: Option<(Time, usize)>,
 }
 
 impl NetworkState {
@@ -47,12 +52,14 @@ impl NetworkState {
             spoofs: dhcp::Spoofs::default(),
             taken: HashMap::new(),
             taken_told: Told::default(),
+            kept: None,
         }
     }
 
     /// Takes over a reloaded configuration.
     pub fn reconfigure(&mut self, settings: &Settings) {
         self.own = settings.network.address;
+        self.kept = None;
         self.server.reconfigure(settings);
     }
 
@@ -101,13 +108,23 @@ impl NetworkState {
     }
 
     /// What a machine may have of the pool. Who is to be left some is counted only when it matters.
-    fn guest(&self, mac: Mac, nodes: &Registry, now: Time) -> dhcp::Guest {
+    fn guest(&mut self, mac: Mac, nodes: &Registry, now: Time) -> dhcp::Guest {
         if nodes.is_acquainted(mac) || self.other_servers.is_peer(mac) {
             return dhcp::Guest::Known;
         }
-        let wait = |cards: &Vec<Mac>| !self.server.has_its_own(cards, now);
-        let kept = if self.server.is_scarce(now) { nodes.acquainted().filter(wait).count() } else { 0 };
+        let kept = if self.server.is_scarce(now) { self.kept_for_known(nodes, now) } else { 0 };
         dhcp::Guest::Stranger { kept }
+    }
+
+    /// How many known machines have no address. A flood of strangers must not have them counted each time.
+    fn kept_for_known(&mut self, nodes: &Registry, now: Time) -> usize {
+        let lately = self.kept.filter(|(at, _)| now.since(*at) < COUNT_AGAIN && *at <= now);
+        let (at, kept) = lately.unwrap_or_else(|| {
+            let wait = |cards: &Vec<Mac>| !self.server.has_its_own(cards, now);
+            (now, nodes.acquainted().filter(wait).count())
+        });
+        self.kept = Some((at, kept));
+        kept
     }
 
     /// Another server hands out the addresses.
