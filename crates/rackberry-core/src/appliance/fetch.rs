@@ -219,11 +219,13 @@ impl<'a> Fetch<'a> {
             return Err(Refusal::NotFound("a menu: this machine boots its disk".into()));
         }
         // What somebody's own menu starts is not known here: it does not stand for a live system.
-        let installs = known.and_then(Node::grant).is_some_and(|grant| grant.kind == OrderKind::Install);
-        let own = self.who.node.filter(|_| installs && matches!(plan, Plan::Kernel(_))).and_then(|mac| {
-            let address = self.known.network.address_of(mac, self.known.now);
-            self.known.setup.catalog().pxelinux_menu_at(mac, address)
-        });
+        let grant = known.and_then(Node::grant).filter(|grant| grant.kind == OrderKind::Install);
+        let own =
+            self.who.node.zip(grant).filter(|_| matches!(plan, Plan::Kernel(_))).and_then(|(node, grant)| {
+                let mac = self.known.has_files_of(node, grant);
+                let address = self.known.network.address_of(mac, self.known.now);
+                self.known.setup.catalog().pxelinux_menu_at(mac, address)
+            });
         if let Some(own) = own {
             self.handed.push(Handed::OwnMenuOrScript);
             return Ok(Answer::file(own));

@@ -9,7 +9,7 @@ use crate::{
         locate::{Access, Located},
     },
     ids::{Mac, folded},
-    nodes::{Grant, Verdict},
+    nodes::{Grant, Node, Verdict},
 };
 
 /// For whom a request speaks, as far as that can be told.
@@ -180,7 +180,8 @@ impl<'a> Gate<'a> {
         let whole = folded(name);
         let parts = whole.match_indices('.').map(|(at, _)| &whole[..at]).chain([whole.as_str()]);
         let stem = ConfigName::parse(name).stem;
-        let own = self.known.macs_of(mac);
+        let grant = self.known.nodes().get(mac).and_then(Node::grant);
+        let own = self.known.macs_of(grant.map_or(mac, |grant| self.known.has_files_of(mac, grant)));
         parts.chain([stem.as_str()]).find_map(|part| match Mac::from_file_stem(part) {
             Ok(other) => (!own.contains(&other)).then(|| self.known.label(other)),
             Err(_) => {

@@ -8,7 +8,7 @@ use crate::{
     assets::version::{FileSet, NotReady, Version},
     config::{NodeSettings, Settings, UnknownNodes},
     ids::{Arch, Mac, OrderKind, Time},
-    nodes::{Node, Registry, Verdict},
+    nodes::{Grant, Node, Registry, Verdict},
     orders::{Order, Scope},
 };
 
@@ -51,6 +51,12 @@ impl<'a> Known<'a> {
     /// Every hardware address that is configured of a node, or the one that it is asked by.
     pub fn macs_of(&self, card: Mac) -> Vec<Mac> {
         self.node_settings(card).map_or_else(|| vec![card], |own| own.macs.clone())
+    }
+
+    /// Whose files a node that installs by this permission may have. A machine that nobody configured is what its card is:
+    /// another card's files may be another machine's.
+    pub fn has_files_of(&self, node: Mac, grant: &Grant) -> Mac {
+        if self.nodes().is_listed(node) { self.nodes().key(node) } else { grant.card }
     }
 
     /// Whether the menu of the start that runs may lead a node into the installer. While the state can't be written a new

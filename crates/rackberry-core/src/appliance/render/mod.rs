@@ -60,9 +60,7 @@ impl<'a> Renderer<'a> {
 
     fn plan_of(&self, mac: Mac, grant: &'a Grant) -> Result<InstallPlan<'a>, RenderError> {
         let (version, set) = self.known.setup.files_of(&grant.profile, &grant.version, &grant.arch)?;
-        let nodes = self.known.nodes();
-        // A machine that nobody configured is what its card is: another card's configuration may be another machine's.
-        let mac = if nodes.is_listed(mac) { nodes.key(mac) } else { grant.card };
+        let mac = self.known.has_files_of(mac, grant);
         Ok(InstallPlan { mac, version, set, token: &grant.token, overwrite_marked: grant.overwrites_marked })
     }
 

@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::{Action, Left, Model, Rack};
+use model::{Action, Left, Listing, Model, Rack};
+
+/// What has happened before a search begins: many a history needs what is long past.
+type Before = &'static [Action];
 
 /// What a search found.
 #[derive(Debug)]
@@ -29,8 +32,8 @@ struct Found {
 }
 
 /// Explores breadth first, `most` states at most; on a broken promise it prints the shortest history that leads there.
-fn search(rack: Rack, left: Left, most: usize) -> Found {
-    let first = Model::new(rack, left);
+fn search(rack: Rack, before: Before, left: Left, most: usize) -> Found {
+    let first = Model::after(rack, before, left);
     let mut seen = HashSet::from([first.fingerprint()]);
     // How each state was reached: the number of the one before, and the step.
     let mut trail: Vec<(usize, Option<Action>)> = vec![(0, None)];
@@ -49,7 +52,7 @@ fn search(rack: Rack, left: Left, most: usize) -> Found {
                     outcome = outcome.and_then(|()| after.check());
                 }
                 if let Err(broken) = outcome {
-                    panic!("{}", print::history(rack, &trail, number, action, &broken));
+                    panic!("{}", print::history(rack, before, (&trail, number, action), &broken));
                 }
                 if is_new {
                     trail.push((number, Some(action)));
@@ -102,13 +105,14 @@ fn walk(rack: Rack, left: Left, walks: u64, steps: usize) {
     assert!(installed > 0, "nobody installs");
 }
 
-fn run(rack: Rack, left: Left, most: usize) -> Found {
+fn run(rack: Rack, before: Before, left: Left, most: usize) -> Found {
     #[allow(clippy::disallowed_methods)] // For the line that is printed.
     let began = Instant::now();
-    let found = search(rack, left, most);
+    let found = search(rack, before, left, most);
     let took: Duration = began.elapsed();
     println!(
-        "{rack:?}, {left:?}: {} states, {} transitions, {}to depth {}, in {:.1} s",
+        "{rack:?}, {} steps before, {left:?}: {} states, {} transitions, {}to depth {}, in {:.1} s",
+        before.len(),
         found.states,
         found.transitions,
         if found.exhausted { "ALL of them, " } else { "" },
@@ -119,8 +123,8 @@ fn run(rack: Rack, left: Left, most: usize) -> Found {
 }
 
 /// Searches through all of the states.
-fn exhaust(rack: Rack, counts: [u8; 5]) {
-    let found = run(rack, left(counts), usize::MAX);
+fn exhaust((rack, before, counts): Job) {
+    let found = run(rack, before, left(counts), usize::MAX);
     assert!(found.exhausted && found.installed > 20, "{rack:?} {counts:?}: {found:?}");
 }
 
@@ -129,35 +133,60 @@ const fn left([orders, reloads, crashes, strays, pauses]: [u8; 5]) -> Left {
     Left { orders, reloads, crashes, strays, pauses }
 }
 
+/// A rack, what has happened before, and what may happen.
+type Job = (Rack, Before, [u8; 5]);
+
+const NOTHING: Before = &[];
+/// A machine was installed an hour ago, and everybody is armed.
+const INSTALLED: Before = {
+    use Action::{ArmEverybody, ArmNamed, Next, Start, Wait};
+    let go_on = Next(0);
+    &[ArmNamed(0), Start(0, 0), go_on, go_on, go_on, go_on, go_on, go_on, Wait(3600), ArmEverybody]
+};
+/// It was sent its whole image, and what is on its disk does not start.
+const DEAD: Before = {
+    use Action::{ArmNamed, ComesBad, Next, Start, Wait};
+    &[ArmNamed(0), Start(0, 0), Next(0), Next(0), Next(0), ComesBad(0), Start(0, 0), Wait(3600)]
+};
+/// Of two that call themselves the same one is configured, and armed.
+const ONE_IS_LISTED: Before = {
+    use Action::{ArmNamed, Reload, Start};
+    &[Reload(Listing::Otherwise), Start(1, 0), ArmNamed(1)]
+};
+
 /// In two tests, that two processors share.
-const SHORT: [&[(Rack, [u8; 5])]; 2] = [
+const SHORT: [&[Job]; 2] = [
     &[
-        (Rack::OneMachine, [1, 0, 1, 0, 0]),
-        (Rack::OneMachine, [1, 1, 0, 1, 0]),
-        (Rack::OwnScript, [1, 0, 1, 0, 0]),
+        (Rack::OneMachine, NOTHING, [1, 0, 1, 0, 0]),
+        (Rack::OneMachine, NOTHING, [1, 1, 0, 1, 0]),
+        (Rack::OwnScript, NOTHING, [1, 0, 1, 0, 0]),
+        (Rack::OneMachine, INSTALLED, [1, 0, 0, 0, 0]),
+        (Rack::OneMachine, DEAD, [1, 0, 0, 1, 0]),
     ],
     &[
-        (Rack::TwoCards, [1, 0, 0, 0, 0]),
-        (Rack::OwnMenu, [2, 0, 0, 0, 0]),
-        (Rack::OwnLoader, [1, 0, 0, 0, 0]),
-        (Rack::OwnProfile, [1, 0, 0, 0, 0]),
+        (Rack::TwoCards, NOTHING, [1, 0, 0, 0, 0]),
+        (Rack::OwnMenu, NOTHING, [2, 0, 0, 0, 0]),
+        (Rack::OwnLoader, NOTHING, [1, 0, 0, 0, 0]),
+        (Rack::OwnProfile, NOTHING, [1, 0, 0, 0, 0]),
+        (Rack::TwoCards, INSTALLED, [0, 0, 0, 1, 1]),
+        (Rack::SharedIdentifier, ONE_IS_LISTED, [0, 0, 0, 0, 0]),
     ],
 ];
 
 #[test]
 fn every_history_of_few_events_is_searched() {
-    SHORT[0].iter().for_each(|(rack, counts)| exhaust(*rack, *counts));
+    SHORT[0].iter().copied().for_each(exhaust);
 }
 
 #[test]
 fn every_history_of_few_events_is_searched_in_other_racks() {
-    SHORT[1].iter().for_each(|(rack, counts)| exhaust(*rack, *counts));
+    SHORT[1].iter().copied().for_each(exhaust);
 }
 
 #[test]
 fn histories_of_all_kinds_are_searched() {
     for rack in Rack::ALL {
-        run(rack, left([2, 1, 1, 1, 1]), 1_000);
+        run(rack, NOTHING, left([2, 1, 1, 1, 1]), 1_000);
     }
 }
 
@@ -169,16 +198,19 @@ fn long_histories_are_walked() {
 }
 
 /// All of these are searched to their ends; the largest come first, so that two threads end together.
-const LONG: &[(Rack, [u8; 5])] = &[
-    (Rack::OneMachine, [2, 1, 1, 1, 0]),
-    (Rack::TwoCards, [1, 1, 0, 1, 0]),
-    (Rack::TwoCards, [1, 0, 1, 0, 1]),
-    (Rack::OneMachine, [2, 0, 1, 0, 0]),
-    (Rack::OwnScript, [2, 1, 1, 0, 0]),
-    (Rack::OneMachine, [2, 1, 0, 1, 0]),
-    (Rack::OwnMenu, [2, 0, 1, 0, 0]),
-    (Rack::OwnProfile, [2, 0, 1, 0, 0]),
-    (Rack::OwnLoader, [2, 0, 1, 0, 0]),
+const LONG: &[Job] = &[
+    (Rack::OneMachine, NOTHING, [2, 1, 1, 1, 0]),
+    (Rack::TwoCards, NOTHING, [1, 1, 0, 1, 0]),
+    (Rack::TwoCards, NOTHING, [1, 0, 1, 0, 1]),
+    (Rack::OneMachine, NOTHING, [2, 0, 1, 0, 0]),
+    (Rack::OwnScript, NOTHING, [2, 1, 1, 0, 0]),
+    (Rack::OneMachine, NOTHING, [2, 1, 0, 1, 0]),
+    (Rack::OwnMenu, NOTHING, [2, 0, 1, 0, 0]),
+    (Rack::OwnProfile, NOTHING, [2, 0, 1, 0, 0]),
+    (Rack::OwnLoader, NOTHING, [2, 0, 1, 0, 0]),
+    (Rack::TwoCards, INSTALLED, [1, 0, 0, 1, 1]),
+    (Rack::OneMachine, INSTALLED, [1, 1, 1, 0, 0]),
+    (Rack::SharedIdentifier, ONE_IS_LISTED, [1, 0, 0, 0, 0]),
 ];
 
 /// `make test-promise`
@@ -190,14 +222,14 @@ fn the_long_form() {
     };
     let most = number("PROMISE_STATES", 100_000);
     let walks = number("PROMISE_WALKS", 20_000) as u64;
-    type Job = Box<dyn Fn() + Send + Sync>;
-    let mut jobs: Vec<Job> = Vec::new();
-    for (rack, counts) in LONG {
-        jobs.push(Box::new(move || exhaust(*rack, *counts)));
+    type Work = Box<dyn Fn() + Send + Sync>;
+    let mut jobs: Vec<Work> = Vec::new();
+    for job in LONG {
+        jobs.push(Box::new(move || exhaust(*job)));
     }
     for rack in Rack::ALL {
         jobs.push(Box::new(move || {
-            run(rack, left([2, 1, 1, 1, 1]), most);
+            run(rack, NOTHING, left([2, 1, 1, 1, 1]), most);
         }));
         jobs.push(Box::new(move || walk(rack, left([5, 3, 3, 3, 4]), walks, 60)));
     }
@@ -210,13 +242,20 @@ fn the_long_form() {
     std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
 }
 
-/// `PROMISE_RACK=2 PROMISE_COUNTS=1,0,1,0,0`: the number of a rack, and what may happen in it.
+/// `PROMISE_RACK=2 PROMISE_COUNTS=1,0,1,0,0`: the number of a rack, and what may happen in it; `PROMISE_BEFORE=installed`,
+/// `dead` or `listed`: after what.
 #[test]
 #[ignore = "what somebody asks for"]
 fn this_rack() {
     let value = |name: &str| std::env::var(name).unwrap_or_default();
     let numbers: Vec<u8> =
         value("PROMISE_COUNTS").split(',').filter_map(|number| number.parse().ok()).collect();
+    let before = match value("PROMISE_BEFORE").as_str() {
+        "installed" => INSTALLED,
+        "dead" => DEAD,
+        "listed" => ONE_IS_LISTED,
+        _ => NOTHING,
+    };
     let (Ok(rack), Ok(counts)) = (value("PROMISE_RACK").parse::<usize>(), numbers.try_into()) else { return };
-    run(Rack::ALL[rack], left(counts), value("PROMISE_STATES").parse().unwrap_or(usize::MAX));
+    run(Rack::ALL[rack], before, left(counts), value("PROMISE_STATES").parse().unwrap_or(usize::MAX));
 }

@@ -89,6 +89,38 @@ fn a_machine_whose_last_report_was_lost_is_installed_once_it_runs() {
     assert!(!is_led(&mut world, ONE, None));
 }
 
+/// What was sent and not noted may be all of it.
+#[test]
+fn who_was_sent_a_part_before_the_service_was_killed_may_have_a_system() {
+    let mut world = World::new();
+    world.arm(false, &[]);
+    world.start(ONE, true);
+    world.install_until_the_image(ONE);
+    world.fetch_part(ONE, IMAGE, 0, 500);
+    world.restart();
+    world.start(ONE, true);
+    assert_eq!(world.node(ONE).stage, Stage::Failed);
+    world.arm(false, &[]);
+    assert!(!is_led(&mut world, ONE, None));
+}
+
+/// The image was sent whole, and what it made of the disk does not start: somebody has a look.
+#[test]
+fn a_live_system_that_asks_for_an_address_is_not_the_one_on_the_disk() {
+    let mut world = World::new();
+    world.arm(false, &[]);
+    world.start(ONE, true);
+    world.install_until_the_image(ONE);
+    world.fetch(ONE, IMAGE);
+    world.start(ONE, true);
+    assert_eq!(world.node(ONE).stage, Stage::Written, "it follows from its restart");
+    world.order(live(&["one"]));
+    assert!(is_led(&mut world, ONE, None));
+    world.wait(Duration::from_secs(601));
+    world.start(ONE, false);
+    assert_eq!(world.node(ONE).stage, Stage::Written);
+}
+
 pub(super) fn with_own(name: &str) -> World {
     let text = match name.rsplit('/').next() {
         Some("install.sh") => Some("#!/bin/sh\n"),

@@ -44,6 +44,22 @@ fn who_is_forgotten_is_not_overwritten_by_an_order_that_is_open() {
     assert!(is_led(&mut world, THREE, Some(7)), "by the next one it is a machine like others");
 }
 
+/// That order has not overwritten it, and did not mean it until then.
+#[test]
+fn who_is_forgotten_is_no_fresh_machine_to_an_order_that_left_it_alone() {
+    let mut world = World::new();
+    world.arm(false, &["one"]);
+    world.install(ONE);
+    world.wait(WEEK);
+    world.arm(false, &[]);
+    assert!(!is_led(&mut world, ONE, None));
+    assert!(is_done(&world.order(Command::Forget("one".into()))));
+    assert!(!is_led(&mut world, ONE, None));
+    world.order(Command::Disarm);
+    world.arm(false, &[]);
+    assert!(is_led(&mut world, ONE, None), "by the next one it is a machine like others");
+}
+
 #[test]
 fn a_configuration_that_allows_less_takes_back_what_it_does_not_allow() {
     let mut world = World::new();

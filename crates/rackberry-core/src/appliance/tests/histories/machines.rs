@@ -1,6 +1,6 @@
 //! A machine was taken for its card.
 
-use super::*;
+use super::{evidence::with_own, *};
 
 #[test]
 fn a_second_card_does_not_install_the_machine_again() {
@@ -54,6 +54,42 @@ fn a_card_that_calls_itself_a_configured_machine_gets_nothing_of_it() {
         is_conflict(&world.order(order(&["52:54:00:00:00:03"], 60))),
         "it may be another machine: nobody names it"
     );
+}
+
+/// Its start is not that machine's, and takes no permission away.
+#[test]
+fn a_card_that_calls_itself_a_configured_machine_breaks_off_no_install_of_it() {
+    let mut world = World::new();
+    world.start_as(ONE, true, Some(7));
+    world.start_as(THREE, true, Some(7));
+    assert_eq!(world.node(ONE).macs, [ONE, THREE]);
+    world.arm(false, &["one"]);
+    assert!(is_led(&mut world, ONE, Some(7)));
+    world.install_until_the_image(ONE);
+    world.get(ONE, IMAGE);
+    assert!(!is_led(&mut world, THREE, Some(7)));
+    assert_eq!(world.node(ONE).stage, Stage::Installing);
+    assert!(is_given(&world.fetch(ONE, IMAGE)));
+}
+
+/// Found by the search: files went by the machine that was claimed, and not by the card that may install.
+#[test]
+fn who_claims_to_be_another_machine_gets_its_own_files_and_menu() {
+    for (of, given) in [(THREE, false), (FOUR, true)] {
+        let key = format!("cloud-configs/{of}/key");
+        let mut world = with_own(&key);
+        world.start_as(THREE, true, Some(7));
+        world.arm(false, &[]);
+        assert!(is_led(&mut world, FOUR, Some(7)));
+        assert_eq!(world.node(FOUR).mac, THREE, "it is taken for the other one's second card");
+        assert_eq!(is_given(&world.get(FOUR, &format!("/{key}"))), given, "{of}");
+        let mut world = with_own(&format!("pxelinux.cfg/{}", of.bootif()));
+        world.start_as(THREE, true, Some(7));
+        world.arm(false, &[]);
+        world.start_as(FOUR, true, Some(7));
+        let path = format!("/pxelinux.cfg/{}", FOUR.bootif());
+        assert_eq!(matches!(world.get(FOUR, &path), Answer::File { .. }), given, "{of}");
+    }
 }
 
 #[test]

@@ -113,6 +113,17 @@ fn what_was_installed_by_hand_is_not_overwritten_by_an_older_order() {
     assert!(!world.menu_installs(ONE), "one overwrite was asked for");
 }
 
+/// A loader that starts over, and asks for no address.
+#[test]
+fn a_menu_that_is_asked_for_while_the_disk_is_written_leads_to_the_disk() {
+    let mut world = World::new();
+    world.arm(false, &["one"]);
+    world.start(ONE, true);
+    world.install_until_the_image(ONE);
+    assert!(is_given(&world.get(ONE, IMAGE)));
+    assert!(!world.menu_installs(ONE));
+}
+
 /// Found by the search: when it had ended was what had been concluded from its silence, and from an address that it asked for.
 #[test]
 fn who_says_late_that_it_is_written_was_installed_just_now() {

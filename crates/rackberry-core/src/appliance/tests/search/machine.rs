@@ -22,7 +22,7 @@ pub enum Runs {
     Writes(usize, String),
     /// The installer has said that it has written, and looks at its work once more.
     Reported(usize, String),
-    /// The installer is through, and is about to restart.
+    /// The installer is through, or the loader or the firmware: its disk comes next.
     Done,
     /// The system on its disk.
     System,

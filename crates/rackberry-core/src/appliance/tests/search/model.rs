@@ -84,6 +84,16 @@ impl Model {
         Model { rack, world, machines: rack.machines(), orders: Vec::new(), left, listing, lost: false }
     }
 
+    /// The rack after these steps, each of which has kept the promise; what may happen is counted from there.
+    pub fn after(rack: Rack, before: &[Action], left: Left) -> Model {
+        let mut model = Model::new(rack, Left { orders: 9, reloads: 9, crashes: 9, strays: 9, pauses: 9 });
+        for action in before {
+            let kept = model.take(*action).and_then(|()| model.check());
+            assert_eq!(kept, Ok(()), "{rack:?}: {action:?} of {before:?}");
+        }
+        Model { left, ..model }
+    }
+
     /// Whether a machine has a whole system on its disk that was put there in this history; or, where that is not seen, has
     /// been led into its installer.
     pub fn has_installed(&self) -> bool {

@@ -7,9 +7,8 @@ use super::model::{Action, Rack};
 /// The steps that lead to a broken promise, by the states on the way to the one before the last.
 pub fn history(
     rack: Rack,
-    trail: &[(usize, Option<Action>)],
-    mut number: usize,
-    last: Action,
+    before: &[Action],
+    (trail, mut number, last): (&[(usize, Option<Action>)], usize, Action),
     broken: &str,
 ) -> String {
     let mut steps = vec![last];
@@ -18,7 +17,7 @@ pub fn history(
         number = before;
     }
     steps.reverse();
-    told(rack, &steps, broken)
+    told(rack, &[before, steps.as_slice()].concat(), broken)
 }
 
 /// The steps, and what is wrong after them.

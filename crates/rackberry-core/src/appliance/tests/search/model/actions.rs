@@ -53,7 +53,7 @@ pub enum Action {
     ComesBad(usize),
     /// A card asks for an address as a system does, while another system runs: a link flaps, a second card comes up.
     Stray(usize, usize),
-    /// A running system renews its lease.
+    /// A running system renews its lease, or a management controller by its card.
     Renew(usize),
     /// A running system says that it is up.
     SayUp(usize),
@@ -119,7 +119,9 @@ impl Model {
                 actions.push(Action::NextAndCrash(number));
             }
         }
-        if strays > 0 && machine.runs == Runs::System && machine.id.is_some() {
+        // Its management controller does so whatever runs.
+        let has_controller = machine.known_by.is_some() && machine.installer().is_none();
+        if strays > 0 && machine.id.is_some() && (machine.runs == Runs::System || has_controller) {
             actions.push(Action::Renew(number));
         }
         match machine.runs {

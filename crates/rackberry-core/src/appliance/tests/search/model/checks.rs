@@ -15,6 +15,7 @@ impl Model {
                 self.check_next_boot(machine, view)?;
             }
             self.check_memory(machine)?;
+            self.check_menu(machine)?;
         }
         self.check_secrets()?;
         self.check_speakers()?;
@@ -49,6 +50,20 @@ impl Model {
         match self.world.appliance.nodes().get(card).is_some_and(|node| node.disk().is_ours()) {
             true => Ok(()),
             false => Err(format!("{card} was installed, and that is forgotten")),
+        }
+    }
+
+    /// Who writes its disk is led into no installer by a menu that it asks for without a start that was heard of.
+    fn check_menu(&self, machine: &Machine) -> Result<(), String> {
+        let Some((card, _)) = machine.installer().filter(|_| machine.is_known_to_write()) else {
+            return Ok(());
+        };
+        if !self.takes_image_from_here() || !self.world.leases.contains_key(&card) {
+            return Ok(());
+        }
+        match self.world.clone().leads_to(card) {
+            LeadsTo::Install => Err(format!("{card} writes its disk, and its menu leads into the installer")),
+            _ => Ok(()),
         }
     }
 
@@ -90,16 +105,20 @@ impl Model {
             if !may && is_given(&world.fetch_by(*asker, "", IMAGE, 0)) {
                 return Err(format!("{asker} gets an image without a grant"));
             }
+            let nodes = &self.world.appliance.setup().settings().nodes;
+            let mut own = machine.cards.clone();
+            let with_it = nodes.iter().filter(|node| node.macs.contains(asker));
+            own.extend(with_it.flat_map(|node| node.macs.clone()));
             for of in &every {
                 let mut world = if may { self.world.clone() } else { world.clone() };
+                if !own.contains(of)
+                    && is_given(&world.fetch_by(*asker, "", &format!("/cloud-configs/{of}/key"), 0))
+                {
+                    return Err(format!("{asker} gets a file of {of}"));
+                }
                 let path = format!("/cloud-configs/{of}.yml");
                 let Answer::Text { body, .. } = world.fetch_by(*asker, "", &path, 0) else { continue };
-                let nodes = &self.world.appliance.setup().settings().nodes;
-                let mut own = machine.cards.clone();
-                let with_it = nodes.iter().filter(|node| node.macs.contains(asker));
-                own.extend(with_it.flat_map(|node| node.macs.clone()));
-                let is_own = own.iter().any(|card| body.contains(&card.dashed()));
-                if !is_own {
+                if !own.iter().any(|card| body.contains(&card.dashed())) {
                     return Err(format!("{asker} gets another machine's configuration: {body}"));
                 }
             }
@@ -132,7 +151,12 @@ impl Model {
                 ));
             }
         }
-        Ok(())
+        let is_known =
+            |mac: &Mac| self.world.appliance.nodes().get(*mac).is_some_and(|node| node.mac == *mac);
+        match after.appliance.nodes().known().map(|node| node.mac).find(|mac| !is_known(mac)) {
+            Some(mac) => Err(format!("{mac} is forgotten, and known after a crash")),
+            None => Ok(()),
+        }
     }
 
     /// Time that is due passes.

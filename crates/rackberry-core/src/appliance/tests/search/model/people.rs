@@ -30,6 +30,9 @@ impl Model {
         let repeat = if again { Repeat::Again } else { Repeat::Same };
         let command = Command::Arm(Arm { kind, length: Some(length), repeat, ..Arm::install(whom) });
         let Answer::Done(_) = self.world.order(command) else { return Ok(()) };
+        if self.world.appliance.unwritable().is_some() {
+            return Err("an order is taken, and nothing can be written down".into());
+        }
         if self.lost && (kind, &scope) == (OrderKind::Install, &Scope::NotInstalled) {
             return Err("everybody is armed, and nobody knows which machines are installed".into());
         }
@@ -115,24 +118,35 @@ impl Model {
 
     /// Whatever is written goes on under another configuration.
     pub(super) fn reload(&mut self, listing: Listing) -> Result<(), String> {
-        let goes_on = |model: &Model, machine: &Machine| {
-            let Some((card, token)) = machine.installer().filter(|_| machine.is_known_to_write()) else {
-                return false;
-            };
-            is_given(&model.world.clone().fetch_by(card, token, IMAGE, 0))
-        };
-        let before: Vec<bool> = self.machines.iter().map(|machine| goes_on(self, machine)).collect();
+        let before = self.writing(0..self.machines.len());
         self.left.reloads -= 1;
         self.listing = listing;
         let settings = self.rack.settings(listing);
         let outcome = self.world.appliance.reconfigure(settings, self.world.now);
         self.world.take(outcome);
-        for (machine, before) in self.machines.iter().zip(before) {
-            if before && !goes_on(self, machine) {
-                return Err(format!("{:?} is cut off by a reload while its disk is written", machine.cards));
-            }
+        self.are_not_cut_off(&before, "a reload")
+    }
+
+    /// Those of these machines whose disk is written, and that may go on with that.
+    pub(super) fn writing(&self, of: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let goes_on = |machine: &Machine| {
+            let installer = machine.installer().filter(|_| machine.is_known_to_write());
+            installer
+                .is_some_and(|(card, token)| is_given(&self.world.clone().fetch_by(card, token, IMAGE, 0)))
+        };
+        of.into_iter().filter(|machine| goes_on(&self.machines[*machine])).collect()
+    }
+
+    /// Those that were writing still may.
+    pub(super) fn are_not_cut_off(&self, before: &[usize], by: &str) -> Result<(), String> {
+        let after = self.writing(before.iter().copied());
+        match before.iter().find(|machine| !after.contains(machine)) {
+            Some(machine) => Err(format!(
+                "{:?} is cut off by {by} while its disk is written",
+                self.machines[*machine].cards
+            )),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether the configuration in force lets a machine install.

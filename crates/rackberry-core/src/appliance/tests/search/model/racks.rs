@@ -112,7 +112,7 @@ impl Rack {
         Arc::new(config::parse(&[("test".into(), text)]).unwrap())
     }
 
-    /// A system, and a configuration for each machine that says whose it is.
+    /// A system, and for each card a configuration that says whose it is, and a file that lies in its folder.
     pub(super) fn catalog(self) -> Arc<Catalog> {
         let mut own: Vec<Found> = [ONE, TWO, THREE]
             .map(|mac| {
@@ -121,6 +121,7 @@ impl Rack {
                 found(&format!("cloud-configs/{mac}.yml"), Some(text.as_str()))
             })
             .to_vec();
+        own.extend([ONE, TWO, THREE].map(|mac| found(&format!("cloud-configs/{mac}/key"), None)));
         own.extend(match self {
             Rack::OwnScript => Some(found("cloud-configs/install.sh", Some("#!/bin/sh\n"))),
             Rack::OwnMenu => Some(found("pxelinux.cfg/default", None)),

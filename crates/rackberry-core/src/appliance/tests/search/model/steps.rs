@@ -10,14 +10,17 @@ impl Model {
     pub(super) fn start(&mut self, machine: usize, card: usize, crashes: bool) -> Result<(), String> {
         let (mac, id) = (self.machines[machine].cards[card], self.machines[machine].id);
         self.machines[machine].is_permitted = false;
+        let others = self.writing((0..self.machines.len()).filter(|other| *other != machine));
         let file = self.world.start_as(mac, true, id);
+        self.are_not_cut_off(&others, "another machine's start")?;
         if crashes {
             self.crash();
             self.machines[machine].runs = Runs::Nothing;
             return Ok(());
         }
         if file.is_none() {
-            self.boot_disk(machine);
+            // Much may happen before the system on its disk is up.
+            self.machines[machine].runs = Runs::Done;
             return Ok(());
         }
         self.machines[machine].runs = Runs::Loader(card);
