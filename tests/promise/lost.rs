@@ -5,7 +5,7 @@ use super::{support::service::config_text, *};
 #[test]
 fn after_the_state_was_lost_everybody_means_nobody_until_somebody_says_otherwise() {
     let net = rack();
-    let state = net.path("state/state.redb");
+    let state = net.path("state/state.log");
     let mut service = Service::start(&net, "");
     net.client("c1", ONE);
     service.cli(&["arm"]);
@@ -87,7 +87,7 @@ fn who_may_have_a_system_is_not_overwritten_because_the_last_report_was_lost_or_
     assert_eq!(stage(&service, ONE), "installed");
     assert!(!is_led(&net, "c1", FIRST_ID));
     // Everybody is armed still.
-    assert!(service.cli(&["forget", ONE]).contains("is forgotten"));
+    assert!(service.cli(&["node", "forget", ONE]).contains("is forgotten"));
     assert!(!is_led(&net, "c1", FIRST_ID));
     service.cli(&["disarm"]);
     service.cli(&["arm"]);
