@@ -87,6 +87,8 @@ fn started(server: &Server) -> (Watched, f64) {
     assert_eq!(said.next().expect("a line").expect("text"), "asking");
     let began = client::now();
     let process = Watched::start((server.command)(&server.net));
+    std::thread::sleep(Duration::from_millis(700));
+    eprintln!("{:#?}", process.lines());
     let offered: u64 = said.next().expect("an OFFER").expect("text").parse().expect("a number");
     asking.wait().expect("it ends");
     // What is done after that belongs to the start too, as far as memory goes.

@@ -2,6 +2,8 @@
 
 mod orders;
 mod requests;
+#[cfg(test)]
+mod seen_by_tests;
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -26,12 +28,6 @@ use crate::{
     ids::{Mac, MachineId, Time},
     nodes::{Node, NodeEvent},
     orders::OrderId,
-};
-#[cfg(test)]
-use crate::{
-    appliance::{NodeView, views::NodeViewer},
-    nodes::Registry,
-    orders::Orders,
 };
 
 /// How often nodes that may install are shown anew when nothing happens: that they are silent is seen by nobody's message.
@@ -364,40 +360,5 @@ impl Appliance {
     /// What is to be told of another DHCP server.
     pub fn other_server(&self) -> Option<String> {
         self.network.other_server()
-    }
-}
-
-/// The parts, for tests.
-#[cfg(test)]
-impl Appliance {
-    /// What is configured and there.
-    pub fn setup(&self) -> &Setup {
-        &self.setup
-    }
-
-    /// The network.
-    pub fn network(&self) -> &NetworkState {
-        &self.network
-    }
-
-    /// The records.
-    pub fn nodes(&self) -> &Registry {
-        self.machines.nodes()
-    }
-
-    /// The records, to look ahead.
-    pub fn nodes_mut(&mut self) -> &mut Registry {
-        self.machines.nodes_mut()
-    }
-
-    /// The orders.
-    pub fn orders(&self) -> &Orders {
-        self.machines.orders()
-    }
-
-    /// Every node, made anew: what those that were kept must be like.
-    pub fn node_views(&self, now: Time) -> Vec<NodeView> {
-        let viewer = NodeViewer::new(self.known(now));
-        self.nodes().all().map(|(mac, _)| viewer.view(mac)).collect()
     }
 }

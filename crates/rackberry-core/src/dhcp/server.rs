@@ -221,12 +221,6 @@ impl Server {
         out
     }
 
-    /// Whether these are one machine's cards, as the configuration says.
-    fn is_same_machine(&self, one: Mac, other: Mac) -> bool {
-        let name = |mac| self.names.get(&mac);
-        one == other || (name(one).is_some() && name(one) == name(other))
-    }
-
     /// Another server gave `address` to a machine, or that machine says so: it is known by it until `until`.
     pub fn learn(&mut self, mac: Mac, address: Ipv4Addr, until: Time) -> Vec<LeaseChange> {
         // A thousand renewals of the same address are not worth a write each.
@@ -355,15 +349,6 @@ impl Server {
             && (is_its_own || self.has_room(guest, now))
     }
 
-    /// Whether the settings let a machine have an address: its reservation, or one of the pool if it has none.
-    fn is_for(&self, address: Ipv4Addr, mac: Mac) -> bool {
-        match self.reserved.get(&mac) {
-            Some(reserved) if self.in_use.get(*reserved).is_some() => Pool::new(self.pool).contains(address),
-            Some(reserved) => *reserved == address,
-            None => Pool::new(self.pool).contains(address),
-        }
-    }
-
     /// Whether nobody else has, is offered or uses an address.
     fn is_free(&self, address: Ipv4Addr, mac: Mac, now: Time) -> bool {
         let ours = |holder: Option<&Mac>| holder.is_none_or(|holder| *holder == mac);
@@ -400,9 +385,5 @@ impl Server {
     fn quarantine(&mut self, address: Ipv4Addr, mac: Mac, now: Time, out: &mut DhcpOutcome) {
         self.in_use.set(address, now + QUARANTINE);
         out.notices.push(Notice::InUse { address, mac });
-    }
-
-    fn is_here(&self, address: Ipv4Addr) -> bool {
-        (self.network.0..=self.network.1).contains(&address.into())
     }
 }

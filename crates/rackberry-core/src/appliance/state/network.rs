@@ -394,8 +394,7 @@ mod tests {
         assert_eq!(network.serving_mode(), ServingMode::Looking);
         let mut out = Reaction::at(Time(1));
         network.linked(OTHER, &mut out);
-        let mut out = Reaction::at(Time(6000));
-        network.tick(&mut out);
+        network.tick(&mut Reaction::at(Time(6000)));
         assert_eq!(network.serving_mode(), ServingMode::Full);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::Server;
+use super::{Server, pool::Pool};
 use crate::{
     dhcp::Lease,
     ids::{Changed, Mac, Time},
@@ -47,5 +47,24 @@ impl Server {
     /// Addresses that others were found to use.
     pub fn quarantined(&self) -> impl Iterator<Item = Ipv4Addr> {
         self.in_use.keys()
+    }
+
+    /// Whether these are one machine's cards, as the configuration says.
+    pub(super) fn is_same_machine(&self, one: Mac, other: Mac) -> bool {
+        let name = |mac| self.names.get(&mac);
+        one == other || (name(one).is_some() && name(one) == name(other))
+    }
+
+    /// Whether the settings let a machine have an address: its reservation, or one of the pool if it has none.
+    pub(super) fn is_for(&self, address: Ipv4Addr, mac: Mac) -> bool {
+        match self.reserved.get(&mac) {
+            Some(reserved) if self.in_use.get(*reserved).is_some() => Pool::new(self.pool).contains(address),
+            Some(reserved) => *reserved == address,
+            None => Pool::new(self.pool).contains(address),
+        }
+    }
+
+    pub(super) fn is_here(&self, address: Ipv4Addr) -> bool {
+        (self.network.0..=self.network.1).contains(&address.into())
     }
 }
