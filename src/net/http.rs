@@ -45,7 +45,7 @@ use rackberry_core::config::Settings;
 pub use self::{api::Token, bind::BindError};
 use self::{
     bulk::{Bulk, Lane, Lanes},
-    crowd::{Crowd, Place},
+    crowd::{Admission, Crowd},
     guess_limit::GuessLimit,
     metrics::Counters,
     nodes::NodesText,
@@ -114,7 +114,7 @@ impl Default for Limits {
 
 /// A server whose sockets are open.
 #[derive(Debug)]
-pub struct Server {
+pub struct HttpServer {
     ports: Vec<TcpListener>,
     control: Option<UnixListener>,
     socket: Option<PathBuf>,
@@ -155,7 +155,7 @@ struct Shared {
     lanes: Lanes,
 }
 
-impl Server {
+impl HttpServer {
     /// Listens on everything in `options`. `seen` is what the events show, `token` is what
     /// network clients must know to give orders, and `stop` says when to end (as its sender's end does).
     ///
@@ -167,7 +167,7 @@ impl Server {
         seen: Seen,
         token: watch::Receiver<Option<Token>>,
         stop: watch::Receiver<bool>,
-    ) -> Result<Server, BindError> {
+    ) -> Result<HttpServer, BindError> {
         let Options { addresses, socket, limits, settings } = options;
         let ports = addresses.into_iter().map(bind::port).collect::<Result<_, _>>()?;
         let control = socket.as_deref().map(bind::socket).transpose()?;
@@ -192,7 +192,7 @@ impl Server {
             alive,
             lanes: bulk.lanes(),
         };
-        Ok(Server { ports, control, socket, shared, gone, bulk })
+        Ok(HttpServer { ports, control, socket, shared, gone, bulk })
     }
 
     /// The TCP addresses, with the ports that the kernel chose where 0 was asked for.
@@ -202,7 +202,7 @@ impl Server {
 
     /// Serves until told to stop; then lets requests end, for [`Limits::stop_time`] at most.
     pub async fn run(self) {
-        let Server { ports, control, socket, shared, mut gone, bulk } = self;
+        let HttpServer { ports, control, socket, shared, mut gone, bulk } = self;
         let mut stop = shared.stop.clone();
         let slots = Arc::new(Semaphore::new(shared.limits.connections));
         for port in ports {
@@ -324,7 +324,7 @@ async fn slot(shared: &Shared, slots: &Arc<Semaphore>) -> Option<OwnedSemaphoreP
 struct Guest {
     peer: Peer,
     lane: Arc<Lane>,
-    place: Option<Place>,
+    place: Option<Admission>,
     slot: OwnedSemaphorePermit,
 }
 
@@ -337,7 +337,7 @@ async fn connection<S: Socket>(shared: Shared, socket: S, Guest { peer, lane, pl
     let outlet = Arc::<Outlet>::default();
     let service = service_fn(|request| {
         let (shared, outlet) = (Arc::clone(&shared), Arc::clone(&outlet));
-        place.iter().for_each(Place::has_asked);
+        place.iter().for_each(Admission::has_asked);
         async move {
             let response = router::respond(shared, peer, request).await;
             Ok::<_, Infallible>(response.map(|body| body.on(&outlet)))

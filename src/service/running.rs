@@ -151,11 +151,15 @@ impl RunningTasks {
         actions
     }
 
-    fn http(&self, addresses: Vec<SocketAddrV4>, socket: Option<PathBuf>) -> anyhow::Result<http::Server> {
+    fn http(
+        &self,
+        addresses: Vec<SocketAddrV4>,
+        socket: Option<PathBuf>,
+    ) -> anyhow::Result<http::HttpServer> {
         let (limits, settings) = (http::Limits::default(), self.in_force.subscribe());
         let options = http::Options { addresses, socket, limits, settings };
         let (token, stopping) = (self.token.subscribe(), self.stop.subscribe());
-        Ok(http::Server::bind(options, self.handle.clone(), self.seen.clone(), token, stopping)?)
+        Ok(http::HttpServer::bind(options, self.handle.clone(), self.seen.clone(), token, stopping)?)
     }
 
     /// Serves people of this machine.

@@ -88,7 +88,6 @@ fn started(server: &Server) -> (Watched, f64) {
     let began = client::now();
     let process = Watched::start((server.command)(&server.net));
     std::thread::sleep(Duration::from_millis(700));
-    eprintln!("{:#?}", process.lines());
     let offered: u64 = said.next().expect("an OFFER").expect("text").parse().expect("a number");
     asking.wait().expect("it ends");
     // What is done after that belongs to the start too, as far as memory goes.
@@ -179,12 +178,7 @@ fn dnsmasq() -> Server {
             "--dhcp-lease-max=5000",
             "--no-ping",
         ]);
-        command.args([
-            "--log-facility=/dev/null",
-            "--quiet-dhcp",
-            "--dhcp-authoritative",
-            "--dhcp-boot=pxelinux.0",
-        ]);
+        command.args(["--quiet-dhcp", "--dhcp-authoritative", "--dhcp-boot=pxelinux.0"]);
         command.arg(format!("--dhcp-leasefile={}", net.path("leases").display()));
         command.arg(format!("--pid-file={}", net.path("pid").display()));
         command

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rackberry::{
-    net::http::{Limits, Options, Server, Token},
+    net::http::{HttpServer, Limits, Options, Token},
     service::{
         handle::{Handle, Message},
         seen::{self, Seen, Showing, Snapshot},
@@ -74,7 +74,7 @@ impl Service {
             limits,
             settings: watch::channel(Arc::new(rackberry_core::config::parse(&[]).unwrap())).1,
         };
-        let server = Server::bind(options, handle, seen, tokens, stopping).unwrap();
+        let server = HttpServer::bind(options, handle, seen, tokens, stopping).unwrap();
         let port = server.addresses()[0].port();
         let running = tokio::spawn(server.run());
         Service {

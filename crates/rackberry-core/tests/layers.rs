@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)] // It reads sources.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -124,6 +125,36 @@ fn the_button_is_named_as_the_source_in_one_place() {
         places.extend((count > 0 && !is_test).then_some((name, count)));
     }
     assert_eq!(places, [("drive.rs".to_owned(), 1)]);
+}
+
+/// A reader who meets a name knows what it is. What only its own file sees may repeat a name, and so may the crates that
+/// know nothing of nodes.
+#[test]
+fn what_is_seen_outside_of_its_file_has_a_name_of_its_own() {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut named: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for file in [core.join("src"), core.join("../../src")].iter().flat_map(|root| rust_files(root)) {
+        if file.components().any(|part| part.as_os_str() == "tests") || file.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        for name in text.lines().filter(|line| line.starts_with("pub")).filter_map(type_name) {
+            if let Some(other) = named.insert(name.to_owned(), file.clone()) {
+                faults.push(format!("{name} is in {} and {}", other.display(), file.display()));
+            }
+        }
+    }
+    assert!(named.len() > 200, "{}", named.len());
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The type that a line of source begins to define.
+fn type_name(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace();
+    words.find(|word| ["struct", "enum", "trait", "type"].contains(word))?;
+    words.next()?.split(|c: char| !c.is_alphanumeric()).next()
 }
 
 fn layer(module: &str) -> Option<usize> {

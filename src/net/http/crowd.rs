@@ -23,7 +23,7 @@ struct State {
 
 /// A connection's place in the crowd.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Admission {
     crowd: Crowd,
     client: Ipv4Addr,
     number: u64,
@@ -32,7 +32,7 @@ pub(super) struct Place {
 
 impl Crowd {
     /// One more connection of this address, if it has less than `most`.
-    pub(super) fn enter(&self, client: Ipv4Addr, most: usize) -> Option<Place> {
+    pub(super) fn enter(&self, client: Ipv4Addr, most: usize) -> Option<Admission> {
         let mut state = self.state();
         let own = state.each.entry(client).or_default();
         if *own >= most {
@@ -42,7 +42,7 @@ impl Crowd {
         state.last += 1;
         let (number, shown_out) = (state.last, Arc::<Notify>::default());
         state.silent.insert(number, Arc::clone(&shown_out));
-        Some(Place { crowd: self.clone(), client, number, shown_out })
+        Some(Admission { crowd: self.clone(), client, number, shown_out })
     }
 
     /// There is no room for somebody who waits: the connection ends that has asked for nothing for the longest time.
@@ -58,7 +58,7 @@ impl Crowd {
     }
 }
 
-impl Place {
+impl Admission {
     /// It has asked for something.
     pub(super) fn has_asked(&self) {
         self.crowd.state().silent.remove(&self.number);
@@ -70,7 +70,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Admission {
     fn drop(&mut self) {
         let mut state = self.crowd.state();
         state.silent.remove(&self.number);
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn an_address_has_so_many_and_others_theirs() {
         let crowd = Crowd::default();
-        let mut places: Vec<Place> = (0..100).filter_map(|_| crowd.enter(ONE, 64)).collect();
+        let mut places: Vec<Admission> = (0..100).filter_map(|_| crowd.enter(ONE, 64)).collect();
         assert_eq!(places.len(), 64);
         assert!(crowd.enter(OTHER, 64).is_some());
         places.pop();
