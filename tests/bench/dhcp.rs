@@ -87,7 +87,6 @@ fn started(server: &Server) -> (Watched, f64) {
     assert_eq!(said.next().expect("a line").expect("text"), "asking");
     let began = client::now();
     let process = Watched::start((server.command)(&server.net));
-    std::thread::sleep(Duration::from_millis(700));
     let offered: u64 = said.next().expect("an OFFER").expect("text").parse().expect("a number");
     asking.wait().expect("it ends");
     // What is done after that belongs to the start too, as far as memory goes.
@@ -167,7 +166,8 @@ fn dnsmasq() -> Server {
     let command = |net: &Net| {
         let mut command = net.command("dnsmasq");
         command.args([
-            "--keep-in-foreground",
+            "--no-daemon",
+            "--group=root",
             "--conf-file=/dev/null",
             "--port=0",
             "--interface=br0",
