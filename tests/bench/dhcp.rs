@@ -52,11 +52,11 @@ fn measure(server: &Server, options: &Options, figures: &mut Vec<Figure>) {
     let id = process.pid().as_raw_nonzero().get().unsigned_abs();
     add("memory, idle", "MB", resident(id));
     let load = |group: u32, machines: u32, at_once: u32| {
-        let before = process::seconds(id);
+        let before = process::seconds_of_threads(id);
         let said =
             asks(&server.net, &["load", &group.to_string(), &machines.to_string(), &at_once.to_string()]);
         let said: Value = serde_json::from_str(said.lines().last().expect("a line")).expect("JSON");
-        let spent = (process::seconds(id) - before) * 1e6 / f64::from(machines);
+        let spent = (process::seconds_of_threads(id) - before) * 1e6 / f64::from(machines);
         (said["seconds"].as_f64().expect("seconds"), spent)
     };
     let (seconds, spent) = load(1, measured, 64);
@@ -136,7 +136,7 @@ fn net() -> Net {
     let net = Net::new();
     net.run("ip address flush dev br0; ip address add 10.10.10.1/16 dev br0");
     net.client(CLIENT, "02:00:00:00:00:90");
-    net.run(&format!("ip -n {CLIENT} route add default dev eth0"));
+    net.run(&format!("ip -n {CLIENT} address add {}/16 dev eth0", client::RELAY));
     net
 }
 

@@ -1,4 +1,5 @@
-//! Machines that ask for addresses: many at once, in one process, on one interface.
+//! Machines that ask for addresses: many at once, in one process, behind a relay agent (RFC 1542 section 4), because their
+//! frames can't be from as many cards.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +10,7 @@ use std::{
 
 use dhcproto::{
     Decodable as _, Decoder, Encodable as _, Encoder,
-    v4::{Architecture, DhcpOption, Flags, Message, MessageType, OptionCode},
+    v4::{Architecture, DhcpOption, Message, MessageType, OptionCode},
 };
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
@@ -18,12 +19,13 @@ use serde_json::json;
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often somebody asks who waits for a server to start.
 const ASK: Duration = Duration::from_millis(1);
+/// The relay agent's address.
+pub const RELAY: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 90);
 
 /// `first`: asks until an OFFER comes, and says when that was.
 /// `load GROUP NUMBER AT_ONCE`: so many machines, so many of them at a time, get a lease each.
 pub fn main(words: &[String]) {
-    let socket = UdpSocket::bind("0.0.0.0:68").expect("a socket");
-    socket.set_broadcast(true).expect("broadcast");
+    let socket = UdpSocket::bind((RELAY, 67)).expect("a socket");
     rustix::net::sockopt::set_socket_recv_buffer_size(socket.as_fd(), 4 << 20).expect("a buffer");
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let number = |text: &str| text.parse::<u32>().expect("a number");
@@ -63,7 +65,7 @@ struct Machine {
 fn load(socket: &UdpSocket, group: u32, machines: u32, at_once: u32) {
     socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a time");
     let began = Instant::now();
-    let (mut next, mut done, mut repeated) = (0, 0, 0);
+    let (mut next, mut done, mut repeated, mut refused) = (0, 0, 0, 0);
     let mut asking: BTreeMap<u32, Machine> = BTreeMap::new();
     let mut told = Instant::now();
     while done < machines {
@@ -86,6 +88,13 @@ fn load(socket: &UdpSocket, group: u32, machines: u32, at_once: u32) {
                     asking.remove(&reply.xid());
                     done += 1;
                 }
+                // It was offered to others too. Clients begin anew (RFC 2131 section 3.1).
+                Some(MessageType::Nak) => {
+                    machine.message = message(reply.xid(), MessageType::Discover);
+                    machine.sent = Instant::now();
+                    send(socket, &machine.message);
+                    refused += 1;
+                }
                 other => panic!("{other:?}"),
             }
         }
@@ -98,21 +107,19 @@ fn load(socket: &UdpSocket, group: u32, machines: u32, at_once: u32) {
             }
         }
     }
-    println!("{}", json!({ "seconds": began.elapsed().as_secs_f64(), "repeated": repeated }));
+    println!(
+        "{}",
+        json!({ "seconds": began.elapsed().as_secs_f64(), "repeated": repeated, "refused": refused })
+    );
 }
 
 /// As PXE firmware says it.
 fn message(number: u32, kind: MessageType) -> Message {
     let [a, b, c, d] = number.to_be_bytes();
     let mac = [2, 0xbe, a, b, c, d];
-    let mut message = Message::new(
-        Ipv4Addr::UNSPECIFIED,
-        Ipv4Addr::UNSPECIFIED,
-        Ipv4Addr::UNSPECIFIED,
-        Ipv4Addr::UNSPECIFIED,
-        &mac,
-    );
-    message.set_xid(number).set_flags(Flags::default().set_broadcast());
+    let mut message =
+        Message::new(Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED, RELAY, &mac);
+    message.set_xid(number).set_hops(1);
     let options = message.opts_mut();
     options.insert(DhcpOption::MessageType(kind));
     options.insert(DhcpOption::ClassIdentifier(b"PXEClient:Arch:00007:UNDI:003001".to_vec()));
@@ -141,7 +148,7 @@ fn send(socket: &UdpSocket, message: &Message) {
     let mut bytes = Vec::new();
     message.encode(&mut Encoder::new(&mut bytes)).expect("it can be written");
     // Nobody is there yet, or the network is full: it is sent again.
-    let _ = socket.send_to(&bytes, "255.255.255.255:67");
+    let _ = socket.send_to(&bytes, "10.10.10.1:67");
 }
 
 fn receive(socket: &UdpSocket) -> Option<Message> {
