@@ -171,7 +171,7 @@ pub struct Serve {
 /// `check`
 #[derive(Debug, Args)]
 pub struct CheckArguments {
-    /// Configuration files, merged in order.
+    /// Configuration files, merged in order; those of the service where not said.
     #[arg(long = "config", value_name = "FILE")]
     pub config: Vec<PathBuf>,
 }
@@ -343,7 +343,7 @@ pub enum PanelCommand {
         /// A built-in board's name or a board file; the configured one where not said.
         #[arg(long, value_name = "FILE")]
         board: Option<String>,
-        /// Configuration files, merged in order.
+        /// Configuration files, merged in order; those of the service where not said.
         #[arg(long = "config", value_name = "FILE")]
         config: Vec<PathBuf>,
     },
@@ -352,7 +352,7 @@ pub enum PanelCommand {
         /// A built-in board's name or a board file; the configured one where not said.
         #[arg(long, value_name = "FILE")]
         board: Option<String>,
-        /// Configuration files, merged in order.
+        /// Configuration files, merged in order; those of the service where not said.
         #[arg(long = "config", value_name = "FILE")]
         config: Vec<PathBuf>,
     },

@@ -75,11 +75,11 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             };
             runtime()?.block_on(service::serve(settings, options))
         }
-        TopCommand::Check(check) => self::check(&check.config),
+        TopCommand::Check(check) => self::check(check.config),
         TopCommand::Completions { shell } => completions::print(shell),
-        TopCommand::Panel(PanelCommand::Test { board, config }) => self::panel_test(board, &config),
+        TopCommand::Panel(PanelCommand::Test { board, config }) => self::panel_test(board, config),
         TopCommand::Panel(PanelCommand::Wiring { board, config }) => {
-            print!("{}", wiring::svg(&self::board(board, &config)?));
+            print!("{}", wiring::svg(&self::board(board, config)?));
             Ok(())
         }
         TopCommand::Status { output } => runtime()?.block_on(control::status(&socket, output)),
@@ -163,18 +163,18 @@ fn refuse(faults: config::Faults, panel: service::PanelChoice) -> anyhow::Result
 }
 
 /// `rackberry panel test`
-fn panel_test(board: Option<String>, config: &[PathBuf]) -> anyhow::Result<()> {
+fn panel_test(board: Option<String>, config: Vec<PathBuf>) -> anyhow::Result<()> {
     let board = self::board(board, config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(trial::run(&board))
 }
 
 /// The board that was named, or else the configured one.
-fn board(named: Option<String>, config: &[PathBuf]) -> anyhow::Result<Board> {
+fn board(named: Option<String>, config: Vec<PathBuf>) -> anyhow::Result<Board> {
     let name = match named {
         Some(name) if name.contains('/') || !name.ends_with(".toml") => name,
         Some(file) => format!("./{file}"),
-        None => configuration::load(config)?.panel.board,
+        None => configuration::load(&configuration::named_or_installed(config))?.panel.board,
     };
     Ok(load::load(&name)?)
 }
@@ -184,8 +184,13 @@ fn count(number: usize, thing: &str) -> String {
 }
 
 /// `rackberry check`: the configuration, then what it points to.
-fn check(files: &[PathBuf]) -> anyhow::Result<()> {
-    let settings = configuration::load(files)?;
+fn check(named: Vec<PathBuf>) -> anyhow::Result<()> {
+    let is_named = !named.is_empty();
+    let files = configuration::named_or_installed(named);
+    for file in files.iter().filter(|_| !is_named) {
+        println!("looks at {}, as the service does", file.display());
+    }
+    let settings = configuration::load(&files)?;
     let service::CheckFindings { faults, notes } = service::faults(&settings);
     for note in notes {
         println!("{note}");

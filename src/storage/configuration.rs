@@ -15,6 +15,26 @@ use rackberry_core::config::{
 /// A configuration larger than this is another file, named by mistake.
 const LARGEST: u64 = 1 << 20;
 
+/// Where the service's configuration lies: on the SD image, and on other machines (systemd/rackberry.service).
+const INSTALLED: [&[&str]; 2] = [
+    &["/usr/lib/rackberry/image.toml", "/run/rackberry-setup/rackberry.toml"],
+    &["/etc/rackberry/rackberry.toml"],
+];
+
+/// The files that were named, or else those that the service of this machine is started with; none where it has none.
+pub fn named_or_installed(named: Vec<PathBuf>) -> Vec<PathBuf> {
+    match named.is_empty() {
+        true => installed(Path::exists),
+        false => named,
+    }
+}
+
+fn installed(is_there: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let are_there = |files: &&&[&str]| files.iter().all(|file| is_there(Path::new(file)));
+    let files = INSTALLED.iter().find(are_there).copied().unwrap_or_default();
+    files.iter().map(PathBuf::from).collect()
+}
+
 /// Reads files that merge in order, later ones over earlier ones; none at all gives the defaults.
 ///
 /// # Errors
@@ -64,6 +84,21 @@ fn remedy(cause: &io::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_none_is_named_those_of_the_service_are_taken() {
+        let image = ["/usr/lib/rackberry/image.toml", "/run/rackberry-setup/rackberry.toml"];
+        let etc = "/etc/rackberry/rackberry.toml";
+        let taken = |there: &[&str]| -> Vec<String> {
+            let files = installed(|path| there.contains(&path.to_str().unwrap()));
+            files.iter().map(|file| file.display().to_string()).collect()
+        };
+        assert_eq!(taken(&[etc]), [etc]);
+        assert_eq!(taken(&[image[0], image[1], etc]), image);
+        assert_eq!(taken(&[image[0], etc]), [etc], "no image that was set up");
+        assert!(taken(&[]).is_empty());
+        assert_eq!(named_or_installed(vec!["mine.toml".into()]), [PathBuf::from("mine.toml")]);
+    }
 
     #[test]
     fn a_file_that_is_not_there_is_named_with_a_remedy() {
