@@ -85,7 +85,7 @@ impl Registry {
     pub fn stands_for_its_node(&self, card: Mac) -> bool {
         let key = self.key(card);
         if self.listed.contains_key(&key) {
-            return self.lists(key, card);
+            return self.lists(key, card) && self.installs_by_another(key).is_none();
         }
         match self.nodes.get(&key).and_then(Node::grant) {
             Some(grant) => grant.card == card,
@@ -93,6 +93,14 @@ impl Registry {
                 node.mac == card || node.last.as_ref().is_some_and(|last| last.card == card)
             }),
         }
+    }
+
+    /// The card that a configured machine's disk is being overwritten by, if the configuration does not list it: it may be
+    /// another machine's, which only calls itself the same, and whose install nobody else's start must break off.
+    pub fn installs_by_another(&self, key: Mac) -> Option<Mac> {
+        let node = self.nodes.get(&key)?;
+        let (Life::Overwriting { grant, .. } | Life::RunsOwn { grant, .. }) = &node.life else { return None };
+        Some(grant.card).filter(|card| !self.lists(key, *card))
     }
 
     /// What orders know of the machine that starts by this card. `node` is its record, as it is or would be.

@@ -83,6 +83,9 @@ impl<'a> BootPolicy<'a> {
         if nodes.stands_for_its_node(card) {
             return None;
         }
+        if let Some(other) = nodes.installs_by_another(node.mac).filter(|_| nodes.lists(node.mac, card)) {
+            return Some(format!("its machine is being installed by its card {other}"));
+        }
         if nodes.is_listed(card) {
             return Some(format!(
                 "its firmware says that it is {}; if it is that machine's second card, add {card} to its macs, else list it \

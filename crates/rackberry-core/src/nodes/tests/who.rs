@@ -149,6 +149,24 @@ fn a_permission_of_a_card_that_is_not_listed_is_not_the_listed_ones() {
     }
 }
 
+/// Found by the search: of two machines that call themselves the same, the start of the one that is listed broke off the
+/// install of the one that is not.
+#[test]
+fn while_a_card_that_is_not_listed_installs_nobody_else_starts_for_its_machine() {
+    let mut nodes = Registry::default();
+    for card in [B, A] {
+        nodes.recognize(card, Some(machine(1)), at(0));
+        nodes.apply(card, BOOT, Unknown::Recorded, at(0));
+    }
+    nodes.give(A, grant(1, OrderKind::Live, A), at(0));
+    nodes.apply(A, NodeEvent::Overwrites { image: None }, Unknown::Recorded, at(1));
+    list(&mut nodes, &[("two", &[B])]);
+    assert_eq!((nodes.installs_by_another(B), nodes.stands_for_its_node(B)), (Some(A), false));
+    nodes.apply(A, NodeEvent::Said(Word::Written), Unknown::Recorded, at(2));
+    assert_eq!((nodes.installs_by_another(B), nodes.stands_for_its_node(B)), (None, true));
+    assert!(nodes.get(B).is_some_and(|node| node.disk().is_ours()), "they may be one machine");
+}
+
 /// Found by the search: the install of one was told of the other, and its failure was not heard.
 #[test]
 fn of_two_that_were_taken_for_one_the_one_that_installs_keeps_what_is_known_of_that() {
