@@ -24,7 +24,8 @@ const INSTALLED: [&[&str]; 2] = [
 /// The files that were named, or else those that the service of this machine is started with; none where it has none.
 pub fn named_or_installed(named: Vec<PathBuf>) -> Vec<PathBuf> {
     match named.is_empty() {
-        true => installed(Path::exists),
+        // What may not be looked at is there, and reading it says why it can't be.
+        true => installed(|file| file.try_exists().unwrap_or(true)),
         false => named,
     }
 }

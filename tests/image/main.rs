@@ -155,7 +155,9 @@ fn a_faulty_card_leaves_an_appliance_that_can_be_reached_and_says_what_is_wrong(
     board.write("rackberry.toml", b"[network]\r\naddress = '10.10.10.1/24\r\n");
     start(&mut board);
     board.wait_login();
-    assert!(board.ssh("rackberry", "status").contains("nothing installs, and every machine is left alone"));
+    let said = board.ssh("rackberry", "status");
+    assert!(said.contains("nothing installs, and every machine is left alone"), "{said}");
+    assert!(said.contains("rackberry.toml:2:"), "two pulses: status names the line: {said}");
     // What the service warns of is on the card when the power goes.
     board.wait_for("rackberry-log.service: Deactivated successfully", 0);
     board.cut();

@@ -1,6 +1,9 @@
 //! A rack in one process: the appliance, the journal beneath it, and machines that are a few lines each. Time passes when the
 //! test says so.
 
+#[path = "../../crates/rackberry-core/tests/support/signed.rs"]
+mod signed;
+
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
     path::{Path, PathBuf},
@@ -15,7 +18,6 @@ use rackberry_core::{
         TransferEnd, Via, Whom,
     },
     assets::{
-        authentic::{FileVerdict, Finding, Job},
         catalog::Catalog,
         folder::{Content, Folder, Found, Stamp},
     },
@@ -25,7 +27,7 @@ use rackberry_core::{
     ids::{Mac, Source, Stage, Time},
     orders::Repeat,
 };
-use release_signature::{Fingerprint, Good, Timestamp};
+use signed::all_good;
 
 pub const DISCOVER: u8 = 1;
 pub const REQUEST: u8 = 3;
@@ -281,22 +283,5 @@ fn catalog(has_disk: bool) -> Catalog {
     let config = Found { content: config, ..found("cloud-configs/default.yml.j2") };
     let folders = vec![Folder::new("assets".into(), [config]), Folder::new("usb".into(), disk)];
     let loaders = Folder::new("loaders".into(), [found("pxelinux.0"), found("lpxelinux.0")]);
-    let catalog = Catalog::new(folders, loaders, None);
-    let good = |job: &Job| {
-        let key: Fingerprint = job.profile.fingerprints.first()?.parse().ok()?;
-        Some(Good {
-            primary: key.clone(),
-            key,
-            user_id: "its maker".into(),
-            made: Timestamp(1_462_060_800),
-            key_expires: None,
-            key_retired: None,
-            signature_expires: None,
-        })
-    };
-    let findings = catalog.unexamined().into_iter().filter_map(|job| {
-        let finding = Finding { verdict: FileVerdict::Good(good(&job)?), sha256: None };
-        Some((job.subject, finding))
-    });
-    catalog.with_findings(Arc::new(findings.collect()))
+    all_good(&Catalog::new(folders, loaders, None))
 }

@@ -3,6 +3,9 @@
 #![allow(unsafe_code, reason = "an allocator that counts")]
 #![allow(clippy::unwrap_used)] // A test may; clippy sees only the functions that are marked as one.
 
+#[path = "support/signed.rs"]
+mod signed;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     fmt::Write as _,
@@ -25,7 +28,6 @@ use rackberry_core::{
         TransferEnd, Via, Whom,
     },
     assets::{
-        authentic::{FileVerdict, Finding, Job},
         catalog::Catalog,
         folder::{Content, Folder, Found, Stamp},
     },
@@ -34,7 +36,6 @@ use rackberry_core::{
     http::route,
     ids::{Mac, Source, Time},
 };
-use release_signature::{Fingerprint, Good, Timestamp};
 
 static ALLOCATED: AtomicU64 = AtomicU64::new(0);
 
@@ -88,7 +89,8 @@ impl Rack {
         let config = Found { content: config, ..found("cloud-configs/default.yml.j2") };
         let files = coreos.into_iter().chain([config]);
         let loaders = Folder::new("loaders".into(), [found("pxelinux.0")]);
-        let catalog = all_good(&Catalog::new(vec![Folder::new("assets".into(), files)], loaders, None));
+        let catalog =
+            signed::all_good(&Catalog::new(vec![Folder::new("assets".into(), files)], loaders, None));
         let now = Time(1_000_000);
         let appliance = Appliance::new(settings, Arc::new(catalog), Stored::default(), [7; 32], now);
         let mut rack = Rack { appliance, now };
@@ -163,27 +165,6 @@ impl Rack {
         drop(self.appliance.progress(progress, self.now));
         self.settle();
     }
-}
-
-/// Every file is as if its maker's signature had been read.
-fn all_good(catalog: &Catalog) -> Catalog {
-    let good = |job: &Job| {
-        let key: Fingerprint = job.profile.fingerprints.first()?.parse().ok()?;
-        Some(Good {
-            primary: key.clone(),
-            key,
-            user_id: "its maker".into(),
-            made: Timestamp(1_462_060_800),
-            key_expires: None,
-            key_retired: None,
-            signature_expires: None,
-        })
-    };
-    let findings = catalog.unexamined().into_iter().filter_map(|job| {
-        let finding = Finding { verdict: FileVerdict::Good(good(&job)?), sha256: None };
-        Some((job.subject, finding))
-    });
-    catalog.with_findings(Arc::new(findings.collect()))
 }
 
 fn mac(number: u16) -> Mac {

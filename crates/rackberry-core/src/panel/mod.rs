@@ -76,7 +76,7 @@ impl Trouble {
         match self {
             Self::Config => (
                 "a fault in the configuration",
-                "`rackberry check` names the line; mend rackberry.toml on the card",
+                "`rackberry status` names the line on the SD image, `rackberry check` elsewhere; mend rackberry.toml",
             ),
             Self::Assets => (
                 "nothing to install: files are missing or not authentic",

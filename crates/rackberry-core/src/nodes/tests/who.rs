@@ -10,6 +10,16 @@ fn installed(nodes: &mut Registry, card: Mac) {
     nodes.apply(card, NodeEvent::SystemUp, Unknown::Recorded, at(4));
 }
 
+/// Two cards that start at these seconds, and whose firmware calls its machine the same.
+fn namesakes(starts: [(Mac, u64); 2]) -> Registry {
+    let mut nodes = Registry::default();
+    for (card, second) in starts {
+        nodes.recognize(card, Some(machine(1)), at(second));
+        nodes.apply(card, BOOT, Unknown::Recorded, at(second));
+    }
+    nodes
+}
+
 #[test]
 fn one_machine_with_two_addresses_is_one_node() {
     let mut nodes = Registry::default();
@@ -138,11 +148,7 @@ fn a_machine_that_is_taken_for_two_is_fresh_in_neither_part() {
 #[test]
 fn a_permission_of_a_card_that_is_not_listed_is_not_the_listed_ones() {
     for (macs, keeps) in [(&[A][..], false), (&[A, B], true), (&[B], true)] {
-        let mut nodes = Registry::default();
-        nodes.recognize(A, Some(machine(1)), at(0));
-        nodes.apply(A, BOOT, Unknown::Recorded, at(0));
-        nodes.recognize(B, Some(machine(1)), at(100));
-        nodes.apply(B, BOOT, Unknown::Recorded, at(100));
+        let mut nodes = namesakes([(A, 0), (B, 100)]);
         nodes.give(B, grant(1, OrderKind::Install, B), at(100));
         list(&mut nodes, &[("node1", macs)]);
         assert_eq!(nodes.get(macs[0]).is_some_and(|node| node.grant().is_some()), keeps, "{macs:?}");
@@ -153,11 +159,7 @@ fn a_permission_of_a_card_that_is_not_listed_is_not_the_listed_ones() {
 /// install of the one that is not.
 #[test]
 fn while_a_card_that_is_not_listed_installs_nobody_else_starts_for_its_machine() {
-    let mut nodes = Registry::default();
-    for card in [B, A] {
-        nodes.recognize(card, Some(machine(1)), at(0));
-        nodes.apply(card, BOOT, Unknown::Recorded, at(0));
-    }
+    let mut nodes = namesakes([(B, 0), (A, 0)]);
     nodes.give(A, grant(1, OrderKind::Live, A), at(0));
     nodes.apply(A, NodeEvent::Overwrites { image: None }, Unknown::Recorded, at(1));
     list(&mut nodes, &[("two", &[B])]);
@@ -171,11 +173,7 @@ fn while_a_card_that_is_not_listed_installs_nobody_else_starts_for_its_machine()
 #[test]
 fn of_two_that_were_taken_for_one_the_one_that_installs_keeps_what_is_known_of_that() {
     for listed in [false, true] {
-        let mut nodes = Registry::default();
-        nodes.recognize(A, Some(machine(1)), at(0));
-        nodes.apply(A, BOOT, Unknown::Recorded, at(0));
-        nodes.recognize(B, Some(machine(1)), at(100));
-        nodes.apply(B, BOOT, Unknown::Recorded, at(100));
+        let mut nodes = namesakes([(A, 0), (B, 100)]);
         nodes.give(B, grant(1, OrderKind::Install, B), at(100));
         nodes.apply(B, IMAGE, Unknown::Recorded, at(101));
         if listed {
