@@ -57,7 +57,12 @@ impl<K: Ord + Copy> Deadlines<K> {
         due
     }
 
-    /// How many are not over at `now`.
+    /// How many there are, those that are over included.
+    pub(crate) fn len(&self) -> usize {
+        self.of.len()
+    }
+
+    /// How many are not over at `now`; it looks at those that are over.
     pub fn ahead(&self, now: Time) -> usize {
         self.of.len() - self.due(now).count()
     }

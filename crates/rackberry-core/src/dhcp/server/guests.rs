@@ -50,7 +50,10 @@ impl Guests {
 impl Server {
     /// Whether less than a quarter of the pool is left, so that it matters who gets it.
     pub fn is_scarce(&self, now: Time) -> bool {
-        self.left(now) < self.pool_size().div_ceil(4)
+        let quarter = self.pool_size().div_ceil(4);
+        // Those that are over need counting only where there would be too few without them.
+        let taken_at_most = self.leases.len() + self.offers.len() + self.in_use.len();
+        self.pool_size().saturating_sub(taken_at_most) < quarter && self.left(now) < quarter
     }
 
     /// Whether an address is kept for a machine with these cards already: it holds one, or has one outside of the pool.
@@ -68,7 +71,7 @@ impl Server {
 
     /// Addresses that nobody has, is offered or was found to use: so many at least.
     fn left(&self, now: Time) -> usize {
-        let taken = self.leases.in_force(now) + self.offers.len() + self.quarantined().count();
+        let taken = self.leases.in_force(now) + self.offers.len() + self.in_use.len();
         self.pool_size().saturating_sub(taken)
     }
 

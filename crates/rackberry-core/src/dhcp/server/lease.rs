@@ -93,6 +93,11 @@ impl Leases {
         self.ends.take_due(now);
     }
 
+    /// How many there are, those that are over included.
+    pub fn len(&self) -> usize {
+        self.by_mac.len()
+    }
+
     /// How many are in force.
     pub fn in_force(&self, now: Time) -> usize {
         self.ends.ahead(now)
